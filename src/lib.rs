@@ -1,0 +1,11 @@
+//! Sealift carries configuration data between SQL Server databases in one portable, verifiable file.
+//!
+//! The crate is built in layers; `tests/architecture.rs` enforces the table.
+//!
+//! | layer | module | what it holds |
+//! |---|---|---|
+//! | L0 | [`progress`] | how long work reports itself and is cancelled |
+//!
+//! A layer imports only the layers below it, never its neighbours.
+
+pub mod progress;
