@@ -4,10 +4,12 @@
 //!
 //! | layer | module | what it holds |
 //! |---|---|---|
+//! | L0 | [`document`] | documents in portable form: values, keys, references, canonical bytes, content ids |
 //! | L0 | [`crypto`] | password → keys, sealed values, the server's master key; knows no document and no file |
 //! | L0 | [`progress`] | how long work reports itself and is cancelled |
 //!
 //! A layer imports only the layers below it, never its neighbours.
 
 pub mod crypto;
+pub mod document;
 pub mod progress;

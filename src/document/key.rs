@@ -1,0 +1,242 @@
+//! Natural keys: what makes a document the same on another server.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::decimal::is_number;
+use super::{KindName, MAX_DEPTH, Value};
+
+/// How names compare on a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Collation {
+    /// Without regard to case; trailing blanks do not count (SQL Server's `…_CI_AS`).
+    #[default]
+    CaseInsensitive,
+    /// Case counts; trailing blanks do not.
+    CaseSensitive,
+}
+
+impl Collation {
+    /// Returns the text that all spellings of one name share.
+    pub fn fold(self, text: &str) -> String {
+        self.folded(text).into_owned()
+    }
+
+    fn folded(self, text: &str) -> Cow<'_, str> {
+        let text = text.trim_end_matches(' ');
+        match self {
+            Collation::CaseInsensitive if text.is_ascii() => Cow::Owned(text.to_ascii_lowercase()),
+            Collation::CaseInsensitive => Cow::Owned(text.to_lowercase()),
+            Collation::CaseSensitive => Cow::Borrowed(text),
+        }
+    }
+}
+
+/// A document named by what it is and what it is called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reference {
+    /// The kind of the document.
+    pub kind: KindName,
+    /// Its natural key.
+    pub key: Key,
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.key)
+    }
+}
+
+/// The parts of a natural key, outermost scope first: text, numbers, truth values, nulls and references.
+///
+/// Keys travel as they are spelled and compare as the server compares ([`Key::folded`]). The parts are shared:
+/// many references name one document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key(Arc<[Value]>);
+
+/// Why a text or value is no key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The text is not a key's.
+    #[error("{0:?} is not a key: {1}")]
+    Text(String, String),
+    /// A part is neither a scalar nor a reference.
+    #[error("a key cannot hold {0}")]
+    Part(&'static str),
+}
+
+impl Key {
+    /// Makes a key of its parts.
+    ///
+    /// # Errors
+    /// [`KeyError::Part`] for a part that cannot name anything (a list, an object, bytes, a secret).
+    pub fn new(parts: Vec<Value>) -> Result<Self, KeyError> {
+        for part in &parts {
+            match part {
+                Value::Null | Value::Bool(_) | Value::Int(_) | Value::Number(_) | Value::Text(_) => {}
+                Value::Ref(_) | Value::Dangling(_) => {}
+                other => return Err(KeyError::Part(other.type_name())),
+            }
+        }
+        Ok(Self(parts.into()))
+    }
+
+    /// The key that is one name.
+    pub fn name(name: &str) -> Self {
+        Self(Arc::from([Value::from(name)]))
+    }
+
+    /// The parts, outermost scope first.
+    pub fn parts(&self) -> &[Value] {
+        &self.0
+    }
+
+    /// Returns the key as canonical text: a JSON array without blanks, references as `{"Kind":[…]}`.
+    ///
+    /// This is the spelling stored in files and bound into sealed values.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        write_key(&mut text, self, &|t| Cow::Borrowed(t));
+        text
+    }
+
+    /// Returns the text that all spellings of this key share under a collation.
+    pub fn folded(&self, collation: Collation) -> String {
+        let mut text = String::new();
+        write_key(&mut text, self, &|t| collation.folded(t));
+        text
+    }
+
+    /// Reads a key's canonical text.
+    ///
+    /// # Errors
+    /// [`KeyError::Text`] when the text is not exactly what [`Key::to_text`] writes.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let wrong = |why: &str| KeyError::Text(text.to_owned(), why.to_owned());
+        let value = super::json::parse(text.as_bytes()).map_err(|e| wrong(&e.to_string()))?;
+        let key = key_from(value, 0).ok_or_else(|| wrong("it is no list of names and references"))?;
+        if key.to_text() == text { Ok(key) } else { Err(wrong("it is not in canonical spelling")) }
+    }
+
+    /// The innermost name, for people: the last part that is not a counter.
+    pub fn leaf(&self) -> String {
+        match self.0.iter().rev().find(|p| matches!(p, Value::Text(_) | Value::Ref(_))).or(self.0.last()) {
+            Some(Value::Ref(reference)) => reference.key.leaf(),
+            Some(part) => plain(part),
+            None => String::new(),
+        }
+    }
+}
+
+fn plain(part: &Value) -> String {
+    match part {
+        Value::Null => "-".to_owned(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Ref(reference) => reference.key.to_string(),
+        Value::Dangling(dangling) => plain(&dangling.id),
+        other => other.type_name().to_owned(),
+    }
+}
+
+/// For people: the names joined by " / ", nested ones inline.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, part) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" / ")?;
+            }
+            f.write_str(&plain(part))?;
+        }
+        Ok(())
+    }
+}
+
+/// How the texts of a key are spelled.
+type Spell<'s> = dyn Fn(&str) -> Cow<'_, str> + 's;
+
+fn write_key(out: &mut String, key: &Key, spell: &Spell<'_>) {
+    out.push('[');
+    for (index, part) in key.0.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_part(out, part, spell);
+    }
+    out.push(']');
+}
+
+fn write_part(out: &mut String, part: &Value, spell: &Spell<'_>) {
+    match part {
+        Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
+        Value::Int(number) => out.push_str(&number.to_string()),
+        Value::Number(number) => out.push_str(number),
+        Value::Text(text) => write_name(out, &spell(text)),
+        Value::Ref(reference) => {
+            out.push_str("{\"");
+            out.push_str(reference.kind.as_str());
+            out.push_str("\":");
+            write_key(out, &reference.key, spell);
+            out.push('}');
+        }
+        Value::Dangling(dangling) => {
+            out.push_str("{\"?");
+            out.push_str(dangling.kind.as_str());
+            out.push_str("\":[");
+            write_part(out, &dangling.id, &|t| Cow::Borrowed(t));
+            out.push_str("]}");
+        }
+        _ => out.push_str("null"),
+    }
+}
+
+/// Writes a name as JSON text; most have nothing to escape.
+fn write_name(out: &mut String, name: &str) {
+    if name.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        out.push_str(&Json::from(name).to_string());
+    } else {
+        out.push('"');
+        out.push_str(name);
+        out.push('"');
+    }
+}
+
+fn key_from(value: Value, depth: usize) -> Option<Key> {
+    let Value::List(parts) = value else { return None };
+    let parts = parts.into_iter().map(|part| part_from(part, depth + 1)).collect::<Option<Vec<_>>>()?;
+    Key::new(parts).ok()
+}
+
+fn part_from(value: Value, depth: usize) -> Option<Value> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    match value {
+        Value::Map(map) => {
+            let mut members = map.into_iter();
+            let (name, parts) = members.next()?;
+            if members.next().is_some() {
+                return None;
+            }
+            match name.strip_prefix('?') {
+                None => {
+                    let reference = Reference { kind: KindName::new(&name), key: key_from(parts, depth)? };
+                    Some(Value::Ref(Box::new(reference)))
+                }
+                Some(kind) => {
+                    let Value::List(mut ids) = parts else { return None };
+                    let (Some(id), true) = (ids.pop(), ids.is_empty()) else { return None };
+                    let dangling = super::Dangling { kind: KindName::new(kind), id };
+                    Some(Value::Dangling(Box::new(dangling)))
+                }
+            }
+        }
+        Value::Number(text) if !is_number(&text) => None,
+        other => Some(other),
+    }
+}

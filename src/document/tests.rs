@@ -1,0 +1,188 @@
+use proptest::prelude::*;
+
+use super::canonical::{DecodeError, decode, encode};
+use super::*;
+
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        (-300i64..300).prop_map(Value::Int),
+        "[0-9]{1,3}\\.[0-9]{1,20}"
+            .prop_filter("leading zero", |t| !t.starts_with('0'))
+            .prop_map(|t| Value::Number(t.into())),
+        ".{0,40}".prop_map(Value::Text),
+        proptest::collection::vec(any::<u8>(), 0..40).prop_map(Value::Bytes),
+        Just(Value::Secret(SecretId::UNKNOWN)),
+        "[a-z ]{1,8}".prop_map(|n| reference("Project", &n)),
+        "[A-Z]{1,8}".prop_map(|id| Value::Dangling(Box::new(Dangling {
+            kind: KindName::new("Feed"),
+            id: Value::Text(id)
+        }))),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    scalar().prop_recursive(4, 64, 20, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..20).prop_map(Value::List),
+            proptest::collection::btree_map(".{0,12}", inner, 0..20)
+                .prop_map(|m| Value::Map(Map::from_pairs(m.into_iter().collect()).unwrap())),
+        ]
+    })
+}
+
+fn reference(kind: &str, name: &str) -> Value {
+    Value::Ref(Box::new(Reference { kind: KindName::new(kind), key: Key::name(name) }))
+}
+
+fn document(columns: Map, body: Option<Value>) -> Document {
+    Document { kind: KindName::new("Project"), key: Key::name("Web"), columns, body }
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_decodes_to_the_same(body in value(), column in scalar()) {
+        let mut columns = Map::new();
+        columns.insert("A", column);
+        let document = document(columns, Some(body));
+        let bytes = encode(&document).unwrap();
+        let back = decode(document.kind.clone(), document.key.clone(), &bytes).unwrap();
+        prop_assert_eq!(&back, &document);
+    }
+
+    /// The decoder's promise: whatever it accepts, the encoder writes the same bytes for.
+    #[test]
+    fn what_decodes_is_canonical(body in value(), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+        let mut bytes = encode(&document(Map::new(), Some(body))).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] = to;
+        if let Ok(back) = decode(KindName::new("K"), Key::name("n"), &bytes) {
+            prop_assert_eq!(encode(&back).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(back) = decode(KindName::new("K"), Key::name("n"), &bytes) {
+            prop_assert_eq!(encode(&back).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn json_survives_writing_and_reading(
+        v in value().prop_filter("JSON only", |v| {
+            let mut plain = true;
+            v.visit(&mut Place::body(), &mut |_, v| plain &= !matches!(v, Value::Bytes(_) | Value::Ref(_) | Value::Dangling(_) | Value::Secret(_)));
+            plain
+        })
+    ) {
+        prop_assert_eq!(json::parse(json::write(&v).as_bytes()).unwrap(), v);
+    }
+
+    #[test]
+    fn key_text_survives(parts in proptest::collection::vec(scalar(), 0..4)) {
+        if let Ok(key) = Key::new(parts) {
+            prop_assert_eq!(Key::parse(&key.to_text()).unwrap(), key);
+        }
+    }
+}
+
+#[test]
+fn numbers_keep_their_spelling() {
+    for text in
+        ["0", "-0", "1.0", "1e5", "18446744073709551616", "0.1000000000000000055", "-9223372036854775808"]
+    {
+        assert_eq!(json::write(&json::parse(text.as_bytes()).unwrap()), text);
+    }
+}
+
+#[test]
+fn equal_decimals_are_one_value() {
+    for (text, value) in [("1.50", "1.5"), ("-0.00", "0"), ("2.00", "2"), ("0.99", "0.99")] {
+        assert_eq!(canonical_decimal(text), canonical_decimal(value), "{text}");
+    }
+    assert_eq!(canonical_decimal("2.00"), Some(Value::Int(2)));
+    for wrong in ["", "1.", ".5", "01", "NaN", "1e", "--1", "1,5"] {
+        assert_eq!(canonical_decimal(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn json_refuses_what_it_cannot_keep() {
+    assert_eq!(json::parse(br#"{"a":1,"b":2,"a":3}"#), Err(json::JsonError::DuplicateMember));
+    assert!(json::parse(b"").is_err() && json::parse(b" ").is_err());
+    assert!(matches!(json::parse(br#"{"a":}"#), Err(json::JsonError::Syntax { line: 1, .. })));
+    let deep = "[".repeat(MAX_DEPTH + 1) + &"]".repeat(MAX_DEPTH + 1);
+    assert_eq!(json::parse(deep.as_bytes()), Err(json::JsonError::TooDeep));
+    let deep = "[".repeat(MAX_DEPTH) + &"]".repeat(MAX_DEPTH);
+    let value = json::parse(deep.as_bytes()).unwrap();
+    let document = document(Map::new(), Some(value));
+    decode(document.kind.clone(), document.key.clone(), &encode(&document).unwrap()).unwrap();
+}
+
+#[test]
+fn the_type_member_comes_first() {
+    let value = json::parse(br##"{" a":1,"#b":2,"$type":"T"}"##).unwrap();
+    assert!(json::write(&value).starts_with(r#"{"$type":"T","#));
+}
+
+#[test]
+fn member_order_means_nothing() {
+    let a = json::parse(br#"{"b":1,"a":[2]}"#).unwrap();
+    let b = json::parse(br#"{"a":[2],"b":1}"#).unwrap();
+    assert_eq!(a, b);
+}
+
+#[test]
+fn longer_spellings_are_refused() {
+    let refuse = |bytes: &[u8]| decode(KindName::new("K"), Key::name("n"), bytes).unwrap_err();
+    // [ {}, 5 ] with 5 as uint8, int8, and an array written as array16.
+    assert_eq!(refuse(&[0x92, 0x80, 0xcc, 0x05]), DecodeError::NotCanonical);
+    assert_eq!(refuse(&[0x92, 0x80, 0xd0, 0xff]), DecodeError::NotCanonical);
+    assert_eq!(refuse(&[0x92, 0x80, 0xdc, 0x00, 0x01, 0x05]), DecodeError::NotCanonical);
+    assert_eq!(refuse(&[0x91, 0x82, 0xa1, b'b', 0xc0, 0xa1, b'a', 0xc0]), DecodeError::NotCanonical);
+    assert_eq!(refuse(&[0x91, 0x80, 0xc0]), DecodeError::Trailing);
+    // A float, and a list that claims four billion elements.
+    assert_eq!(refuse(&[0x92, 0x80, 0xcb, 0, 0, 0, 0, 0, 0, 0, 0]), DecodeError::Type);
+    assert_eq!(refuse(&[0x92, 0x80, 0xdd, 0xff, 0xff, 0xff, 0xff]), DecodeError::Short);
+}
+
+#[test]
+fn keys_compare_as_the_server_does() {
+    let key = |name: &str| Key::new(vec![reference("Project", name), Value::from(name)]).unwrap();
+    let ci = Collation::CaseInsensitive;
+    assert_eq!(key("Größe ").folded(ci), key("GRÖSSE".replace("SS", "ß").as_str()).folded(ci));
+    assert_ne!(key("a").folded(Collation::CaseSensitive), key("A").folded(Collation::CaseSensitive));
+    assert_ne!(key("a").folded(ci), key("á").folded(ci));
+    assert_eq!(key("Web").to_text(), r#"[{"Project":["Web"]},"Web"]"#);
+    assert_eq!(key("Web").to_string(), "Web / Web");
+}
+
+#[test]
+fn places_are_written_unambiguously() {
+    let mut place = Place::body();
+    place.push_member("Steps");
+    place.push_index(2);
+    place.push_member("it's a\\b");
+    assert_eq!(place.to_string(), r"$.Steps[2]['it\'s a\\b']");
+    assert_eq!(Place::column("ProjectId").to_string(), "ProjectId");
+}
+
+#[test]
+fn secrets_are_numbered_in_canonical_order() {
+    let mut columns = Map::new();
+    columns.insert("Z", Value::Secret(SecretId::UNKNOWN));
+    columns.insert("A", Value::Secret(SecretId::UNKNOWN));
+    let body = Value::Map(
+        Map::from_pairs(vec![
+            ("y".into(), Value::List(vec![Value::Null, Value::Secret(SecretId::UNKNOWN)])),
+            ("x".into(), Value::Secret(SecretId::UNKNOWN)),
+        ])
+        .unwrap(),
+    );
+    let places: Vec<_> =
+        document(columns, Some(body)).secret_places().iter().map(ToString::to_string).collect();
+    assert_eq!(places, ["A", "Z", "$.x", "$.y[1]"]);
+}
