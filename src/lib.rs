@@ -5,6 +5,7 @@
 //! | layer | module | what it holds |
 //! |---|---|---|
 //! | L0 | [`document`] | documents in portable form: values, keys, references, canonical bytes, content ids |
+//! | L0 | [`model`] | products as data: kinds, natural keys, references, secrets, merge rules |
 //! | L0 | [`crypto`] | password → keys, sealed values, the server's master key; knows no document and no file |
 //! | L0 | [`progress`] | how long work reports itself and is cancelled |
 //!
@@ -12,4 +13,5 @@
 
 pub mod crypto;
 pub mod document;
+pub mod model;
 pub mod progress;

@@ -1,0 +1,278 @@
+//! The model file as it is written; `check` turns it into a [`Model`](super::Model).
+
+use serde::Deserialize;
+use toml::Spanned;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct File {
+    pub format: Spanned<u32>,
+    pub name: Spanned<String>,
+    pub title: String,
+    #[serde(default)]
+    pub collation: Collation,
+    #[serde(default)]
+    pub cipher: Cipher,
+    #[serde(default)]
+    pub verbatim: Vec<String>,
+    pub version: Option<Version>,
+    pub allocation: Option<Allocation>,
+    #[serde(default)]
+    pub leave: Vec<Leave>,
+    #[serde(default)]
+    pub rules: Vec<Rules>,
+    #[serde(default)]
+    pub kind: Vec<Kind>,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Collation {
+    #[default]
+    CaseInsensitive,
+    CaseSensitive,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Cipher {
+    #[default]
+    None,
+    Octopus,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Version {
+    pub table: String,
+    pub column: String,
+    pub newest_by: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Allocation {
+    pub table: String,
+    pub name: String,
+    pub last: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Leave {
+    pub table: String,
+    pub why: String,
+}
+
+/// Rules that several kinds share, relative to a place.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Rules {
+    pub name: Spanned<String>,
+    #[serde(default)]
+    pub reference: Vec<Reference>,
+    #[serde(default)]
+    pub secret: Vec<Secret>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Kind {
+    pub name: Spanned<String>,
+    pub table: Spanned<String>,
+    pub id: Option<Spanned<Id>>,
+    pub body: Option<String>,
+    pub key: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub rows: Vec<Rows>,
+    #[serde(default)]
+    pub duplicates: Duplicates,
+    #[serde(default)]
+    pub history: bool,
+    #[serde(default)]
+    pub with: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub apply: Vec<Apply>,
+    #[serde(default)]
+    pub reference: Vec<Reference>,
+    #[serde(default)]
+    pub secret: Vec<Secret>,
+    #[serde(default)]
+    pub derived: Vec<Derived>,
+    #[serde(default)]
+    pub local: Vec<Local>,
+    #[serde(default)]
+    pub part: Vec<Part>,
+    #[serde(default)]
+    pub merge: Vec<Merge>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Id {
+    pub column: String,
+    pub new: NewId,
+    pub prefix: Option<String>,
+    pub collection: Option<String>,
+    pub pattern: Option<String>,
+    #[serde(default)]
+    pub fixed: Vec<String>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum NewId {
+    Allocate,
+    Next,
+    Guid,
+    Keep,
+    Compose,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Rows {
+    pub column: String,
+    pub equals: Vec<Scalar>,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(untagged)]
+pub(super) enum Scalar {
+    Bool(bool),
+    Int(i64),
+    Text(String),
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Duplicates {
+    #[default]
+    Refuse,
+    Number,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Apply {
+    pub rules: Spanned<String>,
+    pub at: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Reference {
+    pub at: Spanned<String>,
+    pub to: Spanned<OneOrMore>,
+    #[serde(default)]
+    pub form: Form,
+    #[serde(default)]
+    pub required: bool,
+    #[serde(default)]
+    pub missing: Missing,
+    #[serde(default = "yes")]
+    pub follow: bool,
+    #[serde(default)]
+    pub maybe: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Form {
+    #[default]
+    Id,
+    Pipe,
+    Comma,
+    Keys,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Missing {
+    #[default]
+    Stop,
+    Drop,
+    Skip,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Secret {
+    pub at: Spanned<String>,
+    #[serde(default)]
+    pub form: SecretForm,
+}
+
+#[derive(Deserialize, Default, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SecretForm {
+    #[default]
+    Encrypted,
+    Plain,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Derived {
+    pub at: Spanned<String>,
+    pub from: Spanned<Vec<String>>,
+    #[serde(default)]
+    pub form: Form,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Local {
+    pub at: Spanned<String>,
+    pub initial: Option<Scalar>,
+    #[serde(default)]
+    pub update: LocalUpdate,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum LocalUpdate {
+    #[default]
+    Keep,
+    Increment,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Part {
+    pub name: Spanned<String>,
+    pub at: Spanned<String>,
+    pub id: String,
+    pub key: Spanned<Vec<String>>,
+    pub new: Spanned<String>,
+    pub drop_when_emptied: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Merge {
+    pub at: Spanned<String>,
+    pub rule: Spanned<MergeRule>,
+    #[serde(default)]
+    pub by: Vec<String>,
+    #[serde(default)]
+    pub prefer: Vec<String>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum MergeRule {
+    Union,
+    Match,
+}

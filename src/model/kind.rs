@@ -1,0 +1,279 @@
+//! One type of document, checked and ready for use.
+
+use crate::document::{KindName, Value};
+
+use super::Pattern;
+use super::walk::PlaceTree;
+
+/// A type of document.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    /// Its name.
+    pub name: KindName,
+    /// The table that holds its documents.
+    pub table: String,
+    /// The column of the server's own identifier; `None` where the key columns are the identity.
+    pub id: Option<IdRule>,
+    /// The column that holds JSON, if the kind has any.
+    pub body: Option<String>,
+    /// The columns of the natural key, outermost scope first.
+    pub key: Vec<KeyColumn>,
+    /// Which rows of the table are documents of this kind; all conditions hold.
+    pub rows: Vec<RowFilter>,
+    /// What to do about documents that share a natural key.
+    pub duplicates: Duplicates,
+    /// Whether the kind is history: left out by `--no-history`.
+    pub history: bool,
+    /// References (positions in `references`) whose target brings this document along in a partial export.
+    pub with: Vec<usize>,
+    /// Places that hold ids of other documents.
+    pub references: Vec<ReferenceRule>,
+    /// Places that hold secrets.
+    pub secrets: Vec<SecretRule>,
+    /// Places that are rebuilt and not carried.
+    pub derived: Vec<Derived>,
+    /// Places that belong to the server they are on.
+    pub local: Vec<Local>,
+    /// Things inside a document that have ids and names of their own.
+    pub parts: Vec<Part>,
+    /// Places that are joined with the target's instead of overwritten.
+    pub merges: Vec<Merge>,
+    /// The places of all rules.
+    pub(super) places: PlaceTree,
+    /// The places of references alone.
+    pub(super) reference_places: PlaceTree,
+}
+
+/// What a reference leads to, by positions in the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    /// A kind.
+    Kind(usize),
+    /// A part of a kind's documents.
+    Part {
+        /// The kind that owns the part.
+        kind: usize,
+        /// The position in its `parts`.
+        part: usize,
+    },
+}
+
+impl Target {
+    /// The kind whose rows hold the target.
+    pub fn kind(self) -> usize {
+        match self {
+            Target::Kind(kind) | Target::Part { kind, .. } => kind,
+        }
+    }
+}
+
+/// The server's identifier of a document, and how new ones are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdRule {
+    /// The column.
+    pub column: String,
+    /// How the id of a new document is made.
+    pub new: NewId,
+    /// Ids that are the same on every server; a new document that had one keeps it.
+    pub fixed: Vec<String>,
+}
+
+impl IdRule {
+    /// Says whether an id is the same on every server.
+    pub fn is_fixed(&self, id: &str) -> bool {
+        self.fixed.iter().any(|fixed| fixed.eq_ignore_ascii_case(id))
+    }
+}
+
+/// How the id of a new document is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewId {
+    /// A prefix and the next number from the product's allocation table.
+    Allocate {
+        /// The text before the number.
+        prefix: String,
+        /// The name of the collection in the allocation table.
+        collection: String,
+    },
+    /// The largest integer of the column plus one (IDENTITY columns too).
+    Next,
+    /// A random GUID.
+    Guid,
+    /// The id that the document had at the source.
+    Keep,
+    /// Text with the values of columns filled in: `variableset-{OwnerId}`.
+    Compose(String),
+}
+
+/// A column of a natural key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// The column.
+    pub column: String,
+    /// Whether tables may lack the column; it is then no part of the key.
+    pub optional: bool,
+    /// The reference rule (position in `references`) that the column is under, if it holds ids.
+    pub reference: Option<usize>,
+}
+
+/// A condition on rows: the column holds one of the values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowFilter {
+    /// The column. A table without it passes.
+    pub column: String,
+    /// The values that pass.
+    pub equals: Vec<Value>,
+}
+
+/// What to do about documents that share a natural key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    /// Refuse them, by name.
+    Refuse,
+    /// Number them in the order of their ids, from the second on.
+    Number,
+}
+
+/// How ids are spelled at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One id.
+    Id,
+    /// `|A|B|` in text.
+    Pipe,
+    /// `A,B` in text.
+    Comma,
+    /// The member names of an object.
+    Keys,
+}
+
+/// What happens to a reference whose document neither bundle nor target has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// The plan stops.
+    Stop,
+    /// The reference is taken out, with a notice.
+    Drop,
+    /// The whole document is skipped, with a notice.
+    Skip,
+}
+
+/// A place that holds ids of other documents.
+#[derive(Debug, Clone)]
+pub struct ReferenceRule {
+    /// Where.
+    pub at: Pattern,
+    /// What the ids lead to; tried in this order.
+    pub to: Vec<Target>,
+    /// How they are spelled.
+    pub form: Form,
+    /// Whether a dangling reference of the source is worth a notice.
+    pub required: bool,
+    /// What happens when the target has no such document.
+    pub missing: Missing,
+    /// Whether a partial export takes the referenced document along.
+    pub follow: bool,
+    /// Whether only text that is the id of such a document of the source is a reference. Other text at the
+    /// place is text: it does not dangle.
+    pub maybe: bool,
+}
+
+/// How a secret is kept in the server's database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretForm {
+    /// Encrypted with the product's cipher.
+    Encrypted,
+    /// As it is; it is sealed in the bundle all the same.
+    Plain,
+}
+
+/// A place that holds a secret.
+#[derive(Debug, Clone)]
+pub struct SecretRule {
+    /// Where.
+    pub at: Pattern,
+    /// How the server keeps it.
+    pub form: SecretForm,
+}
+
+/// A place that is rebuilt from a document's references instead of being carried.
+#[derive(Debug, Clone)]
+pub struct Derived {
+    /// Where.
+    pub at: Pattern,
+    /// The reference rules (positions) whose ids it lists. `*` in the file is every reference in the JSON:
+    /// columns are found by a query as they are.
+    pub from: Vec<usize>,
+    /// How the ids are spelled.
+    pub form: Form,
+}
+
+/// A place that belongs to the server it is on: left out at export, kept in the target.
+#[derive(Debug, Clone)]
+pub struct Local {
+    /// Where.
+    pub at: Pattern,
+    /// The value a new document gets; `None` leaves the place out.
+    pub initial: Option<Value>,
+    /// What an update does to it.
+    pub update: LocalUpdate,
+}
+
+/// What an update does to a local value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalUpdate {
+    /// Nothing.
+    Keep,
+    /// Counts it up by one: an edit counter.
+    Increment,
+}
+
+/// Something inside a document that has an id and a name of its own (a tag of a tag set).
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Its name, used like a kind's in references.
+    pub name: KindName,
+    /// The objects: a place that ends in `[*]`.
+    pub at: Pattern,
+    /// The member that holds the id, left out of the content.
+    pub id: String,
+    /// The members that name the part within its document.
+    pub key: Vec<String>,
+    /// How new ids are made.
+    pub new: NewPartId,
+    /// A member which, emptied by dropped references, takes the part with it.
+    pub drop_when_emptied: Option<String>,
+}
+
+/// How the id of a new part is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewPartId {
+    /// A random GUID.
+    Guid,
+    /// The document's id, this text, and the next number within the document: `TagSets-1` + `/Tags-` + `7`.
+    Numbered(String),
+}
+
+/// A place that is joined with the target's instead of overwritten.
+#[derive(Debug, Clone)]
+pub struct Merge {
+    /// Where.
+    pub at: Pattern,
+    /// How.
+    pub rule: MergeRule,
+}
+
+/// How two values are joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MergeRule {
+    /// Every element of both lists, the target's first.
+    Union,
+    /// List elements that agree in these members are the same element, and the bundle's version of it
+    /// stands; elements that only the target has stay.
+    Match {
+        /// The members that identify an element.
+        by: Vec<String>,
+        /// The members that tell elements of one identity apart, tried first.
+        prefer: Vec<String>,
+    },
+}

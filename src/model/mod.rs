@@ -1,0 +1,175 @@
+//! The description of a product, as data: its kinds of document, their tables, natural keys, references,
+//! secrets and merge rules.
+//!
+//! A [`Model`] is read from TOML and checked when it is loaded ([`Model::parse`]); what gets through is
+//! consistent, so no later layer has to doubt it. Places are JSONPath (RFC 9535, the subset of
+//! [`Pattern`]) in a kind's JSON, or the names of columns. The model reads no server.
+//!
+//! The language is described at the head of `octopus.toml`, the built-in model.
+
+mod check;
+mod file;
+mod kind;
+mod pattern;
+mod walk;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+pub use check::{LoadError, Problem};
+pub use kind::{
+    Derived, Duplicates, Form, IdRule, KeyColumn, Kind, Local, LocalUpdate, Merge, MergeRule, Missing, NewId,
+    NewPartId, Part, ReferenceRule, RowFilter, SecretForm, SecretRule, Target,
+};
+pub(crate) use pattern::pick;
+pub use pattern::{Pattern, PatternError};
+pub use walk::{Direction, Keep, Rule};
+
+use crate::document::{Collation, KindName};
+
+/// How the product encrypts secrets in its own database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cipher {
+    /// The product has no encrypted values.
+    None,
+    /// AES-CBC under a master key, as text `base64|base64`.
+    Octopus,
+}
+
+/// Where the product says which version it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionRule {
+    /// The table that records installations.
+    pub table: String,
+    /// The column that holds the version.
+    pub column: String,
+    /// The column whose largest value marks the newest row.
+    pub newest_by: String,
+}
+
+/// The table from which the product takes numbers for new ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllocationRule {
+    /// The table.
+    pub table: String,
+    /// The column that names the collection.
+    pub name: String,
+    /// The column that holds the last number given out.
+    pub last: String,
+}
+
+/// A table that is known and not carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftTable {
+    /// The table.
+    pub table: String,
+    /// Why it stays behind, for people.
+    pub why: String,
+}
+
+/// The description of a product.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Its short name, recorded in bundles.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// How names compare.
+    pub collation: Collation,
+    /// How secrets are encrypted at rest.
+    pub cipher: Cipher,
+    /// Text that holds one of these at a reference's place is no id: it is left as it is.
+    pub verbatim: Vec<String>,
+    /// Where the product's version is found.
+    pub version: Option<VersionRule>,
+    /// Where numbers for new ids come from.
+    pub allocation: Option<AllocationRule>,
+    /// Tables that are known and not carried.
+    pub left: Vec<LeftTable>,
+    /// BLAKE3 of the model's text: says whether two bundles were made by one description.
+    pub digest: [u8; 32],
+    kinds: Vec<Kind>,
+    by_name: HashMap<String, Target>,
+    key_order: Vec<usize>,
+}
+
+/// The text of the built-in model; its head explains the language.
+pub const OCTOPUS_TOML: &str = include_str!("octopus.toml");
+
+/// The tables of an Octopus Server before spaces (2018), as SQL for an embedded server.
+pub const OCTOPUS_2018_SQL: &str = include_str!("octopus-2018.sql");
+
+/// The tables of an Octopus Server with spaces (2019.1 and later), as SQL for an embedded server.
+pub const OCTOPUS_SPACES_SQL: &str = include_str!("octopus-spaces.sql");
+
+impl Model {
+    /// The model of Octopus Deploy that is built in.
+    ///
+    /// # Errors
+    /// Never for a released build: a test loads it.
+    pub fn octopus() -> Result<Self, LoadError> {
+        Self::parse(OCTOPUS_TOML, "octopus.toml (built in)")
+    }
+
+    /// Reads a model from a file.
+    ///
+    /// # Errors
+    /// [`LoadError`], with file, line and reason.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let name = path.display().to_string();
+        let text =
+            std::fs::read_to_string(path).map_err(|source| LoadError::Read { file: name.clone(), source })?;
+        Self::parse(&text, &name)
+    }
+
+    /// Reads a model from text; `file` names it in errors.
+    ///
+    /// # Errors
+    /// [`LoadError`], with file, line and reason.
+    pub fn parse(text: &str, file: &str) -> Result<Self, LoadError> {
+        check::load(text, file)
+    }
+
+    /// The kinds, in the order of the file.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    /// Finds a kind by its name, without regard to case.
+    pub fn kind(&self, name: &str) -> Option<&Kind> {
+        self.kinds.iter().find(|kind| kind.name.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// Finds what a reference's kind name means: a kind, or a part of one. Names are exact.
+    pub fn target(&self, name: &KindName) -> Option<Target> {
+        self.by_name.get(name.as_str()).copied()
+    }
+
+    /// The kind at a position of [`Model::kinds`].
+    pub fn kind_at(&self, index: usize) -> Option<&Kind> {
+        self.kinds.get(index)
+    }
+
+    /// Positions of the kinds so that each comes after the kinds its key runs through.
+    pub fn key_order(&self) -> &[usize] {
+        &self.key_order
+    }
+
+    /// The name of a reference's target.
+    pub fn target_name(&self, target: Target) -> Option<&KindName> {
+        match target {
+            Target::Kind(kind) => self.kinds.get(kind).map(|k| &k.name),
+            Target::Part { kind, part } => self.kinds.get(kind)?.parts.get(part).map(|p| &p.name),
+        }
+    }
+
+    /// Says whether text at a reference's place is to be left as it is.
+    pub fn is_verbatim(&self, text: &str) -> bool {
+        text.is_empty() || self.verbatim.iter().any(|mark| text.contains(mark.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod octopus_tests;
+#[cfg(test)]
+mod tests;

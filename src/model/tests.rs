@@ -1,0 +1,184 @@
+use proptest::prelude::*;
+
+use super::walk::{Direction, Keep, Rule};
+use super::*;
+use crate::document::{Map, Value, json};
+
+const HEAD: &str = "format = 1\nname = \"shop\"\ntitle = \"Shop\"\n";
+
+fn load(rest: &str) -> Result<Model, String> {
+    Model::parse(&format!("{HEAD}{rest}"), "shop.toml").map_err(|e| e.to_string())
+}
+
+const ITEM: &str = r#"
+[[kind]]
+name = "Item"
+table = "Item"
+id = { column = "Id", new = "next" }
+key = ["Name"]
+body = "JSON"
+"#;
+
+#[test]
+fn a_small_model_loads() {
+    let model = load(ITEM).unwrap();
+    assert_eq!(model.kinds().len(), 1);
+    assert_eq!(model.kind("item").unwrap().name.as_str(), "Item");
+}
+
+#[test]
+fn a_wrong_model_is_refused_with_file_line_and_reason() {
+    // (what is appended to the item, the line it fails at, a word of the reason)
+    let cases = [
+        ("colour = 1\n", 11, "unknown field"),
+        ("[[kind.reference]]\nat = \"OwnerId\"\nto = \"Nobody\"\n", 13, "no kind \"Nobody\""),
+        ("[[kind.reference]]\nat = \"$.A[\"\nto = \"Item\"\n", 12, "is no place"),
+        ("[[kind.secret]]\nat = \"$.Password\"\n", 12, "names no `cipher`"),
+        (
+            "[[kind.part]]\nname=\"Tag\"\nat = \"$.Tags\"\nid=\"Id\"\nkey=[\"Name\"]\nnew=\"guid\"\n",
+            13,
+            "ends in [*]",
+        ),
+        ("[[kind.merge]]\nat = \"$.A\"\nrule = \"match\"\n", 13, "needs `by`"),
+        ("[[kind]]\nname = \"Item\"\ntable = \"T\"\nkey = [\"N\"]\n", 12, "named twice"),
+        ("[[kind]]\nname = \"B\"\ntable = \"T\"\nkey = []\n", 14, "natural key"),
+        (
+            "[[kind]]\nname = \"B\"\ntable = \"T\"\nkey = [\"P\"]\n[[kind.reference]]\nat=\"P\"\nto=\"B\"\n",
+            14,
+            "through itself",
+        ),
+        (
+            "[[kind]]\nname = \"B\"\ntable = \"T\"\nkey = [\"N\"]\nid = { column = \"Id\", new = \"allocate\", prefix = \"B-\" }\n",
+            15,
+            "no [allocation]",
+        ),
+    ];
+    for (text, line, reason) in cases {
+        let error = load(&format!("{ITEM}{text}")).unwrap_err();
+        assert!(error.starts_with(&format!("shop.toml:{line}: ")), "{text}\n{error}");
+        assert!(error.contains(reason), "{text}\n{error}");
+    }
+    let error = Model::parse("format = 2\nname=\"x\"\ntitle=\"x\"\n", "m.toml").unwrap_err().to_string();
+    assert!(error.starts_with("m.toml:1: ") && error.contains("language 2"), "{error}");
+    let error = Model::parse("format = ", "m.toml").unwrap_err().to_string();
+    assert!(error.starts_with("m.toml:1: "), "{error}");
+}
+
+fn collect(model: &Model, body: &str) -> Vec<String> {
+    let kind = &model.kinds()[0];
+    let mut body = json::parse(body.as_bytes()).unwrap();
+    let mut columns = Map::new();
+    columns.insert("OwnerId", Value::from("x"));
+    let mut seen = Vec::new();
+    kind.walk(&mut columns, Some(&mut body), Direction::Up, &mut |rule, place, _| {
+        seen.push(format!("{rule:?} {place}"));
+        Keep::Yes
+    });
+    seen
+}
+
+#[test]
+fn one_walk_finds_every_rule_once() {
+    let model = load(&format!(
+        "{ITEM}{}",
+        r#"
+[[kind.reference]]
+at = "OwnerId"
+to = "Item"
+[[kind.reference]]
+at = "$.Steps[*].Feed"
+to = "Item"
+[[kind.reference]]
+at = "$.Steps[?@.Type == 'A' || @.Type == 'B'].Value"
+to = "Item"
+[[kind.reference]]
+at = "$.Bag"
+to = "Item"
+form = "keys"
+[[kind.reference]]
+at = "$.Bag[*][*]"
+to = "Item"
+[[kind.secret]]
+at = "$.Bag['a.b'].Hidden"
+form = "plain"
+"#
+    ))
+    .unwrap();
+    let seen = collect(
+        &model,
+        r#"{"Steps":[{"Feed":1,"Type":"A","Value":2},{"Type":"C","Value":3},{"Type":"B","Value":4}],
+            "Bag":{"a.b":{"Hidden":"s"},"c":["x","y"]}}"#,
+    );
+    assert_eq!(
+        seen,
+        [
+            "Reference(0) OwnerId",
+            "Secret(0) $.Bag['a.b'].Hidden",
+            "Reference(4) $.Bag['a.b'].Hidden",
+            "Reference(4) $.Bag.c[0]",
+            "Reference(4) $.Bag.c[1]",
+            "Reference(3) $.Bag",
+            "Reference(1) $.Steps[0].Feed",
+            "Reference(2) $.Steps[0].Value",
+            "Reference(2) $.Steps[2].Value",
+        ]
+    );
+}
+
+#[test]
+fn a_walk_takes_out_what_its_visitor_does_not_keep() {
+    let model = load(&format!("{ITEM}[[kind.reference]]\nat = \"$.Ids[*]\"\nto = \"Item\"\n")).unwrap();
+    let mut body = json::parse(br#"{"Ids":["a","drop","b"]}"#).unwrap();
+    model.kinds()[0].walk(&mut Map::new(), Some(&mut body), Direction::Down, &mut |_: Rule, _, value| {
+        if value.as_text() == Some("drop") { Keep::No } else { Keep::Yes }
+    });
+    assert_eq!(json::write(&body), r#"{"Ids":["a","b"]}"#);
+}
+
+/// Bodies rich enough that the patterns below match something, with names and values from a small pool.
+fn body() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        (-2i64..3).prop_map(Value::Int),
+        "[ab]".prop_map(Value::Text)
+    ];
+    leaf.prop_recursive(4, 40, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+            proptest::collection::btree_map("[abc]", inner, 0..4)
+                .prop_map(|m| Value::Map(Map::from_pairs(m.into_iter().collect()).unwrap())),
+        ]
+    })
+}
+
+proptest! {
+    /// Our matcher takes a subset of RFC 9535; on that subset it finds what an independent one finds.
+    #[test]
+    fn places_mean_what_jsonpath_says(body in body()) {
+        let patterns = [
+            "$", "$.a", "$.a.b", "$['a']['b']", "$[*]", "$.*", "$.a[*]", "$[*][*]", "$[0]", "$.a[1]",
+            "$[?@.a]", "$[?@.a == 'b']", "$[?@.a != 1]", "$[?@.a == null]", "$[?@.a == true && @.b]",
+            "$[?!@.a]", "$[?(@.a == 1 || @.b == -1) && !(@.c == 'a')]", "$.a[?@[0] == 'a'].*",
+        ];
+        let text = json::write(&body);
+        let oracle_body: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for pattern in patterns {
+            let oracle = serde_json_path::JsonPath::parse(pattern).unwrap();
+            let mut expected: Vec<String> =
+                oracle.query(&oracle_body).all().into_iter().map(ToString::to_string).collect();
+            let mut found = Vec::new();
+            Pattern::parse(pattern).unwrap().find(&body, &mut |v| found.push(json::write(v)));
+            expected.sort();
+            found.sort();
+            prop_assert_eq!(found, expected, "{}", pattern);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_place_reader_panic(text in "\\$?[$.\\[\\]*?@'\"a0()!=&| ]{0,24}") {
+        if let Ok(pattern) = Pattern::parse(&text) && pattern.column.is_none() {
+            prop_assert!(serde_json_path::JsonPath::parse(&text).is_ok(), "{} is not RFC 9535", text);
+        }
+    }
+}
