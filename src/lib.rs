@@ -8,10 +8,12 @@
 //! | L0 | [`model`] | products as data: kinds, natural keys, references, secrets, merge rules |
 //! | L0 | [`crypto`] | password → keys, sealed values, the server's master key; knows no document and no file |
 //! | L0 | [`progress`] | how long work reports itself and is cancelled |
+//! | L1 | [`plan`] | the difference between a bundle and a target, as a value: diff, merge, findings |
 //!
 //! A layer imports only the layers below it, never its neighbours.
 
 pub mod crypto;
 pub mod document;
 pub mod model;
+pub mod plan;
 pub mod progress;

@@ -1,0 +1,289 @@
+//! Joining a bundle's document with the target's, where the model says so.
+
+use super::diff::naming_member;
+use crate::document::{Document, Map, SecretId, Value};
+use crate::model::{Direction, Form, Keep, Kind, MergeRule, Pattern, Rule};
+
+/// Returns the document that an import writes: the bundle's, with the places that the model joins joined, and
+/// with the target's secrets where the bundle brought no value for them.
+pub fn merge(kind: &Kind, source: &Document, target: &Document) -> Document {
+    let mut merged = source.clone();
+    let mut joined = Vec::new();
+    for rule in &kind.merges {
+        let Some(theirs) = value_at(&rule.at, &target.columns, target.body.as_ref()) else { continue };
+        let theirs = theirs.clone();
+        if let Some(ours) = place_of(&rule.at, &mut merged) {
+            joined.push((&rule.at, join(&rule.rule, std::mem::take(ours), theirs)));
+        }
+    }
+    // What is joined is out of the way here: its elements found their twins by the rule, and by nothing else.
+    fill_members(&mut merged.columns, &target.columns);
+    if let (Some(mine), Some(theirs)) = (&mut merged.body, &target.body) {
+        fill(mine, theirs);
+    }
+    for (at, value) in joined {
+        if let Some(ours) = place_of(at, &mut merged) {
+            *ours = value;
+        }
+    }
+    merged
+}
+
+fn place_of<'d>(at: &Pattern, document: &'d mut Document) -> Option<&'d mut Value> {
+    match &at.column {
+        Some(column) => document.columns.get_mut(column),
+        None => document.body.as_mut().and_then(|body| at.get_mut(body)),
+    }
+}
+
+/// Gives the secrets that the bundle brought no value for those of the target's. A secret inside a list is
+/// its element's, wherever that stands: elements are twins when they differ in secrets at the most, or bear
+/// one name.
+fn fill(mine: &mut Value, theirs: &Value) {
+    match (mine, theirs) {
+        (mine @ Value::Secret(SecretId::UNKNOWN), Value::Secret(_)) => *mine = theirs.clone(),
+        (Value::Map(mine), Value::Map(theirs)) => fill_members(mine, theirs),
+        (Value::List(mine), Value::List(theirs)) if mine.iter().any(lacks_secret) => {
+            let named = naming_member(mine, theirs);
+            let same_name = |a: &Value, b: &Value| match (named, a, b) {
+                (Some(member), Value::Map(a), Value::Map(b)) => a.get(member) == b.get(member),
+                _ => false,
+            };
+            let mut open: Vec<Option<&Value>> = theirs.iter().map(Some).collect();
+            let mut twin = |element: &Value, same: &dyn Fn(&Value, &Value) -> bool| {
+                open.iter_mut().find(|t| t.is_some_and(|t| same(element, t))).and_then(Option::take)
+            };
+            let exact: Vec<Option<&Value>> = mine.iter().map(|element| twin(element, &alike)).collect();
+            for (element, exact) in mine.iter_mut().zip(exact) {
+                if let Some(theirs) = exact.or_else(|| twin(element, &same_name)) {
+                    fill(element, theirs);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn fill_members(mine: &mut Map, theirs: &Map) {
+    for (name, value) in mine.iter_mut() {
+        if let Some(theirs) = theirs.get(name) {
+            fill(value, theirs);
+        }
+    }
+}
+
+fn lacks_secret(value: &Value) -> bool {
+    match value {
+        Value::Secret(secret) => *secret == SecretId::UNKNOWN,
+        Value::List(list) => list.iter().any(lacks_secret),
+        Value::Map(map) => map.iter().any(|(_, value)| lacks_secret(value)),
+        _ => false,
+    }
+}
+
+/// Says whether two values differ in their secrets at the most, and in those only where one is not known.
+fn alike(mine: &Value, theirs: &Value) -> bool {
+    match (mine, theirs) {
+        (Value::Secret(mine), Value::Secret(theirs)) => *mine == SecretId::UNKNOWN || mine == theirs,
+        (Value::List(mine), Value::List(theirs)) => {
+            mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(mine, theirs)| alike(mine, theirs))
+        }
+        (Value::Map(mine), Value::Map(theirs)) => {
+            let pairs = mine.iter().zip(theirs.iter());
+            mine.len() == theirs.len() && { pairs }
+                .all(|((a, mine), (b, theirs))| a == b && alike(mine, theirs))
+        }
+        _ => mine == theirs,
+    }
+}
+
+fn value_at<'d>(at: &Pattern, columns: &'d Map, body: Option<&'d Value>) -> Option<&'d Value> {
+    match &at.column {
+        Some(column) => columns.get(column),
+        None => {
+            let mut found = None;
+            at.find(body?, &mut |value| found = Some(value));
+            found
+        }
+    }
+}
+
+fn join(rule: &MergeRule, mine: Value, theirs: Value) -> Value {
+    match (rule, mine, theirs) {
+        (MergeRule::Union, Value::List(mine), Value::List(theirs)) => union(mine, theirs),
+        (MergeRule::Union, mine, Value::Null) => mine,
+        (MergeRule::Union, Value::Null, theirs) => theirs,
+        (MergeRule::Match { by, prefer }, Value::List(mine), Value::List(theirs)) => {
+            Value::List(matched(by, prefer, mine, theirs))
+        }
+        (_, mine, _) => mine,
+    }
+}
+
+/// Every element of both, the target's first. Pairs `[key, list]` of a dictionary are joined by key.
+fn union(mine: Vec<Value>, theirs: Vec<Value>) -> Value {
+    let mut all = theirs;
+    for element in mine {
+        if all.contains(&element) {
+            continue;
+        }
+        let twin = all.iter_mut().find_map(|theirs| match (&element, theirs) {
+            (Value::List(mine), Value::List(theirs)) => match (mine.as_slice(), theirs.as_mut_slice()) {
+                ([key, Value::List(mine)], [their_key, values @ Value::List(_)]) if key == their_key => {
+                    Some((mine.clone(), values))
+                }
+                _ => None,
+            },
+            _ => None,
+        });
+        match twin {
+            Some((mine, values)) => {
+                if let Value::List(theirs) = std::mem::take(values) {
+                    *values = union(mine, theirs);
+                }
+            }
+            None => all.push(element),
+        }
+    }
+    Value::List(all)
+}
+
+/// The target's elements in their order, each replaced by the bundle's element of the same identity, then the
+/// bundle's that are new. Where several share one identity, those that agree in `prefer` too are paired first.
+fn matched(by: &[String], prefer: &[String], mine: Vec<Value>, theirs: Vec<Value>) -> Vec<Value> {
+    let pick = |value: &Value, names: &[String]| match value {
+        Value::Map(map) => Some(crate::model::pick(map, names)),
+        _ => None,
+    };
+    let mut open: Vec<Option<Value>> = theirs.iter().cloned().map(Some).collect();
+    let mut result: Vec<Value> = theirs;
+    let mut left = Vec::new();
+    let mut place = |mut element: Value, exact: bool| -> Option<Value> {
+        let same = |other: &Option<Value>| {
+            other.as_ref().is_some_and(|other| {
+                let identity = pick(&element, by);
+                identity.is_some()
+                    && identity == pick(other, by)
+                    && (!exact || pick(&element, prefer) == pick(other, prefer))
+            })
+        };
+        match open.iter().position(same) {
+            Some(position) => {
+                if let (Some(open), Some(result)) = (open.get_mut(position), result.get_mut(position)) {
+                    *open = None;
+                    fill(&mut element, result);
+                    *result = element;
+                }
+                None
+            }
+            None => Some(element),
+        }
+    };
+    for element in mine {
+        left.extend(place(element, true));
+    }
+    let mut added = Vec::new();
+    for element in left {
+        added.extend(place(element, false));
+    }
+    result.extend(added);
+    result
+}
+
+/// Takes the references out of a document that `gone` says the target cannot have, and the parts that lose
+/// all of a scope with them. Returns what was taken out, for people.
+///
+/// `gone` is asked with the position of the reference's rule.
+pub fn take_out(
+    kind: &Kind,
+    document: &mut Document,
+    gone: &mut dyn FnMut(usize, &crate::document::Reference) -> bool,
+) -> Vec<String> {
+    let scoped: Vec<Vec<bool>> = kind
+        .parts
+        .iter()
+        .map(|part| {
+            let mut had = Vec::new();
+            if let (Some(member), Some(body)) = (&part.drop_when_emptied, &document.body) {
+                part.at.find(body, &mut |element| had.push(holds(element, member)));
+            }
+            had
+        })
+        .collect();
+    let mut notes = Vec::new();
+    // Dictionaries lose pairs before anything else is looked at: a rule for what is in them reaches the key of
+    // a pair too, as long as it is written as a pair.
+    for pairs in [true, false] {
+        if pairs && kind.references.iter().all(|rule| rule.form != Form::Keys) {
+            continue;
+        }
+        kind.walk_references(
+            &mut document.columns,
+            document.body.as_mut(),
+            Direction::Up,
+            &mut |rule, place, value| {
+                let Rule::Reference(index) = rule else { return Keep::Yes };
+                let keys = kind.references.get(index).is_some_and(|rule| rule.form == Form::Keys);
+                if keys != pairs {
+                    return Keep::Yes;
+                }
+                let mut lost = |value: &Value| match value {
+                    Value::Ref(reference) if gone(index, reference) => {
+                        notes.push(format!("{place}: {reference} is not in the target and was taken out"));
+                        true
+                    }
+                    _ => false,
+                };
+                match value {
+                    Value::List(list) => {
+                        list.retain(|element| match element {
+                            Value::List(pair) => !pair.first().is_some_and(&mut lost),
+                            element => !lost(element),
+                        });
+                        Keep::Yes
+                    }
+                    value if lost(value) => match place.steps().last() {
+                        Some(crate::document::Step::Index(_)) => Keep::No,
+                        _ => {
+                            *value = Value::Null;
+                            Keep::Yes
+                        }
+                    },
+                    _ => Keep::Yes,
+                }
+            },
+        );
+    }
+    for (part, had) in kind.parts.iter().zip(scoped) {
+        let (Some(member), Some(body)) = (&part.drop_when_emptied, document.body.as_mut()) else { continue };
+        let Some(elements) = part.at.elements_mut(body) else { continue };
+        let mut had = had.into_iter();
+        elements.retain(|element| {
+            let emptied = had.next() == Some(true) && !holds(element, member);
+            if emptied {
+                let name = match element {
+                    Value::Map(map) => {
+                        map.get("Name").and_then(Value::as_text).unwrap_or_default().to_owned()
+                    }
+                    _ => String::new(),
+                };
+                notes.push(format!("{} {name:?} lost all of its {member} and was dropped", part.name));
+            }
+            !emptied
+        });
+    }
+    notes
+}
+
+/// Says whether a member of an element holds anything: a value somewhere in its lists and objects.
+fn holds(element: &Value, member: &str) -> bool {
+    fn any(value: &Value) -> bool {
+        match value {
+            Value::Null => false,
+            Value::List(list) => list.iter().any(any),
+            Value::Map(map) => map.iter().any(|(_, value)| any(value)),
+            _ => true,
+        }
+    }
+    matches!(element, Value::Map(map) if map.get(member).is_some_and(any))
+}

@@ -1,0 +1,133 @@
+//! The difference between a bundle and a target, as a value: pure, printable, without any secret in it.
+//!
+//! [`changes`] finds the places that change, [`merge()`] joins what the model says is joined; a [`Plan`] holds
+//! what would happen to each document and every reason why it must not. Nothing here does I/O.
+
+mod diff;
+mod merge;
+mod spelling;
+
+pub use diff::{Change, Changed, changes, changes_in};
+pub use merge::{merge, take_out};
+pub use spelling::respell;
+
+use std::collections::HashMap;
+
+use crate::document::{Key, KindName};
+
+/// What an import does to one document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// The target lacks it: it is created.
+    Create,
+    /// The target has it otherwise: it is overwritten.
+    Update,
+    /// The target has it otherwise, and the model joins the two.
+    Merge,
+    /// The target has it, just so.
+    Unchanged,
+    /// It is left alone, and the target's stays as it is.
+    Skip,
+}
+
+impl Action {
+    /// All actions, in the order they are shown.
+    pub const ALL: [Action; 5] =
+        [Action::Create, Action::Update, Action::Merge, Action::Unchanged, Action::Skip];
+
+    /// The action in one word, as shown and as in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Merge => "merge",
+            Action::Unchanged => "unchanged",
+            Action::Skip => "skip",
+        }
+    }
+
+    /// Says whether the action writes to the target.
+    pub fn writes(self) -> bool {
+        matches!(self, Action::Create | Action::Update | Action::Merge)
+    }
+}
+
+/// What happens to one document, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The document's number in the bundle.
+    pub number: u64,
+    /// Its kind.
+    pub kind: KindName,
+    /// Its natural key.
+    pub key: Key,
+    /// What happens.
+    pub action: Action,
+    /// Why, where the action does not say it by itself.
+    pub reason: Option<String>,
+    /// The places that change, for updates and merges, and for documents skipped though they differ.
+    pub changes: Vec<Change>,
+    /// What was adapted on the way: references taken out, and the like.
+    pub notes: Vec<String>,
+    /// The content of the target's document that the plan relies on; `None` where there was none.
+    pub seen: Option<Seen>,
+}
+
+/// A fingerprint of what the target held when the plan was made.
+///
+/// It covers the document's content and, where the plan could read them, its secrets: under a key of the
+/// plan's own, so that nobody can guess a secret from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen(pub [u8; 32]);
+
+/// Why an import must not happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The kind it is about.
+    pub kind: String,
+    /// The document it is about, for people; empty where it is about the kind.
+    pub name: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// What an import would do.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// Every document of the bundle, in the bundle's order.
+    pub entries: Vec<Entry>,
+    /// What stops the import. All of it, not the first.
+    pub findings: Vec<Finding>,
+    /// What people should know and what stops nothing.
+    pub notices: Vec<String>,
+}
+
+impl Plan {
+    /// Says whether the import would write anything.
+    pub fn is_empty(&self) -> bool {
+        !self.entries.iter().any(|entry| entry.action.writes())
+    }
+
+    /// How many documents an action meets.
+    pub fn count(&self, action: Action) -> usize {
+        self.entries.iter().filter(|entry| entry.action == action).count()
+    }
+
+    /// The documents that another plan for the same bundle sees otherwise: what moved in the target between
+    /// the two.
+    pub fn moved<'p>(&'p self, now: &'p Plan) -> Vec<&'p Entry> {
+        let same = |a: &Entry, b: &Entry| {
+            let said = a.action == b.action && a.changes == b.changes && a.notes == b.notes;
+            said && a.reason == b.reason && a.seen == b.seen
+        };
+        let mut before: HashMap<u64, &Entry> = self.entries.iter().map(|e| (e.number, e)).collect();
+        let changed = |entry: &&Entry| !before.remove(&entry.number).is_some_and(|was| same(was, entry));
+        let mut moved: Vec<&Entry> = now.entries.iter().filter(changed).collect();
+        moved.extend(before.into_values());
+        moved.sort_by_key(|entry| entry.number);
+        moved
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+use super::*;
+use crate::document::{Document, Map, SecretId, Value, json};
+use crate::model::Model;
+
+fn document(body: &str) -> Document {
+    Document {
+        kind: KindName::new("Item"),
+        key: Key::name("a"),
+        columns: Map::new(),
+        body: Some(json::parse(body.as_bytes()).unwrap()),
+    }
+}
+
+fn shown(old: &str, new: &str) -> Vec<String> {
+    changes(&document(old), &document(new))
+        .iter()
+        .map(|c| {
+            let word = match &c.changed {
+                Changed::Added(_) => "+",
+                Changed::Removed(_) => "-",
+                Changed::Replaced { .. } => "~",
+                Changed::Secret => "secret",
+                Changed::Order => "order",
+            };
+            format!("{word} {}", c.place)
+        })
+        .collect()
+}
+
+#[test]
+fn equal_documents_have_no_changes() {
+    assert!(shown(r#"{"a":[1,{"b":2}]}"#, r#"{"a":[1,{"b":2}]}"#).is_empty());
+}
+
+#[test]
+fn changes_name_the_innermost_place() {
+    assert_eq!(
+        shown(r#"{"a":{"x":1,"y":2},"b":1,"d":1}"#, r#"{"a":{"x":1,"y":3},"c":1,"d":1}"#),
+        ["~ $.a.y", "- $.b", "+ $.c"]
+    );
+}
+
+#[test]
+fn a_step_put_in_front_is_one_change() {
+    let old = r#"{"Steps":[{"Name":"Build","Script":"x"},{"Name":"Test"}]}"#;
+    let new = r#"{"Steps":[{"Name":"Clean"},{"Name":"Build","Script":"y"},{"Name":"Test"}]}"#;
+    assert_eq!(shown(old, new), ["+ $.Steps[0]", "~ $.Steps[1].Script"]);
+}
+
+#[test]
+fn another_order_is_said_as_such() {
+    assert_eq!(shown(r#"{"a":[1,2]}"#, r#"{"a":[2,1]}"#), ["order $.a"]);
+    assert_eq!(shown(r#"{"a":[1,2,3]}"#, r#"{"a":[1,3]}"#), ["- $.a[1]"]);
+}
+
+#[test]
+fn secrets_change_without_being_shown() {
+    let with = |id| {
+        let mut d = document("{}");
+        d.columns.insert("Password", Value::Secret(SecretId(id)));
+        d
+    };
+    let found = changes(&with(1), &with(2));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].changed, Changed::Secret);
+    assert!(changes(&with(1), &with(1)).is_empty());
+}
+
+fn model() -> Model {
+    Model::parse(
+        r#"
+format = 1
+name = "m"
+title = "M"
+[[kind]]
+name = "Item"
+table = "Item"
+key = ["Name"]
+body = "JSON"
+[[kind.reference]]
+at = "$.Variables[*].Scope.Environment[*]"
+to = "Item"
+missing = "drop"
+[[kind.reference]]
+at = "$.Links"
+to = "Item"
+form = "keys"
+[[kind.part]]
+name = "Variable"
+at = "$.Variables[*]"
+id = "Id"
+key = ["Name", "Scope", "Value"]
+new = "guid"
+drop-when-emptied = "Scope"
+[[kind.merge]]
+at = "$.Variables"
+rule = "match"
+by = ["Name", "Scope"]
+prefer = ["Value"]
+[[kind.merge]]
+at = "$.Members"
+rule = "union"
+"#,
+        "m.toml",
+    )
+    .unwrap()
+}
+
+fn merged(source: &str, target: &str) -> String {
+    let model = model();
+    json::write(merge(&model.kinds()[0], &document(source), &document(target)).body.as_ref().unwrap())
+}
+
+#[test]
+fn variable_sets_keep_what_only_the_target_has() {
+    let source =
+        r#"{"Variables":[{"Name":"A","Scope":{},"Value":"new"},{"Name":"C","Scope":{},"Value":"3"}]}"#;
+    let target =
+        r#"{"Variables":[{"Name":"B","Scope":{},"Value":"2"},{"Name":"A","Scope":{},"Value":"old"}]}"#;
+    assert_eq!(
+        merged(source, target),
+        r#"{"Variables":[{"Name":"B","Scope":{},"Value":"2"},{"Name":"A","Scope":{},"Value":"new"},{"Name":"C","Scope":{},"Value":"3"}]}"#
+    );
+}
+
+#[test]
+fn variables_of_one_name_and_scope_pair_by_value_first() {
+    let source = r#"{"Variables":[{"Name":"A","Scope":{},"Value":"2"},{"Name":"A","Scope":{},"Value":"9"}]}"#;
+    let target = r#"{"Variables":[{"Name":"A","Scope":{},"Value":"1"},{"Name":"A","Scope":{},"Value":"2"}]}"#;
+    assert_eq!(
+        merged(source, target),
+        r#"{"Variables":[{"Name":"A","Scope":{},"Value":"9"},{"Name":"A","Scope":{},"Value":"2"}]}"#
+    );
+    // Merging again changes nothing.
+    assert_eq!(merged(source, &merged(source, target)), merged(source, target));
+}
+
+#[test]
+fn unions_keep_both_sides_once() {
+    assert_eq!(
+        merged(r#"{"Members":["b","c"]}"#, r#"{"Members":["a","b"]}"#),
+        r#"{"Members":["a","b","c"]}"#
+    );
+    let pairs = merged(r#"{"Members":[["p",["x"]],["q",[]]]}"#, r#"{"Members":[["p",["y"]]]}"#);
+    assert_eq!(pairs, r#"{"Members":[["p",["y","x"]],["q",[]]]}"#);
+}
+
+fn environment(name: &str) -> Value {
+    Value::Ref(Box::new(crate::document::Reference { kind: KindName::new("Item"), key: Key::name(name) }))
+}
+
+/// The vendor's tool once left such a variable without any scope, which made it hold everywhere.
+#[test]
+fn a_variable_whose_scopes_all_vanish_is_dropped_and_never_unscoped() {
+    let model = model();
+    let mut d = document(
+        r#"{"Variables":[{"Name":"Both","Scope":{"Environment":[]}},{"Name":"Gone","Scope":{"Environment":[]}},{"Name":"Free","Scope":{}}]}"#,
+    );
+    let variables = model.kinds()[0].parts[0].at.elements_mut(d.body.as_mut().unwrap()).unwrap();
+    for (variable, names) in variables.iter_mut().zip([&["Test", "Lost"][..], &["Lost"]]) {
+        let Value::Map(map) = variable else { unreachable!() };
+        let mut scope = Map::new();
+        scope.insert("Environment", Value::List(names.iter().map(|n| environment(n)).collect()));
+        map.insert("Scope", Value::Map(scope));
+    }
+    let notes = take_out(&model.kinds()[0], &mut d, &mut |_, reference| reference.key == Key::name("Lost"));
+    assert_eq!(notes.len(), 3, "{notes:?}");
+    assert!(notes[2].contains("\"Gone\" lost all of its Scope"), "{notes:?}");
+    let left = model.kinds()[0].parts[0].at.elements_mut(d.body.as_mut().unwrap()).unwrap();
+    assert_eq!(left.len(), 2);
+}
+
+/// "PRODUCTION" against "Production" was once shown as a change of everything that referred to it.
+#[test]
+fn a_name_in_another_case_is_no_change_of_what_refers_to_it() {
+    let with = |name: &str| {
+        let mut d = document("{}");
+        d.columns.insert("EnvironmentId", environment(name));
+        d
+    };
+    let (old, mut new) = (with("PRODUCTION"), with("Production "));
+    assert_eq!(changes(&old, &new).len(), 1);
+    respell(&mut new, &old, crate::document::Collation::CaseInsensitive);
+    assert!(changes(&old, &new).is_empty());
+    let mut other = with("Test");
+    respell(&mut other, &old, crate::document::Collation::CaseInsensitive);
+    assert_eq!(changes(&old, &other).len(), 1);
+}
+
+#[test]
+fn what_moved_between_two_plans_is_named() {
+    let entry = |number, action| Entry {
+        number,
+        kind: KindName::new("Item"),
+        key: Key::name("a"),
+        action,
+        reason: None,
+        changes: vec![],
+        notes: vec![],
+        seen: None,
+    };
+    let before =
+        Plan { entries: vec![entry(1, Action::Create), entry(2, Action::Unchanged)], ..Plan::default() };
+    let after =
+        Plan { entries: vec![entry(1, Action::Update), entry(2, Action::Unchanged)], ..Plan::default() };
+    assert_eq!(before.moved(&after).iter().map(|e| e.number).collect::<Vec<_>>(), [1]);
+    assert!(before.moved(&before.clone()).is_empty());
+    // A document that came between the two moves nothing else, and what would be taken out now counts.
+    let gone = Plan { entries: vec![entry(2, Action::Unchanged)], ..Plan::default() };
+    assert_eq!(before.moved(&gone).iter().map(|e| e.number).collect::<Vec<_>>(), [1]);
+    let mut noted = before.clone();
+    noted.entries[0].notes.push("$.A: Item x is not in the target and was taken out".to_owned());
+    assert_eq!(before.moved(&noted).iter().map(|e| e.number).collect::<Vec<_>>(), [1]);
+}
