@@ -9,6 +9,7 @@
 //! | L0 | [`crypto`] | password → keys, sealed values, the server's master key; knows no document and no file |
 //! | L0 | [`progress`] | how long work reports itself and is cancelled |
 //! | L1 | [`plan`] | the difference between a bundle and a target, as a value: diff, merge, findings |
+//! | L1 | [`server`] | the contract with servers: Reader, Server, Transaction; `sqlite` is the embedded one |
 //!
 //! A layer imports only the layers below it, never its neighbours.
 
@@ -17,3 +18,4 @@ pub mod document;
 pub mod model;
 pub mod plan;
 pub mod progress;
+pub mod server;

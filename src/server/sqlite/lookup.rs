@@ -1,0 +1,223 @@
+//! Finding rows by values, as the product's server would compare them.
+//!
+//! SQLite's indexes know only the case of ASCII letters, and count trailing blanks. So each key is looked up
+//! in the index first; those with text that found nothing are then sought together in one pass over the
+//! compared columns, where `Ärger` is `ÄRGER ` as it is on SQL Server. A key that the index answers is not
+//! sought again: where the columns are unique on the product's server, there cannot be a second spelling.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use rusqlite::{Statement, params_from_iter};
+
+use super::bind::{self, Bound};
+use super::fault::failed;
+use super::schema::{Field, Sequence};
+use super::view::{View, quoted, reading, selected, values};
+use crate::document::{Value, canonical_decimal};
+use crate::server::{Lookup, Row, ServerError};
+
+/// A value as the product's server compares it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Folded {
+    Null,
+    Int(i64),
+    Number(String),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// Looks keys up; see [`Reader::lookup`](crate::server::Reader::lookup).
+pub(super) fn lookup(
+    view: &mut View<'_>,
+    lookup: &Lookup<'_>,
+    see: &mut dyn FnMut(usize, Row),
+) -> Result<(), ServerError> {
+    let schema = Rc::clone(&view.schema);
+    let fields = schema.fields(lookup.table, lookup.columns)?;
+    let by = schema.fields(lookup.table, lookup.by)?;
+    let table = schema.table(lookup.table)?;
+    if lookup.keys.iter().any(|key| key.len() != by.len()) {
+        let why = "a key has another number of values than the columns compared";
+        return Err(failed(&format!("reading {}", table.name), why));
+    }
+    let equal: Vec<String> = by
+        .iter()
+        .enumerate()
+        .map(|(at, field)| format!("{} IS ?{}", quoted(&field.column.name), at + 1))
+        .collect();
+    let filter = if equal.is_empty() { "1".to_owned() } else { equal.join(" AND ") };
+    let sql = format!("SELECT {} FROM {} WHERE {filter}", selected(&fields), quoted(&table.name));
+    let mut statement = view.connection.prepare_cached(&sql).map_err(|error| reading(&table.name, error))?;
+
+    if lookup.keys.len() > FEW && no_index(view, &sql, &table.name)? {
+        drop(statement);
+        return pass(view, &fields, &by, &table.name, lookup.keys, see);
+    }
+    let mut sought: HashMap<Vec<Folded>, Vec<usize>> = HashMap::new();
+    for (position, key) in lookup.keys.iter().enumerate() {
+        let Some(bound) = key.iter().map(bind::compare).collect::<Option<Vec<_>>>() else { continue };
+        let found = answer(&mut statement, &fields, &table.name, &bound, &mut |row| see(position, row))?;
+        view.rows_read += found;
+        if found == 0 && key.iter().any(|value| matches!(value, Value::Text(_))) {
+            let folded = by.iter().zip(key).map(|(field, value)| fold(field, value)).collect();
+            if let Some(folded) = folded {
+                sought.entry(folded).or_default().push(position);
+            }
+        }
+    }
+    if sought.is_empty() {
+        return Ok(());
+    }
+    for (key, positions) in spellings(view, &by, &table.name, &sought)? {
+        let Some(bound) = key.iter().map(bind::compare).collect::<Option<Vec<_>>>() else { continue };
+        let mut rows: u64 = 0;
+        for position in positions {
+            rows += answer(&mut statement, &fields, &table.name, &bound, &mut |row| see(*position, row))?;
+        }
+        view.rows_read += rows;
+    }
+    Ok(())
+}
+
+/// As many keys are looked up one by one even where each costs a pass over the table.
+const FEW: usize = 2;
+
+/// Says whether SQLite would walk the whole table for each key: no index has the columns compared.
+fn no_index(view: &View<'_>, sql: &str, table: &str) -> Result<bool, ServerError> {
+    let fail = |error| reading(table, error);
+    let mut explain = view.connection.prepare_cached(&format!("EXPLAIN QUERY PLAN {sql}")).map_err(fail)?;
+    let nothing = vec![rusqlite::types::Null; explain.parameter_count()];
+    let mut rows = explain.query(params_from_iter(nothing)).map_err(fail)?;
+    let mut scans = false;
+    while let Some(row) = rows.next().map_err(fail)? {
+        let detail: String = row.get("detail").map_err(fail)?;
+        scans |= detail.starts_with("SCAN");
+    }
+    // The rows are fetched by their number afterwards, which a table without any cannot do.
+    let numbered = format!("SELECT rowid FROM {}", quoted(table));
+    Ok(scans && view.connection.prepare_cached(&numbered).is_ok())
+}
+
+/// Answers all keys in one pass over the compared columns; the rows found are then fetched by number.
+fn pass(
+    view: &mut View<'_>,
+    fields: &[Field<'_>],
+    by: &[Field<'_>],
+    table: &str,
+    keys: &[Vec<Value>],
+    see: &mut dyn FnMut(usize, Row),
+) -> Result<(), ServerError> {
+    let fail = |error| reading(table, error);
+    let mut sought: HashMap<Vec<Folded>, Vec<usize>> = HashMap::new();
+    for (position, key) in keys.iter().enumerate() {
+        let folded = by.iter().zip(key).map(|(field, value)| fold(field, value)).collect::<Option<Vec<_>>>();
+        if let Some(folded) = folded {
+            sought.entry(folded).or_default().push(position);
+        }
+    }
+    let mut found: Vec<(i64, &Vec<usize>)> = Vec::new();
+    let sql = format!("SELECT {}, rowid FROM {}", selected(by), quoted(table));
+    let mut statement = view.connection.prepare_cached(&sql).map_err(fail)?;
+    let mut rows = statement.query([]).map_err(fail)?;
+    while let Some(row) = rows.next().map_err(fail)? {
+        view.rows_read += 1;
+        // A row that cannot be read is not the one that is sought.
+        let Ok(key) = values(by, row) else { continue };
+        let folded = by.iter().zip(&key).map(|(f, value)| fold(f, value)).collect::<Option<Vec<_>>>();
+        if let Some(positions) = folded.and_then(|folded| sought.get(&folded)) {
+            found.push((row.get(by.len()).map_err(fail)?, positions));
+        }
+    }
+    drop(rows);
+    let sql = format!("SELECT {} FROM {} WHERE rowid = ?1", selected(fields), quoted(table));
+    let mut statement = view.connection.prepare_cached(&sql).map_err(fail)?;
+    for (number, positions) in found {
+        let bound = [Bound::Int(number)];
+        for position in positions {
+            view.rows_read += answer(&mut statement, fields, table, &bound, &mut |row| see(*position, row))?;
+        }
+    }
+    Ok(())
+}
+
+/// Hands out the rows that SQLite finds equal, and says how many.
+fn answer(
+    statement: &mut Statement<'_>,
+    fields: &[Field<'_>],
+    table: &str,
+    key: &[Bound<'_>],
+    see: &mut dyn FnMut(Row),
+) -> Result<u64, ServerError> {
+    let fail = |error| reading(table, error);
+    let mut rows = statement.query(params_from_iter(key)).map_err(fail)?;
+    let mut found = 0;
+    while let Some(row) = rows.next().map_err(fail)? {
+        see(values(fields, row)?);
+        found += 1;
+    }
+    Ok(found)
+}
+
+/// Goes once over the compared columns and returns the spellings that fold to a key sought, each once, with
+/// the keys they answer. Memory follows what is found, not the table.
+fn spellings<'k>(
+    view: &mut View<'_>,
+    by: &[Field<'_>],
+    table: &str,
+    sought: &'k HashMap<Vec<Folded>, Vec<usize>>,
+) -> Result<Vec<(Row, &'k Vec<usize>)>, ServerError> {
+    let fail = |error| reading(table, error);
+    let sql = format!("SELECT {} FROM {}", selected(by), quoted(table));
+    let mut statement = view.connection.prepare_cached(&sql).map_err(fail)?;
+    let mut rows = statement.query([]).map_err(fail)?;
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    while let Some(row) = rows.next().map_err(fail)? {
+        view.rows_read += 1;
+        // A row that cannot be read is not the one that is sought.
+        let Ok(key) = values(by, row) else { continue };
+        let Some(folded) = by.iter().zip(&key).map(|(f, value)| fold(f, value)).collect::<Option<Vec<_>>>()
+        else {
+            continue;
+        };
+        let Some(positions) = sought.get(&folded) else { continue };
+        // SQLite answers a spelling with all that it finds equal to it.
+        let spelled: Vec<Option<Folded>> = by
+            .iter()
+            .zip(&key)
+            .map(|(field, value)| match value {
+                Value::Text(text) => Some(Folded::Text(spelling(field, text))),
+                other => fold(field, other),
+            })
+            .collect();
+        if seen.insert(spelled) {
+            found.push((key, positions));
+        }
+    }
+    Ok(found)
+}
+
+/// The text that all spellings share which SQLite itself finds equal.
+pub(super) fn spelling(field: &Field<'_>, text: &str) -> String {
+    match field.nature.sequence {
+        Sequence::Binary => text.to_owned(),
+        Sequence::NoCase => text.to_ascii_lowercase(),
+        Sequence::RightTrim => text.trim_end_matches(' ').to_owned(),
+    }
+}
+
+fn fold(field: &Field<'_>, value: &Value) -> Option<Folded> {
+    let number = |text: &str| match canonical_decimal(text) {
+        Some(Value::Int(number)) => Folded::Int(number),
+        _ => Folded::Number(text.trim_end_matches('0').to_owned()),
+    };
+    Some(match value {
+        Value::Null => Folded::Null,
+        Value::Bool(truth) => Folded::Int(i64::from(*truth)),
+        Value::Int(number) => Folded::Int(*number),
+        Value::Number(text) => number(text),
+        Value::Text(text) => Folded::Text(field.nature.collation.fold(text)),
+        Value::Bytes(bytes) => Folded::Bytes(bytes.clone()),
+        _ => return None,
+    })
+}

@@ -1,0 +1,121 @@
+//! The embedded server: one SQLite database that keeps the contract of [`server`](crate::server).
+//!
+//! Declared types are T-SQL's and decide what a column holds; SQLite's own rules only store it. Reading
+//! changes no byte of the file, leaves no file beside it, and works on read-only media; the file is opened
+//! for writing when a transaction begins. Any file may come from a stranger: what it holds is refused by
+//! name, never trusted and never a panic.
+//!
+//! Promised of isolation: a reader sees one state as long as it lives. Where the file keeps a rollback
+//! journal (SQLite's default), a writer may begin and write meanwhile, but its commit waits for the readers
+//! and is [`ServerError::Busy`] when they do not end in time; with a write-ahead log it goes through.
+
+mod bind;
+mod check;
+mod connect;
+mod create;
+mod ddl;
+mod fault;
+mod lookup;
+mod page;
+mod schema;
+mod transaction;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rusqlite::Connection;
+
+use super::{Address, Reader, Server, ServerError, Transaction};
+use fault::fault;
+use schema::Schema as Tables;
+
+pub use create::Schema;
+
+/// An embedded server.
+pub struct SqliteServer {
+    path: PathBuf,
+    address: String,
+    reading: Connection,
+    writing: Option<Connection>,
+    /// The tables as last discovered, with the file's schema version they belong to.
+    known: Option<(i64, Rc<Tables>)>,
+}
+
+impl SqliteServer {
+    /// Opens an existing database for reading. Nothing is created.
+    ///
+    /// # Errors
+    /// [`ServerError::Missing`] when there is no file; [`ServerError::NotADatabase`] for a folder, an empty
+    /// file or a file of another kind; [`ServerError::Open`] when it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, ServerError> {
+        let address = Address::Sqlite(path.to_owned()).to_string();
+        let path = connect::existing(path, &address)?;
+        let reading = connect::for_reading(&path, &address)?;
+        Ok(Self { path, address, reading, writing: None, known: None })
+    }
+
+    /// Makes a new database with these tables and opens it. It appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`ServerError::Exists`] when anything is at the path already; [`ServerError::Failed`] when the tables
+    /// cannot be made; [`ServerError::Open`] when the folder cannot be written.
+    pub fn create(path: &Path, schema: Schema<'_>) -> Result<Self, ServerError> {
+        let address = Address::Sqlite(path.to_owned()).to_string();
+        create::create(path, &address, schema)?;
+        Self::open(path)
+    }
+}
+
+/// Discovers the tables, unless the schema is the one already known. Runs inside the caller's transaction.
+fn discover(
+    connection: &Connection,
+    known: &mut Option<(i64, Rc<Tables>)>,
+) -> Result<Rc<Tables>, ServerError> {
+    let discovering = |error| fault("discovering the tables", "", error);
+    let version: i64 =
+        connection.query_row("PRAGMA schema_version", [], |row| row.get(0)).map_err(discovering)?;
+    if let Some((known_version, tables)) = known
+        && *known_version == version
+    {
+        return Ok(Rc::clone(tables));
+    }
+    let tables = Rc::new(Tables::discover(connection).map_err(discovering)?);
+    *known = Some((version, Rc::clone(&tables)));
+    Ok(tables)
+}
+
+impl Server for SqliteServer {
+    fn read(&mut self) -> Result<Box<dyn Reader + '_>, ServerError> {
+        self.reading
+            .execute_batch("BEGIN DEFERRED")
+            .map_err(|error| fault("beginning to read", "", error))?;
+        match discover(&self.reading, &mut self.known) {
+            Ok(tables) => Ok(Box::new(view::View::new(&self.reading, tables, &self.address))),
+            Err(error) => {
+                connect::abandon(&self.reading);
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, ServerError> {
+        if self.writing.is_none() {
+            self.writing = Some(connect::for_writing(&self.path, &self.address)?);
+        }
+        let Some(connection) = self.writing.as_ref() else {
+            return Err(ServerError::Missing(self.address.clone()));
+        };
+        connect::begin_immediate(connection)?;
+        match discover(connection, &mut self.known) {
+            Ok(tables) => {
+                let view = view::View::new(connection, tables, &self.address);
+                Ok(Box::new(transaction::Writing::new(view)))
+            }
+            Err(error) => {
+                connect::abandon(connection);
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The one writing transaction.
+
+use std::rc::Rc;
+
+use rusqlite::params_from_iter;
+
+use super::bind::{self, Bound};
+use super::check::Orphans;
+use super::connect::abandon;
+use super::fault::{failed, fault, is_foreign_key};
+use super::schema::{Field, Schema, are_unique};
+use super::view::{View, quoted};
+use crate::document::Value;
+use crate::server::{Catalog, ColumnType, Lookup, Page, Reader, Row, ServerError, Transaction};
+
+/// A transaction under way; its view rolls it back when dropped.
+pub(super) struct Writing<'a> {
+    view: View<'a>,
+    orphans: Orphans,
+}
+
+impl<'a> Writing<'a> {
+    /// Takes over the transaction that the view's connection has begun.
+    pub(super) fn new(view: View<'a>) -> Self {
+        Self { view, orphans: Orphans::default() }
+    }
+
+    /// Refuses to write when SQLite has rolled back by itself (a full disk, an I/O error): a later write
+    /// would be a transaction of its own.
+    fn alive(&self, doing: &str) -> Result<(), ServerError> {
+        if self.view.connection.is_autocommit() {
+            return Err(failed(doing, "an earlier failure has rolled the transaction back"));
+        }
+        Ok(())
+    }
+
+    fn insert_all(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        rows: &[Row],
+        position: &mut usize,
+    ) -> Result<(), ServerError> {
+        let schema = Rc::clone(&self.view.schema);
+        let name = &schema.table(table)?.name;
+        let doing = format!("writing {name}");
+        self.alive(&doing)?;
+        let fields = schema.fields(table, columns)?;
+        let names: Vec<String> = written_fields(&fields).map(|(_, f)| quoted(&f.column.name)).collect();
+        let sql = if names.is_empty() {
+            format!("INSERT INTO {} DEFAULT VALUES", quoted(name))
+        } else {
+            let places = vec!["?"; names.len()].join(", ");
+            format!("INSERT INTO {} ({}) VALUES ({places})", quoted(name), names.join(", "))
+        };
+        let fail = |error| fault(&doing, name, error);
+        let mut statement = self.view.connection.prepare_cached(&sql).map_err(fail)?;
+        self.orphans.note(&schema, self.view.connection, name)?;
+        for row in rows {
+            let values = stored(&fields, row, &doing)?;
+            statement.execute(params_from_iter(values)).map_err(fail)?;
+            *position += 1;
+        }
+        Ok(())
+    }
+
+    fn update_one(
+        &mut self,
+        schema: &Schema,
+        by: &[Field<'_>],
+        key: &[Value],
+        fields: &[Field<'_>],
+        row: &Row,
+        table: &str,
+    ) -> Result<(), ServerError> {
+        let doing = format!("writing {table}");
+        let mut values = stored(fields, row, &doing)?;
+        let constraint = |reason: &str| {
+            Err(ServerError::Constraint { table: table.to_owned(), reason: reason.to_owned() })
+        };
+        if key.len() != by.len() || by.is_empty() {
+            return Err(failed(&doing, "the key has another number of values than the columns compared"));
+        }
+        let Some(key) = key.iter().map(bind::compare).collect::<Option<Vec<_>>>() else {
+            return constraint("no row has the key");
+        };
+        let mut names: Vec<String> = written_fields(fields)
+            .enumerate()
+            .map(|(at, (_, field))| format!("{} = ?{}", quoted(&field.column.name), at + 1))
+            .collect();
+        if names.is_empty() {
+            // Nothing to set, but the row must be there nevertheless.
+            names.extend(by.first().map(|f| format!("{0} = {0}", quoted(&f.column.name))));
+        }
+        let first = values.len() + 1;
+        let equal: Vec<String> = by
+            .iter()
+            .enumerate()
+            .map(|(at, field)| format!("{} IS ?{}", quoted(&field.column.name), first + at))
+            .collect();
+        let table_name = &schema.table(table)?.name;
+        let sql =
+            format!("UPDATE {} SET {} WHERE {}", quoted(table_name), names.join(", "), equal.join(" AND "));
+        values.extend(key);
+        let fail = |error| fault(&doing, table_name, error);
+        let mut statement = self.view.connection.prepare_cached(&sql).map_err(fail)?;
+        self.orphans.note(schema, self.view.connection, table_name)?;
+        match statement.execute(params_from_iter(values)).map_err(fail)? {
+            1 => Ok(()),
+            0 => constraint("no row has the key"),
+            _ => constraint("several rows have the key"),
+        }
+    }
+}
+
+/// The columns that are written: all but those the server writes itself.
+fn written_fields<'f, 's>(fields: &'f [Field<'s>]) -> impl Iterator<Item = (usize, &'f Field<'s>)> {
+    fields.iter().enumerate().filter(|(_, field)| field.column.kind != ColumnType::RowVersion)
+}
+
+/// The values of a row for the columns that are written.
+fn stored<'v>(fields: &[Field<'_>], row: &'v Row, doing: &str) -> Result<Vec<Bound<'v>>, ServerError> {
+    if row.len() != fields.len() {
+        return Err(failed(doing, "a row has another number of values than there are columns"));
+    }
+    let mut values = Vec::with_capacity(row.len());
+    for (field, value) in fields.iter().zip(row) {
+        let bound = bind::store(field, value)?;
+        if field.column.kind != ColumnType::RowVersion {
+            values.push(bound);
+        }
+    }
+    Ok(values)
+}
+
+impl Reader for Writing<'_> {
+    fn address(&self) -> &str {
+        self.view.address()
+    }
+
+    fn catalog(&self) -> &Catalog {
+        self.view.catalog()
+    }
+
+    fn page(&mut self, page: &Page<'_>) -> Result<Vec<Row>, ServerError> {
+        self.view.page(page)
+    }
+
+    fn lookup(&mut self, lookup: &Lookup<'_>, see: &mut dyn FnMut(usize, Row)) -> Result<(), ServerError> {
+        self.view.lookup(lookup, see)
+    }
+
+    fn count(&mut self, table: &str) -> Result<u64, ServerError> {
+        self.view.count(table)
+    }
+
+    fn max_int(&mut self, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
+        self.view.max_int(table, column)
+    }
+
+    fn rows_read(&self) -> u64 {
+        self.view.rows_read()
+    }
+}
+
+impl Transaction for Writing<'_> {
+    fn reader(&mut self) -> &mut dyn Reader {
+        self
+    }
+
+    fn insert(&mut self, table: &str, columns: &[&str], rows: &[Row]) -> Result<(), (usize, ServerError)> {
+        let mut position = 0;
+        self.insert_all(table, columns, rows, &mut position).map_err(|error| (position, error))
+    }
+
+    fn update(
+        &mut self,
+        table: &str,
+        by: &[&str],
+        key: &[Value],
+        columns: &[&str],
+        row: &Row,
+    ) -> Result<(), ServerError> {
+        let schema = Rc::clone(&self.view.schema);
+        let by = schema.fields(table, by)?;
+        let fields = schema.fields(table, columns)?;
+        let name = &schema.table(table)?.name;
+        let doing = format!("writing {name}");
+        self.alive(&doing)?;
+        if are_unique(&by) {
+            return self.update_one(&schema, &by, key, &fields, row, name);
+        }
+        // Several rows may have the key: then none of them is to stay changed.
+        let connection = self.view.connection;
+        let fail = |error| fault(&doing, name, error);
+        connection.execute_batch("SAVEPOINT one_row").map_err(fail)?;
+        let result = self.update_one(&schema, &by, key, &fields, row, name);
+        if !connection.is_autocommit() {
+            let undo = if result.is_err() { "ROLLBACK TO one_row; " } else { "" };
+            connection.execute_batch(&format!("{undo}RELEASE one_row")).map_err(fail)?;
+        }
+        result
+    }
+
+    fn check(&mut self) -> Result<(), ServerError> {
+        self.alive("checking the transaction")?;
+        self.orphans.check(&self.view.schema, self.view.connection)
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), ServerError> {
+        self.alive("committing")?;
+        let Err(error) = self.view.connection.execute_batch("COMMIT") else { return Ok(()) };
+        if is_foreign_key(&error) {
+            // SQLite does not say which.
+            self.check()?;
+            let reason = "FOREIGN KEY constraint".to_owned();
+            return Err(ServerError::Constraint { table: "the server".to_owned(), reason });
+        }
+        Err(fault("committing", "the server", error))
+    }
+
+    fn rollback(self: Box<Self>) -> Result<(), ServerError> {
+        let connection = self.view.connection;
+        if connection.is_autocommit() {
+            return Ok(());
+        }
+        connection.execute_batch("ROLLBACK").map_err(|error| {
+            abandon(connection);
+            fault("rolling back", "the server", error)
+        })
+    }
+}

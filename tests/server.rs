@@ -1,0 +1,824 @@
+//! The contract of servers as one suite, run for every back end; then what only the embedded server promises.
+//!
+//! A back end joins by implementing [`Bench`] and adding a line `suite!(…)`. One file, because the contract is
+//! one: what a case expects is read beside the tables it is run on.
+
+// The lints' exception for tests does not reach the functions that tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::path::{Path, PathBuf};
+
+use sealift::document::Value;
+use sealift::server::sqlite::{Schema, SqliteServer};
+use sealift::server::{
+    Catalog, Column, ColumnType, ForeignKey, Lookup, Page, Reader, Row, Server, ServerError, Table,
+};
+
+/// Makes servers of one kind.
+trait Bench {
+    /// Makes an empty server with these tables.
+    fn empty(&self, catalog: &Catalog) -> Box<dyn Place>;
+}
+
+/// A server that can be opened several times over, for as long as this lives.
+trait Place {
+    fn open(&self) -> Box<dyn Server>;
+}
+
+/// The embedded server in a temporary folder, with this journal mode.
+struct Embedded(&'static str);
+
+struct InFolder {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Bench for Embedded {
+    fn empty(&self, catalog: &Catalog) -> Box<dyn Place> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.sqlite");
+        SqliteServer::create(&path, Schema::Like(catalog)).unwrap();
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.pragma_update(None, "journal_mode", self.0).unwrap();
+        Box::new(InFolder { _folder: folder, path })
+    }
+}
+
+impl Place for InFolder {
+    fn open(&self) -> Box<dyn Server> {
+        Box::new(SqliteServer::open(&self.path).unwrap())
+    }
+}
+
+macro_rules! suite {
+    ($skin:ident, $bench:expr, $($case:ident),* $(,)?) => {
+        mod $skin {
+            $(#[test] fn $case() { super::$case(&$bench); })*
+        }
+    };
+    ($skin:ident, $bench:expr) => {
+        suite!(
+            $skin, $bench,
+            catalogs_are_discovered, values_come_back_as_they_went, a_reader_sees_one_state,
+            pages_follow_composite_keys, pages_end_at_bytes, lookups_compare_as_the_server_does,
+            lookups_see_nulls_and_numbers, lookups_answer_each_key, commit_rollback_and_drop,
+            a_transaction_sees_its_own_writes, a_second_writer_is_busy, constraints_are_named,
+            values_must_fit, updates_touch_one_row, foreign_keys_wait_for_the_commit,
+            a_check_fails_where_the_commit_would, missing_names_are_told, the_largest_integer_is_found,
+        );
+    };
+}
+
+suite!(embedded, super::Embedded("delete"));
+suite!(embedded_with_log, super::Embedded("wal"));
+
+fn column(name: &str, declared: &str, nullable: bool) -> Column {
+    let kind = ColumnType::of(declared);
+    Column { name: name.into(), declared: declared.into(), kind, nullable, default: None }
+}
+
+fn strings(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn table(name: &str, columns: Vec<Column>, key: &[&str]) -> Table {
+    let primary_key = strings(key);
+    Table { name: name.into(), columns, primary_key, unique: Vec::new(), foreign_keys: Vec::new() }
+}
+
+fn refers(column: &str, to: &str) -> ForeignKey {
+    ForeignKey { columns: strings(&[column]), to: to.into(), to_columns: strings(&["Id"]) }
+}
+
+/// Left and Right refer to each other, Node to itself, Pair has two columns for a key, Thing has every type.
+fn catalog() -> Catalog {
+    let mut left = table("Left", vec![column("Id", "int", false), column("RightId", "int", true)], &["Id"]);
+    left.foreign_keys.push(refers("RightId", "Right"));
+    let node_columns = vec![column("Id", "int", false), column("Parent", "int", true)];
+    let mut node = table("Node", node_columns, &["Id"]);
+    node.foreign_keys.push(refers("Parent", "Node"));
+    let pair_columns = vec![
+        column("A", "int", false),
+        column("B", "nvarchar(50)", false),
+        column("Note", "nvarchar(max)", true),
+    ];
+    let pair = table("Pair", pair_columns, &["A", "B"]);
+    let mut right = table("Right", vec![column("Id", "int", false), column("LeftId", "int", true)], &["Id"]);
+    right.foreign_keys.push(refers("LeftId", "Left"));
+    let mut amount = column("Count", "int", false);
+    amount.default = Some("((7))".into());
+    let thing_columns = vec![
+        column("Id", "nvarchar(50)", false),
+        column("Name", "nvarchar(20)", false),
+        column("Scope", "nvarchar(50)", true),
+        column("Flag", "bit", true),
+        amount,
+        column("Price", "decimal(10,2)", true),
+        column("Ratio", "float", true),
+        column("Data", "varbinary(4)", true),
+        column("At", "datetimeoffset", true),
+        column("Stamp", "timestamp", true),
+    ];
+    let mut thing = table("Thing", thing_columns, &["Id"]);
+    thing.unique.push(strings(&["Name", "Scope"]));
+    Catalog { tables: vec![left, node, pair, right, thing] }
+}
+
+fn int(number: i64) -> Value {
+    Value::Int(number)
+}
+
+fn number(text: &str) -> Value {
+    Value::Number(text.into())
+}
+
+fn things(server: &mut dyn Server, names: &[(&str, &str)]) {
+    let mut transaction = server.begin().unwrap();
+    let rows: Vec<Row> = names.iter().map(|(id, name)| vec![(*id).into(), (*name).into()]).collect();
+    transaction.insert("Thing", &["Id", "Name"], &rows).unwrap();
+    transaction.commit().unwrap();
+}
+
+fn all(reader: &mut dyn Reader, table: &str, columns: &[&str], order: &[&str], max_rows: usize) -> Vec<Row> {
+    let (mut rows, mut after): (Vec<Row>, Option<Vec<Value>>) = (Vec::new(), None);
+    let wanted: Vec<&str> = columns.iter().chain(order).copied().collect();
+    loop {
+        let after_ref = after.as_deref();
+        let page = Page { table, columns: &wanted, order, after: after_ref, max_rows, max_bytes: usize::MAX };
+        let found = reader.page(&page).unwrap();
+        let Some(last) = found.last() else { return rows };
+        after = Some(last[columns.len()..].to_vec());
+        rows.extend(found.into_iter().map(|row| row[..columns.len()].to_vec()));
+        assert!(rows.len() < 100_000, "pages come to an end");
+    }
+}
+
+fn find(
+    reader: &mut dyn Reader,
+    table: &str,
+    want: &str,
+    by: &[&str],
+    keys: &[Vec<Value>],
+) -> Vec<(usize, Value)> {
+    let mut found = Vec::new();
+    let lookup = Lookup { table, columns: &[want], by, keys };
+    reader.lookup(&lookup, &mut |key, mut row| found.push((key, row.remove(0)))).unwrap();
+    found.sort_by_key(|(key, value)| (*key, format!("{value:?}")));
+    found
+}
+
+fn catalogs_are_discovered(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let reader = server.read().unwrap();
+    let names: Vec<&str> = reader.catalog().tables.iter().map(|table| table.name.as_str()).collect();
+    assert_eq!(names, ["Left", "Node", "Pair", "Right", "Thing"]);
+    for (found, made) in reader.catalog().tables.iter().zip(&catalog().tables) {
+        assert_eq!(found.primary_key, made.primary_key);
+        assert_eq!(found.unique, made.unique);
+        assert_eq!(found.foreign_keys, made.foreign_keys);
+        for (found, made) in found.columns.iter().zip(&made.columns) {
+            assert_eq!((&found.name, found.kind), (&made.name, made.kind));
+            assert_eq!(found.nullable, made.nullable, "{}", made.name);
+            assert_eq!(found.default.is_some(), made.default.is_some(), "{}", made.name);
+        }
+    }
+}
+
+fn values_come_back_as_they_went(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let columns = ["Id", "Name", "Flag", "Price", "Ratio", "Data", "At", "Stamp"];
+    let row = vec![
+        "Things-1".into(),
+        "naïve \u{1f600}".into(),
+        Value::Bool(true),
+        number("0.99"),
+        number("1e300"),
+        Value::Bytes(vec![0, 255]),
+        "2018-08-01 10:00:00 +00:00".into(),
+        Value::Null,
+    ];
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("Thing", &columns, std::slice::from_ref(&row)).unwrap();
+    transaction.commit().unwrap();
+    let mut reader = server.read().unwrap();
+    assert_eq!(all(&mut *reader, "Thing", &columns, &["Id"], 10), [row]);
+    assert_eq!(all(&mut *reader, "Thing", &["Count"], &["Id"], 10), [[int(7)]], "the default");
+}
+
+fn a_reader_sees_one_state(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let (mut one, mut other) = (place.open(), place.open());
+    things(&mut *one, &[("1", "first")]);
+    let mut reader = one.read().unwrap();
+    assert_eq!(reader.count("Thing").unwrap(), 1);
+    let mut transaction = other.begin().unwrap();
+    transaction.insert("Thing", &["Id", "Name"], &[vec!["2".into(), "second".into()]]).unwrap();
+    assert_eq!(reader.count("Thing").unwrap(), 1);
+    let committed = match transaction.commit() {
+        Ok(()) => true,
+        Err(ServerError::Busy) => false,
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(reader.count("Thing").unwrap(), 1, "the state it began with");
+    drop(reader);
+    assert_eq!(one.read().unwrap().count("Thing").unwrap(), if committed { 2 } else { 1 });
+    if !committed {
+        things(&mut *other, &[("2", "second")]);
+        assert_eq!(one.read().unwrap().count("Thing").unwrap(), 2);
+    }
+}
+
+fn pages_follow_composite_keys(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    let rows: Vec<Row> =
+        (0..60).map(|n| vec![int(n % 4), format!("b{:02}", n / 4).into(), int(n).to_text()]).collect();
+    transaction.insert("Pair", &["A", "B", "Note"], &rows).unwrap();
+    transaction.commit().unwrap();
+    let mut reader = server.read().unwrap();
+    let mut sorted = rows.clone();
+    sorted.sort_by_key(|row| (row[0].as_int(), row[1].as_text().map(str::to_owned)));
+    for max_rows in [1, 7, 60, 1000] {
+        let found = all(&mut *reader, "Pair", &["A", "B", "Note"], &["A", "B"], max_rows);
+        assert_eq!(found, sorted, "{max_rows} rows a page");
+    }
+    let found = all(&mut *reader, "pair", &["note"], &["b", "a"], 7);
+    assert_eq!(found.len(), 60, "names have no case, and any order will do");
+    assert_eq!(reader.rows_read(), 5 * 60);
+}
+
+trait ToText {
+    fn to_text(&self) -> Value;
+}
+
+impl ToText for Value {
+    fn to_text(&self) -> Value {
+        Value::Text(format!("{self:?}"))
+    }
+}
+
+fn pages_end_at_bytes(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    let rows: Vec<Row> = (0..10).map(|n| vec![int(n), "b".into(), "x".repeat(1000).into()]).collect();
+    transaction.insert("Pair", &["A", "B", "Note"], &rows).unwrap();
+    transaction.commit().unwrap();
+    let mut reader = server.read().unwrap();
+    let mut page = |max_bytes| {
+        let page = Page {
+            table: "Pair",
+            columns: &["Note"],
+            order: &["A", "B"],
+            after: None,
+            max_rows: 100,
+            max_bytes,
+        };
+        reader.page(&page).unwrap().len()
+    };
+    assert_eq!(page(0), 1, "one row at least");
+    assert_eq!(page(1), 1);
+    assert_eq!(page(2500), 3, "the row that reaches the limit is the last");
+    assert_eq!(page(1_000_000), 10);
+}
+
+fn lookups_compare_as_the_server_does(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    things(&mut *server, &[("1", "Alpha"), ("2", "Ärger"), ("3", "blank  "), ("4", "Other")]);
+    let mut reader = server.read().unwrap();
+    let mut id = |name: &str| {
+        find(&mut *reader, "Thing", "Id", &["Name"], &[vec![name.into()]]).pop().map(|(_, id)| id)
+    };
+    for name in ["Alpha", "ALPHA", "alpha", "alpha   "] {
+        assert_eq!(id(name), Some("1".into()), "{name:?}");
+    }
+    for name in ["Ärger", "ÄRGER", "ärger", "äRGER  "] {
+        assert_eq!(id(name), Some("2".into()), "{name:?}");
+    }
+    for name in ["blank", "blank  ", "BLANK "] {
+        assert_eq!(id(name), Some("3".into()), "{name:?}");
+    }
+    for name in ["Alph", "Arger", " Alpha", "", "Al%"] {
+        assert_eq!(id(name), None, "{name:?}");
+    }
+}
+
+fn lookups_see_nulls_and_numbers(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    let columns = ["Id", "Name", "Scope", "Price", "Flag"];
+    let rows = [
+        vec!["1".into(), "a".into(), Value::Null, number("0.99"), Value::Bool(true)],
+        vec!["2".into(), "a".into(), "s".into(), int(3), Value::Bool(false)],
+    ];
+    transaction.insert("Thing", &columns, &rows).unwrap();
+    transaction.commit().unwrap();
+    let mut reader = server.read().unwrap();
+    let mut ids = |by: &[&str], key: Vec<Value>| {
+        let found = find(&mut *reader, "Thing", "Id", by, &[key]);
+        found.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&["Name", "Scope"], vec!["A".into(), Value::Null]), ["1".into()]);
+    assert_eq!(ids(&["Name", "Scope"], vec!["A ".into(), Value::Null]), ["1".into()]);
+    assert_eq!(ids(&["Name", "Scope"], vec!["A".into(), "S".into()]), ["2".into()]);
+    assert_eq!(ids(&["Scope"], vec![Value::Null]), ["1".into()]);
+    assert_eq!(ids(&["Price"], vec![number("0.99")]), ["1".into()]);
+    assert_eq!(ids(&["Price"], vec![int(3)]), ["2".into()]);
+    assert_eq!(ids(&["Flag"], vec![Value::Bool(false)]), ["2".into()]);
+    assert!(ids(&["Price"], vec![int(4)]).is_empty());
+    assert!(ids(&["Name"], vec![Value::List(Vec::new())]).is_empty(), "no row holds a list");
+}
+
+fn lookups_answer_each_key(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    let rows: Vec<Row> = [("1", "ä", "x"), ("2", "Ä", "y"), ("3", "b", "x"), ("4", "B", "y")]
+        .iter()
+        .map(|(id, name, scope)| vec![(*id).into(), (*name).into(), (*scope).into()])
+        .collect();
+    transaction.insert("Thing", &["Id", "Name", "Scope"], &rows).unwrap();
+    transaction.commit().unwrap();
+    let mut reader = server.read().unwrap();
+    let keys: Vec<Vec<Value>> = ["b", "none", "B", "ä "].iter().map(|name| vec![(*name).into()]).collect();
+    let found = find(&mut *reader, "Thing", "Id", &["Name"], &keys);
+    let expected =
+        [(0, "3"), (0, "4"), (2, "3"), (2, "4"), (3, "1"), (3, "2")].map(|(key, id)| (key, id.into()));
+    assert_eq!(found, expected);
+    assert!(reader.rows_read() >= 6, "each row handed out is counted");
+    assert!(reader.rows_read() <= 6 + 4, "and those compared, once for all keys");
+}
+
+fn commit_rollback_and_drop(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let row = |id: &str| vec![vec![id.into(), id.into()]];
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("Thing", &["Id", "Name"], &row("committed")).unwrap();
+    transaction.commit().unwrap();
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("Thing", &["Id", "Name"], &row("rolled back")).unwrap();
+    transaction.rollback().unwrap();
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("Thing", &["Id", "Name"], &row("dropped")).unwrap();
+    drop(transaction);
+    let mut reader = server.read().unwrap();
+    assert_eq!(all(&mut *reader, "Thing", &["Id"], &["Id"], 10), [["committed".into()]]);
+}
+
+fn a_transaction_sees_its_own_writes(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("Thing", &["Id", "Name"], &[vec!["1".into(), "new".into()]]).unwrap();
+    transaction
+        .update("Thing", &["Id"], &["1".into()], &["Name", "Scope"], &vec!["newer".into(), "s".into()])
+        .unwrap();
+    let reader = transaction.reader();
+    assert_eq!(reader.count("Thing").unwrap(), 1);
+    let found = find(reader, "Thing", "Id", &["Name", "Scope"], &[vec!["NEWER".into(), "S".into()]]);
+    assert_eq!(found, [(0, "1".into())]);
+    transaction.rollback().unwrap();
+    assert_eq!(server.read().unwrap().count("Thing").unwrap(), 0);
+}
+
+fn a_second_writer_is_busy(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let (mut one, mut other) = (place.open(), place.open());
+    let first = one.begin().unwrap();
+    let asked = std::time::Instant::now();
+    assert!(matches!(other.begin().err(), Some(ServerError::Busy)));
+    assert!(asked.elapsed() < std::time::Duration::from_secs(6));
+    drop(first);
+    other.begin().unwrap().rollback().unwrap();
+}
+
+#[track_caller]
+fn refused(result: Result<(), ServerError>, table: &str, words: &[&str]) {
+    let error = result.expect_err("is refused");
+    let ServerError::Constraint { table: named, reason } = &error else { panic!("{error:?}") };
+    assert_eq!(named, table);
+    for word in words {
+        assert!(reason.contains(word), "{reason:?} names {word:?}");
+    }
+    assert!(!error.to_string().contains("private"), "values are not shown: {error}");
+}
+
+fn constraints_are_named(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    let columns = ["Id", "Name", "Scope"];
+    let row = |id: &str, name: Value| vec![id.into(), name, "private scope".into()];
+    transaction.insert("Thing", &columns, &[row("private 1", "private".into())]).unwrap();
+    let rows = [row("2", "other".into()), row("3", "PRIVATE".into()), row("4", "more".into())];
+    let (position, error) = transaction.insert("Thing", &columns, &rows).unwrap_err();
+    assert_eq!(position, 1);
+    refused(Err(error), "Thing", &["Name", "Scope"]);
+    let mut insert = |row: Row| transaction.insert("Thing", &columns, &[row]).map_err(|(_, error)| error);
+    refused(insert(row("private 1", "new".into())), "Thing", &["Id"]);
+    refused(insert(row("5", Value::Null)), "Thing", &["Name"]);
+    transaction.rollback().unwrap();
+}
+
+fn values_must_fit(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    let mut put = |column: &str, value: Value| {
+        let row = match column {
+            "Name" => vec!["1".into(), value],
+            _ => vec!["1".into(), "n".into(), value],
+        };
+        let columns = ["Id", "Name", column];
+        let result = transaction.insert("Thing", &columns[..row.len()], &[row]);
+        if result.is_ok() {
+            transaction.update("Thing", &["Id"], &["1".into()], &["Id"], &vec!["1".into()]).unwrap();
+        }
+        result.map_err(|(_, error)| error.to_string())
+    };
+    let cannot = |what: &str| Err(format!("Thing.{what}"));
+    assert_eq!(put("Name", "x".repeat(21).into()), cannot("Name cannot hold text of 21 characters"));
+    let faces = "\u{1f600}".repeat(11).into();
+    assert_eq!(put("Name", faces), cannot("Name cannot hold text of 22 characters"));
+    assert_eq!(put("Name", int(1)), cannot("Name cannot hold a number"));
+    assert_eq!(put("Flag", int(2)), cannot("Flag cannot hold a number"));
+    assert_eq!(put("Flag", "true".into()), cannot("Flag cannot hold text"));
+    assert_eq!(put("Count", "1".into()), cannot("Count cannot hold text"));
+    assert_eq!(put("Count", int(1 << 40)), cannot("Count cannot hold a number that large"));
+    assert_eq!(put("Data", Value::Bytes(vec![0; 5])), cannot("Data cannot hold 5 bytes"));
+    assert_eq!(put("Scope", Value::List(Vec::new())), cannot("Scope cannot hold a list"));
+    assert!(put("Stamp", Value::Bytes(vec![1])).is_err(), "the server writes it itself");
+    assert_eq!(put("Name", "é".repeat(20).into()), Ok(()), "characters are not bytes");
+}
+
+fn updates_touch_one_row(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    things(&mut *server, &[("1", "a"), ("2", "b")]);
+    let mut transaction = server.begin().unwrap();
+    let none = transaction.update("Thing", &["Id"], &["3".into()], &["Scope"], &vec!["s".into()]);
+    refused(none, "Thing", &["no row"]);
+    let several =
+        transaction.update("Thing", &["Scope"], &[Value::Null], &["Flag"], &vec![Value::Bool(true)]);
+    refused(several, "Thing", &["several rows"]);
+    let flags = all(transaction.reader(), "Thing", &["Flag"], &["Id"], 10);
+    assert_eq!(flags, [[Value::Null], [Value::Null]], "neither was changed");
+    transaction.update("thing", &["name"], &["B".into()], &["scope"], &vec!["s".into()]).unwrap();
+    transaction.commit().unwrap();
+    let scopes = all(&mut *server.read().unwrap(), "Thing", &["Scope"], &["Id"], 10);
+    assert_eq!(scopes, [[Value::Null], ["s".into()]]);
+}
+
+fn foreign_keys_wait_for_the_commit(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("Left", &["Id", "RightId"], &[vec![int(1), int(1)]]).unwrap();
+    transaction.insert("Right", &["Id", "LeftId"], &[vec![int(1), int(1)]]).unwrap();
+    transaction.insert("Node", &["Id", "Parent"], &[vec![int(2), int(1)], vec![int(1), int(1)]]).unwrap();
+    transaction.check().unwrap();
+    transaction.commit().unwrap();
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("Node", &["Id", "Parent"], &[vec![int(3), int(99)]]).unwrap();
+    refused(transaction.commit(), "Node", &["Parent", "Node"]);
+    assert_eq!(server.read().unwrap().count("Node").unwrap(), 2, "all is taken back");
+    server.begin().unwrap().rollback().unwrap();
+}
+
+fn a_check_fails_where_the_commit_would(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("Left", &["Id", "RightId"], &[vec![int(1), int(5)]]).unwrap();
+    refused(transaction.check(), "Left", &["RightId", "Right"]);
+    transaction.insert("Right", &["Id"], &[vec![int(5)]]).unwrap();
+    transaction.check().unwrap();
+    // Moving the row referred to is found in the table that refers.
+    transaction.update("Right", &["Id"], &[int(5)], &["Id"], &vec![int(6)]).unwrap();
+    refused(transaction.check(), "Left", &["RightId", "Right"]);
+    transaction.update("Right", &["Id"], &[int(6)], &["Id"], &vec![int(5)]).unwrap();
+    transaction.check().unwrap();
+    transaction.commit().unwrap();
+}
+
+fn missing_names_are_told(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    assert!(matches!(transaction.count("Nothing"), Err(ServerError::NoTable(name)) if name == "Nothing"));
+    let (_, error) = transaction.insert("Thing", &["Nope"], &[vec![int(1)]]).unwrap_err();
+    assert!(
+        matches!(error, ServerError::NoColumn { table, column } if (table.as_str(), column.as_str()) == ("Thing", "Nope"))
+    );
+    let lookup = Lookup { table: "Thing", columns: &["Id"], by: &["Name"], keys: &[vec![]] };
+    assert!(transaction.lookup(&lookup, &mut |_, _| {}).is_err(), "a key too short");
+}
+
+fn the_largest_integer_is_found(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    assert_eq!(server.read().unwrap().max_int("Node", "Id").unwrap(), None);
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("Node", &["Id"], &[vec![int(3)], vec![int(40)], vec![int(-1)]]).unwrap();
+    assert_eq!(transaction.max_int("node", "id").unwrap(), Some(40));
+}
+
+// What only the embedded server promises.
+
+fn bytes_and_files(path: &Path) -> (Vec<u8>, Vec<PathBuf>) {
+    let files = std::fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = files.collect();
+    files.sort();
+    (std::fs::read(path).unwrap(), files)
+}
+
+/// Servers of real products, in the folder that this variable names; without them their tests say so.
+fn data(name: &str) -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let folder = std::env::var_os("SEALIFT_TEST_DATA").map_or_else(beside, PathBuf::from);
+    let path = folder.join(name);
+    let found = path.exists().then_some(path);
+    if found.is_none() {
+        eprintln!("skipped: there is no {name} in {}", folder.display());
+    }
+    found
+}
+
+#[test]
+fn only_databases_are_opened_and_nothing_is_created() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    assert!(matches!(SqliteServer::open(&at("none")).err(), Some(ServerError::Missing(_))));
+    assert!(matches!(SqliteServer::open(&at("no/where")).err(), Some(ServerError::Missing(_))));
+    assert!(!at("none").exists());
+    assert!(matches!(SqliteServer::open(folder.path()).err(), Some(ServerError::NotADatabase(_))));
+    for (name, bytes) in [("empty", &b""[..]), ("text", b"no database"), ("long", &[b'x'; 8192])] {
+        std::fs::write(at(name), bytes).unwrap();
+        let error = SqliteServer::open(&at(name)).err();
+        assert!(matches!(error, Some(ServerError::NotADatabase(_))), "{name}: {error:?}");
+    }
+}
+
+#[test]
+fn a_server_is_made_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new.sqlite");
+    let broken = SqliteServer::create(&path, Schema::Ddl("CREATE TABLE a (b int); CREATE TABEL c (d int)"));
+    assert!(matches!(broken.err(), Some(ServerError::Failed { .. })));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+    SqliteServer::create(&path, Schema::Ddl("CREATE TABLE a (b int)")).unwrap();
+    let again = SqliteServer::create(&path, Schema::Like(&Catalog::default()));
+    assert!(matches!(again.err(), Some(ServerError::Exists(_))));
+    let nowhere = SqliteServer::create(&folder.path().join("no/new.sqlite"), Schema::Ddl(""));
+    assert!(matches!(nowhere.err(), Some(ServerError::Open { .. })));
+    let mut none = SqliteServer::create(&folder.path().join("none.sqlite"), Schema::Ddl("")).unwrap();
+    assert!(none.read().unwrap().catalog().tables.is_empty());
+}
+
+#[test]
+fn a_copy_of_a_catalog_is_equal() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, ddl, tables) in [
+        ("2018", include_str!("../src/model/octopus-2018.sql"), 49),
+        ("spaces", include_str!("../src/model/octopus-spaces.sql"), 57),
+    ] {
+        let mut made = SqliteServer::create(&folder.path().join(name), Schema::Ddl(ddl)).unwrap();
+        let catalog = made.read().unwrap().catalog().clone();
+        assert_eq!(catalog.tables.len(), tables);
+        let copy = folder.path().join(format!("{name}-copy"));
+        let mut copy = SqliteServer::create(&copy, Schema::Like(&catalog)).unwrap();
+        assert_eq!(*copy.read().unwrap().catalog(), catalog);
+    }
+}
+
+#[test]
+fn the_models_tables_are_the_products() {
+    let Some(path) = data("octopus-library.sqlite") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let ddl = include_str!("../src/model/octopus-2018.sql");
+    let mut made = SqliteServer::create(&folder.path().join("made"), Schema::Ddl(ddl)).unwrap();
+    let mut made = made.read().unwrap().catalog().clone();
+    let mut product = SqliteServer::open(&path).unwrap();
+    let product = product.read().unwrap().catalog().clone();
+    for table in &mut made.tables {
+        table.foreign_keys.clear();
+        for column in table.columns.iter_mut().filter(|c| c.declared.eq_ignore_ascii_case("integer")) {
+            column.declared = "INT".into();
+        }
+    }
+    assert_eq!(made, product);
+}
+
+#[test]
+fn documents_in_spaces_have_a_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let ddl = include_str!("../src/model/octopus-spaces.sql");
+    let mut made = SqliteServer::create(&folder.path().join("made"), Schema::Ddl(ddl)).unwrap();
+    let reader = made.read().unwrap();
+    let space = |table: &str| reader.catalog().table(table).unwrap().column("SpaceId");
+    for table in ["Project", "DeploymentEnvironment", "Runbook", "GitCredential", "VariableSet", "Channel"] {
+        assert!(!space(table).unwrap().nullable, "{table}");
+    }
+    for table in ["Team", "Event", "ScopedUserRole"] {
+        assert!(space(table).unwrap().nullable, "{table}");
+    }
+    for table in ["Space", "User", "UserRole", "KeyAllocation", "Configuration", "CommunityActionTemplate"] {
+        assert!(table == "Space" || space(table).is_none(), "{table}");
+    }
+    assert_eq!(reader.catalog().table("Project").unwrap().unique[0], ["Name", "SpaceId"]);
+}
+
+#[test]
+fn reading_leaves_no_trace() {
+    for mode in ["delete", "wal"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.sqlite");
+        drop(SqliteServer::create(&path, Schema::Like(&catalog())).unwrap());
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.pragma_update(None, "journal_mode", mode).unwrap();
+        drop(connection);
+        let before = bytes_and_files(&path);
+        let mut server = SqliteServer::open(&path).unwrap();
+        assert_eq!(server.read().unwrap().count("Thing").unwrap(), 0);
+        drop(server);
+        assert!(bytes_and_files(&path) == before, "{mode}");
+    }
+}
+
+#[test]
+fn real_servers_are_read_where_nothing_can_be_written() {
+    for (name, table, key, rows) in [
+        ("octopus-library.sqlite", "ActionTemplate", "Id", 600),
+        ("chinook.sqlite", "Track", "TrackId", 3503),
+    ] {
+        let Some(path) = data(name) else { continue };
+        let before = bytes_and_files(&path);
+        let mut server = SqliteServer::open(&path).unwrap();
+        let mut reader = server.read().unwrap();
+        assert_eq!(reader.count(table).unwrap(), rows);
+        let found = all(&mut *reader, table, &[key], &[key], 100);
+        assert_eq!(found.len() as u64, rows);
+        assert_eq!(reader.rows_read(), rows);
+        drop(reader);
+        drop(server);
+        assert!(bytes_and_files(&path) == before);
+    }
+}
+
+#[test]
+fn a_decimal_is_stored_as_sqlite_stores_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.sqlite");
+    let ddl = "CREATE TABLE t (id integer PRIMARY KEY, price NUMERIC(10,2)); INSERT INTO t VALUES (1, 0.99), (2, 2.00);";
+    let mut server = SqliteServer::create(&path, Schema::Ddl(ddl)).unwrap();
+    let mut transaction = server.begin().unwrap();
+    let rows = [vec![int(3), number("0.99")], vec![int(4), int(2)]];
+    transaction.insert("t", &["id", "price"], &rows).unwrap();
+    let long = vec![int(5), number("12345678901234567890.12")];
+    let (_, error) = transaction.insert("t", &["id", "price"], &[long]).unwrap_err();
+    assert_eq!(error.to_string(), "t.price cannot hold a number of 22 digits");
+    transaction.commit().unwrap();
+    let prices = all(&mut *server.read().unwrap(), "t", &["price"], &["id"], 10);
+    assert_eq!(prices, [[number("0.99")], [int(2)], [number("0.99")], [int(2)]]);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let same: bool = connection
+        .query_row("SELECT typeof(a.price) = typeof(b.price) AND a.price = b.price FROM t a, t b WHERE a.id = 1 AND b.id = 3", [], |row| row.get(0))
+        .unwrap();
+    assert!(same);
+}
+
+#[test]
+fn rows_without_a_key_and_nulls_in_keys_are_all_paged() {
+    let folder = tempfile::tempdir().unwrap();
+    let ddl = "CREATE TABLE t (a nvarchar(10) COLLATE NOCASE, b int);
+        INSERT INTO t VALUES (NULL, 1), (NULL, 1), (NULL, NULL), ('x', NULL), ('X', 2), ('x', 2), ('y', 1);";
+    let mut server = SqliteServer::create(&folder.path().join("t"), Schema::Ddl(ddl)).unwrap();
+    let mut reader = server.read().unwrap();
+    for max_rows in 1..9 {
+        assert_eq!(all(&mut *reader, "t", &["a", "b"], &["a", "b"], max_rows).len(), 7, "{max_rows}");
+    }
+}
+
+#[test]
+fn strange_files_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let ddl =
+        "CREATE TABLE \"o\"\"dd]\" (\"i d\" int PRIMARY KEY NOT NULL, \"t\"\"]\" nvarchar(10), u untyped);
+        INSERT INTO \"o\"\"dd]\" VALUES (1, CAST(x'ff' AS TEXT), 1e999), (2, 'ok', x'00');
+        CREATE VIRTUAL TABLE f USING fts5(body); CREATE VIEW v AS SELECT 1;
+        CREATE TABLE g (a int, b int GENERATED ALWAYS AS (a + 1), PRIMARY KEY (a)) WITHOUT ROWID;
+        CREATE UNIQUE INDEX ga ON g (a + 1); CREATE UNIQUE INDEX gp ON g (a) WHERE a > 1;";
+    let path = folder.path().join("strange");
+    let mut server = SqliteServer::create(&path, Schema::Ddl(ddl)).unwrap();
+    let mut reader = server.read().unwrap();
+    let names: Vec<&str> = reader.catalog().tables.iter().map(|table| table.name.as_str()).collect();
+    assert_eq!(names, ["g", "o\"dd]"]);
+    assert_eq!(reader.catalog().tables[0].columns.len(), 1, "generated columns do not travel");
+    assert!(reader.catalog().tables[0].unique.is_empty());
+    let page =
+        |columns| Page { table: "o\"dd]", columns, order: &["i d"], after: None, max_rows: 9, max_bytes: 99 };
+    let error = reader.page(&page(&["t\"]"])).unwrap_err().to_string();
+    assert_eq!(error, "o\"dd].t\"] cannot hold text that is not UTF-8");
+    let error = reader.page(&page(&["u"])).unwrap_err().to_string();
+    assert_eq!(error, "o\"dd].u cannot hold a number that is not finite");
+    let found = find(&mut *reader, "o\"dd]", "i d", &["t\"]"], &[vec!["ok ".into()]]);
+    assert_eq!(found, [(0, int(2))]);
+    let catalog = reader.catalog().clone();
+    drop(reader);
+    let mut copy = SqliteServer::create(&folder.path().join("copy"), Schema::Like(&catalog)).unwrap();
+    assert_eq!(copy.read().unwrap().catalog().tables.len(), 2);
+}
+
+#[test]
+fn damage_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.sqlite");
+    let mut server = SqliteServer::create(&path, Schema::Like(&catalog())).unwrap();
+    let names: Vec<(String, String)> =
+        (0..400).map(|n| (format!("Things-{n}"), format!("name {n}"))).collect();
+    let names: Vec<(&str, &str)> = names.iter().map(|(id, name)| (id.as_str(), name.as_str())).collect();
+    things(&mut server, &names);
+    drop(server);
+    let whole = std::fs::read(&path).unwrap();
+    let mut struck = 0;
+    for at in (0..whole.len()).step_by(61) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0xa5;
+        std::fs::write(&path, &bytes).unwrap();
+        let read = || -> Result<(), ServerError> {
+            let mut server = SqliteServer::open(&path)?;
+            let mut reader = server.read()?;
+            let page = Page {
+                table: "Thing",
+                columns: &["Id", "Name", "Count"],
+                order: &["Id"],
+                after: None,
+                max_rows: 1000,
+                max_bytes: 1 << 20,
+            };
+            reader.page(&page)?;
+            let keys = [vec!["NAME 7 ".into()], vec!["none".into()]];
+            reader.lookup(
+                &Lookup { table: "Thing", columns: &["Id"], by: &["Name"], keys: &keys },
+                &mut |_, _| {},
+            )
+        };
+        struck += u32::from(read().is_err());
+    }
+    assert!(struck > 0, "some damage is seen");
+}
+
+#[test]
+fn orphans_of_old_are_let_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let ddl = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int, p int REFERENCES p (id));";
+    let mut server = SqliteServer::create(&path, Schema::Ddl(ddl)).unwrap();
+    let careless = rusqlite::Connection::open(&path).unwrap();
+    careless.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO c VALUES (1, 9)").unwrap();
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("c", &["id", "p"], &[vec![int(2), Value::Null]]).unwrap();
+    transaction.check().unwrap();
+    transaction.insert("c", &["id", "p"], &[vec![int(3), int(8)]]).unwrap();
+    refused(transaction.check(), "c", &["p"]);
+    transaction.rollback().unwrap();
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("c", &["id", "p"], &[vec![int(2), Value::Null]]).unwrap();
+    transaction.commit().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn read_only_media_are_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let allow =
+        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    for mode in ["delete", "wal"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ser?ver#1%.sqlite");
+        let mut server = SqliteServer::create(&path, Schema::Like(&catalog())).unwrap();
+        things(&mut server, &[("1", "a")]);
+        drop(server);
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.pragma_update(None, "journal_mode", mode).unwrap();
+        drop(connection);
+        allow(&path, 0o444);
+        allow(folder.path(), 0o555);
+        let mut server = SqliteServer::open(&path).unwrap();
+        assert_eq!(server.read().unwrap().count("Thing").unwrap(), 1, "{mode}");
+        // The superuser writes wherever it likes.
+        if std::fs::write(folder.path().join("probe"), b"").is_err() {
+            assert!(matches!(server.begin().err(), Some(ServerError::Open { .. })), "{mode}");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "{mode}");
+        } else {
+            eprintln!("half skipped: permissions do not bind this user");
+        }
+        allow(folder.path(), 0o755);
+    }
+}
