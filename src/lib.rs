@@ -8,11 +8,14 @@
 //! | L0 | [`model`] | products as data: kinds, natural keys, references, secrets, merge rules |
 //! | L0 | [`crypto`] | password → keys, sealed values, the server's master key; knows no document and no file |
 //! | L0 | [`progress`] | how long work reports itself and is cancelled |
+//! | L1 | [`bundle`] | the file format: packs, index, sealed secrets; writer, reader, verify |
 //! | L1 | [`plan`] | the difference between a bundle and a target, as a value: diff, merge, findings |
+//! | L1 | [`bundle`] | the file format: writer, reader, verify |
 //! | L1 | [`server`] | the contract with servers: Reader, Server, Transaction; `sqlite` is the embedded one |
 //!
 //! A layer imports only the layers below it, never its neighbours.
 
+pub mod bundle;
 pub mod crypto;
 pub mod document;
 pub mod model;

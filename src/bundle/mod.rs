@@ -1,0 +1,42 @@
+//! The bundle: one SQLite file that carries documents and, sealed, their secrets.
+//!
+//! Obeys `format-spec/bundle-v1.md`. [`Writer`] takes documents in any order and leaves a whole file or none;
+//! [`UncheckedBundle`] is a file from elsewhere, [`Bundle`] one whose every byte has been checked, and
+//! [`verify`] says all that is wrong with a file. Nothing here knows a server, a model or a tree, and nothing
+//! here changes a file that exists.
+
+mod assemble;
+mod chunk;
+mod count;
+mod entry;
+mod error;
+mod info;
+mod limits;
+mod open;
+mod order;
+mod pack;
+mod reader;
+mod roots;
+mod schema;
+mod scope;
+mod sealing;
+mod spool;
+mod store;
+mod verify;
+mod wire;
+mod writer;
+mod zstd;
+
+pub use entry::{Entry, Notice, Reason};
+pub use error::BundleError;
+pub use info::{Header, Info, KindInfo};
+pub use limits::Limits;
+pub use open::UncheckedBundle;
+pub use reader::Bundle;
+pub use roots::{CONTENT_ROOT_CONTEXT, ContentRoot, FILE_ROOT_CONTEXT, FileRoot, STORED_CONTEXT};
+pub use schema::FORMAT;
+pub use verify::{Finding, Level, Report, verify};
+pub use writer::{DEFAULT_LEVEL, Previous, Protection, Summary, Writer, WriterOptions};
+
+#[cfg(test)]
+mod tests;

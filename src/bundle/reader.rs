@@ -1,0 +1,332 @@
+//! A bundle whose every byte has been checked: entries in order, documents by number or by name, secrets.
+//!
+//! Obeys `format-spec/bundle-v1.md`, "reading". Changes nothing, and holds a bounded part of the file in
+//! memory. That the file is what its writer wrote does not make its writer a friend: whatever is read is still
+//! held against the limits.
+
+use std::rc::Rc;
+
+use crate::crypto::{DataKey, Envelope, KdfLimits, OpenError, Password, SecretBytes};
+use crate::document::{ContentId, Document, Key, KindName, canonical};
+
+use super::chunk::Chunk;
+use super::info::{Info, KindInfo};
+use super::limits::CHUNK_DOCUMENTS;
+use super::pack::Window;
+use super::store::{Name, Store};
+use super::writer::sealed_place;
+use super::{BundleError, Entry, Notice};
+
+/// A checked bundle, open for reading.
+pub struct Bundle {
+    store: Store,
+    info: Info,
+    kinds: Vec<KindName>,
+    envelope: Option<Envelope>,
+}
+
+/// A sealed value of an earlier bundle, for the writer.
+pub(super) struct Earlier {
+    /// Its position among the secrets of its document.
+    pub(super) n: u64,
+    /// Its place, where the document has changed and positions may have moved.
+    pub(super) place: Option<String>,
+    /// Its bytes.
+    pub(super) value: Vec<u8>,
+}
+
+impl Bundle {
+    pub(super) fn new(store: Store, info: Info, envelope: Option<Envelope>) -> Result<Self, BundleError> {
+        let kinds = info.kinds.iter().map(|kind| KindName::new(&kind.name)).collect();
+        Ok(Self { store, info, kinds, envelope })
+    }
+
+    /// What the bundle says about itself.
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// What its passwords open, where it has any.
+    pub fn envelope(&self) -> Option<&Envelope> {
+        self.envelope.as_ref()
+    }
+
+    /// What the export had to say.
+    ///
+    /// # Errors
+    /// [`BundleError::Damaged`], [`BundleError::Limit`], and what the system refuses; so for all that reads.
+    pub fn notices(&self) -> Result<Vec<Notice>, BundleError> {
+        self.store.notices(self.info.notices)
+    }
+
+    /// The kind of that name, with its position.
+    fn kind(&self, name: &str) -> Option<(usize, &KindInfo)> {
+        let position = self.info.kinds.binary_search_by(|kind| kind.name.as_str().cmp(name)).ok()?;
+        Some((position, self.info.kinds.get(position)?))
+    }
+
+    /// Hands out the entries of a kind, or of all, in the order of kind and key. A kind that the bundle does
+    /// not have has no entries.
+    ///
+    /// # Errors
+    /// The first error that reading, or `see`, comes upon.
+    pub fn entries<E: From<BundleError>>(
+        &self,
+        kind: Option<&str>,
+        see: &mut dyn FnMut(Entry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (first, documents) = match kind {
+            None => (1, self.info.documents),
+            Some(name) => match self.kind(name) {
+                Some((_, kind)) => (kind.first_document, kind.documents),
+                None => return Ok(()),
+            },
+        };
+        let end = first + documents;
+        let mut number = first;
+        while number < end {
+            // One chunk at a time, and its keys in one go.
+            let chunk_number = (number - 1) / CHUNK_DOCUMENTS + 1;
+            let stop = (chunk_number * CHUNK_DOCUMENTS + 1).min(end);
+            let chunk = self.store.chunk(chunk_number)?;
+            for number in number..stop {
+                see(self.entry_in(&chunk, number)?.0)?;
+            }
+            number = stop;
+        }
+        Ok(())
+    }
+
+    /// The entry of that number.
+    ///
+    /// # Errors
+    /// [`BundleError::Damaged`] also for a number that the bundle does not have.
+    pub fn entry(&self, number: u64) -> Result<Entry, BundleError> {
+        self.locate(number).map(|(entry, ..)| entry)
+    }
+
+    /// The entry with the pack and slot of its document.
+    fn locate(&self, number: u64) -> Result<(Entry, u64, u64), BundleError> {
+        if number == 0 || number > self.info.documents {
+            return Err(self.store.damaged(format!("document {number}"), "there is none of this number"));
+        }
+        let chunk = self.store.chunk((number - 1) / CHUNK_DOCUMENTS + 1)?;
+        let (entry, pack, slot) = self.entry_in(&chunk, number)?;
+        Ok((entry, pack, slot))
+    }
+
+    fn entry_in(&self, chunk: &Rc<Chunk>, number: u64) -> Result<(Entry, u64, u64), BundleError> {
+        let place = || format!("document {number}");
+        let Name { kind, key, .. } = self.store.name(number)?;
+        let position = usize::try_from(kind).ok().and_then(|kind| kind.checked_sub(1));
+        let named = position.and_then(|p| self.kinds.get(p).zip(self.info.kinds.get(p)));
+        let (kind, _) = named
+            .filter(|(_, info)| (info.first_document..info.first_document + info.documents).contains(&number))
+            .ok_or_else(|| self.store.damaged(place(), "it is not among the documents of its kind"))?;
+        let key = Key::parse(&key).map_err(|error| self.store.damaged(place(), error))?;
+        let index = usize::try_from((number - 1) % CHUNK_DOCUMENTS).unwrap_or(usize::MAX);
+        let row = chunk.row(index).ok_or_else(|| self.store.damaged(place(), "the index lacks it"))?;
+        let entry = Entry {
+            number,
+            kind: kind.clone(),
+            key,
+            id: row.id.clone(),
+            reason: row.reason.clone(),
+            content_id: row.content_id,
+            secrets: row.secrets,
+        };
+        Ok((entry, row.pack, row.slot))
+    }
+
+    /// Finds a document by its kind and its exact key.
+    ///
+    /// # Errors
+    /// As for [`Bundle::notices`].
+    pub fn find(&self, kind: &str, key: &Key) -> Result<Option<Entry>, BundleError> {
+        match self.number_of(kind, &key.to_text())? {
+            Some(number) => self.entry(number).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn number_of(&self, kind: &str, key: &str) -> Result<Option<u64>, BundleError> {
+        let Some((_, kind)) = self.kind(kind) else { return Ok(None) };
+        let (mut low, mut high) = (kind.first_document, kind.first_document + kind.documents);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.store.name(middle)?.key.as_str().cmp(key) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Ok(Some(middle)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The document of that number.
+    ///
+    /// # Errors
+    /// As for [`Bundle::notices`].
+    pub fn document(&self, number: u64) -> Result<Document, BundleError> {
+        let (entry, pack, slot) = self.locate(number)?;
+        let found = self.store.pack(pack)?;
+        let bytes = found.get(slot).filter(|(n, _)| *n == number).map(|(_, bytes)| bytes);
+        let place = || format!("document {number}");
+        let bytes =
+            bytes.ok_or_else(|| self.store.damaged(place(), format!("pack {pack} does not hold it")))?;
+        self.decode(&entry, bytes)
+    }
+
+    fn decode(&self, entry: &Entry, bytes: &[u8]) -> Result<Document, BundleError> {
+        let place = || format!("document {}", entry.number);
+        if ContentId::of(bytes) != entry.content_id {
+            return Err(self.store.damaged(place(), "its content does not have its content id"));
+        }
+        canonical::decode(entry.kind.clone(), entry.key.clone(), bytes)
+            .map_err(|error| self.store.damaged(place(), error))
+    }
+
+    /// Hands out all documents of a kind, or of the bundle, roughly in the order in which they lie: every pack is
+    /// decompressed once.
+    ///
+    /// # Errors
+    /// The first error that reading, or `see`, comes upon.
+    pub fn scan<E: From<BundleError>>(
+        &self,
+        kind: Option<&str>,
+        see: &mut dyn FnMut(Entry, Document) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (first, packs) = match kind {
+            None => (1, self.info.packs),
+            Some(name) => match self.kind(name) {
+                Some((_, kind)) => (kind.first_pack, kind.packs),
+                None => return Ok(()),
+            },
+        };
+        let mut numbers = (first..first + packs).peekable();
+        while numbers.peek().is_some() {
+            let mut window = Window::default();
+            while !window.is_full()
+                && let Some(number) = numbers.next()
+            {
+                window.push(number, self.store.pack(number)?, |_| true);
+            }
+            for (document, pack, slot, bytes) in window.sorted() {
+                let (entry, home, at) = self.locate(document)?;
+                if (home, at) != (pack, slot) {
+                    let place = format!("document {document}");
+                    return Err(self.store.damaged(place, "it lies in two packs").into());
+                }
+                let document = self.decode(&entry, bytes)?;
+                see(entry, document)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the envelope.
+    ///
+    /// # Errors
+    /// [`BundleError::WrongPassword`], [`BundleError::TooExpensive`], [`BundleError::NoPassword`] for a bundle
+    /// without an envelope, and [`BundleError::Damaged`] for an envelope that nobody could open.
+    pub fn unlock(&self, password: &Password, limits: &KdfLimits) -> Result<DataKey, BundleError> {
+        let path = self.store.path().to_owned();
+        let Some(envelope) = &self.envelope else { return Err(BundleError::NoPassword { path }) };
+        envelope.open(password, limits).map_err(|source| match source {
+            OpenError::WrongPassword => BundleError::WrongPassword { path },
+            OpenError::TooExpensive { .. } | OpenError::NoMemory { .. } => {
+                BundleError::TooExpensive { path, source }
+            }
+            other => BundleError::damaged(&path, "slots", other.to_string()),
+        })
+    }
+
+    /// Opens the secrets of a document, in the order of [`Document::secret_places`]; `None` where the bundle
+    /// carries no value.
+    ///
+    /// # Errors
+    /// [`BundleError::Damaged`] for a value that was changed or moved, and for a document with other secret
+    /// places than its entry says.
+    pub fn secrets(
+        &self,
+        entry: &Entry,
+        document: &Document,
+        key: &DataKey,
+    ) -> Result<Vec<Option<SecretBytes>>, BundleError> {
+        let place = || format!("sealed values of document {}", entry.number);
+        let places = document.secret_places();
+        if places.len() as u64 != u64::from(entry.secrets) {
+            return Err(self.store.damaged(place(), "the document has another number of secret places"));
+        }
+        let mut secrets: Vec<Option<SecretBytes>> = Vec::new();
+        secrets.resize_with(places.len(), || None);
+        if self.envelope.is_none() {
+            return Ok(secrets);
+        }
+        let (kind, key_text) = (entry.kind.as_str(), entry.key.to_text());
+        for (n, value) in self.store.sealed(entry.number, entry.secrets)? {
+            let n = n as usize;
+            let (Some(slot), Some(at)) = (secrets.get_mut(n), places.get(n)) else { continue };
+            let at = at.to_string();
+            let secret = key
+                .open(&value, &sealed_place(kind, &key_text, &at))
+                .map_err(|error| self.store.damaged(format!("document {}: {at}", entry.number), error))?;
+            *slot = Some(secret);
+        }
+        Ok(secrets)
+    }
+
+    /// Opens the secrets of a document one by one: how many opened, or every one that did not, with its place.
+    pub(super) fn open_each(
+        &self,
+        entry: &Entry,
+        document: &Document,
+        key: &DataKey,
+    ) -> Result<Result<u64, Vec<(String, String)>>, BundleError> {
+        let places = document.secret_places();
+        let (kind, key_text) = (entry.kind.as_str(), entry.key.to_text());
+        let mut opened = 0;
+        let mut problems = Vec::new();
+        for (n, value) in self.store.sealed(entry.number, entry.secrets)? {
+            let Some(at) = places.get(n as usize).map(ToString::to_string) else { continue };
+            match key.open(&value, &sealed_place(kind, &key_text, &at)) {
+                Ok(_) => opened += 1,
+                Err(error) => problems.push((format!("document {}: {at}", entry.number), error.to_string())),
+            }
+        }
+        Ok(if problems.is_empty() { Ok(opened) } else { Err(problems) })
+    }
+
+    /// The sealed values of a document that an earlier bundle had, for the writer.
+    pub(super) fn earlier(
+        &self,
+        kind: &str,
+        key: &str,
+        now: &ContentId,
+    ) -> Result<Vec<Earlier>, BundleError> {
+        let Some(number) = self.number_of(kind, key)? else { return Ok(Vec::new()) };
+        let (entry, ..) = self.locate(number)?;
+        let sealed = self.store.sealed(number, entry.secrets)?;
+        if sealed.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Equal content has its secrets at equal places; the document need not be unpacked.
+        let places = match entry.content_id == *now {
+            true => None,
+            false => Some(self.document(number)?.secret_places()),
+        };
+        let place =
+            |n: u32| places.as_ref().map(|p| p.get(n as usize).map(|p| p.to_string()).unwrap_or_default());
+        Ok(sealed.into_iter().map(|(n, value)| Earlier { n: u64::from(n), place: place(n), value }).collect())
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl std::fmt::Debug for Bundle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bundle").field("path", &self.store.path()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,215 @@
+//! The writer's temporary files: what has been added, until it is known in which order it is stored.
+//!
+//! Everything lies in one folder beside the output that only its owner can enter, and that goes when the
+//! spool is dropped. Documents are in there as they travel; the plaintext of a secret never is. The one
+//! exception to "beside the output" is the engine's own sort spill, which follows the system's temporary
+//! folder (unlinked, owner only) and holds names, keys and ids.
+
+use std::fs::File;
+use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, params};
+use tempfile::TempDir;
+
+use super::count::Count;
+use super::{BundleError, Notice};
+
+const TABLES: &str = "
+    PRAGMA journal_mode = OFF;
+    PRAGMA synchronous = OFF;
+    PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA cache_size = -6144;
+    CREATE TABLE entries(entry INTEGER PRIMARY KEY, kind TEXT, key TEXT, similarity BLOB, offset INTEGER,
+        length INTEGER, content_id BLOB, tag INTEGER, id BLOB, reason BLOB, secrets INTEGER,
+        fold BLOB);
+    CREATE TABLE secrets(entry INTEGER, n INTEGER, place TEXT, value BLOB, PRIMARY KEY(entry, n)) WITHOUT ROWID;
+    CREATE TABLE notices(code TEXT, kind TEXT, key TEXT, place TEXT, text TEXT);
+    CREATE TABLE numbered(document INTEGER PRIMARY KEY, kind INTEGER, similarity BLOB, offset INTEGER, length INTEGER);
+    CREATE TABLE partial(chunk INTEGER PRIMARY KEY, documents INTEGER, columns BLOB, content_ids BLOB);
+    BEGIN;
+";
+
+/// What is kept of a document beside its bytes.
+pub(super) struct Spooled<'a> {
+    pub(super) kind: &'a str,
+    pub(super) key: &'a str,
+    pub(super) similarity: &'a [u8],
+    pub(super) content_id: [u8; 32],
+    pub(super) tag: u8,
+    pub(super) id: &'a [u8],
+    pub(super) reason: &'a [u8],
+    pub(super) secrets: usize,
+    pub(super) fold: &'a [u8],
+}
+
+pub(super) struct Spool {
+    // Declared first: the database and the files are closed before the folder goes.
+    pub(super) db: Connection,
+    spill: BufWriter<File>,
+    spilled: u64,
+    entries: u64,
+    folder: TempDir,
+}
+
+impl Spool {
+    /// Makes the folder beside the output.
+    pub(super) fn create(beside: &Path) -> Result<Self, BundleError> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".sealift-");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            builder.permissions(std::fs::Permissions::from_mode(0o700));
+        }
+        let folder =
+            builder.tempdir_in(beside).map_err(BundleError::io(beside, "make a temporary folder"))?;
+        let path = folder.path().join("documents");
+        let spill = private_file(&path)?;
+        let path = folder.path().join("entries");
+        // The engine takes an empty file for a new database, and would make its own readable for all.
+        private_file(&path)?;
+        let db = Connection::open(&path)
+            .and_then(|db| db.execute_batch(TABLES).map(|()| db))
+            .map_err(BundleError::sql(&path, "make a temporary database"))?;
+        Ok(Self { db, spill: BufWriter::with_capacity(256 << 10, spill), spilled: 0, entries: 0, folder })
+    }
+
+    /// A path in the folder.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Keeps a document; returns its number in the spool.
+    pub(super) fn add(&mut self, canonical: &[u8], entry: &Spooled<'_>) -> Result<u64, BundleError> {
+        let path = self.path("documents");
+        self.spill.write_all(canonical).map_err(BundleError::io(&path, "write"))?;
+        let offset = self.spilled;
+        self.spilled += canonical.len() as u64;
+        self.entries += 1;
+        self.db
+            .prepare_cached("INSERT INTO entries VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")
+            .and_then(|mut insert| {
+                insert.execute(params![
+                    Count(self.entries),
+                    entry.kind,
+                    entry.key,
+                    entry.similarity,
+                    Count(offset),
+                    Count::of(canonical.len()),
+                    entry.content_id.as_slice(),
+                    entry.tag,
+                    entry.id,
+                    entry.reason,
+                    Count::of(entry.secrets),
+                    entry.fold
+                ])
+            })
+            .map_err(self.sql("keep a document"))?;
+        Ok(self.entries)
+    }
+
+    /// Keeps a sealed value.
+    pub(super) fn add_sealed(
+        &mut self,
+        entry: u64,
+        n: usize,
+        place: &str,
+        value: &[u8],
+    ) -> Result<(), BundleError> {
+        self.db
+            .prepare_cached("INSERT INTO secrets VALUES(?1,?2,?3,?4)")
+            .and_then(|mut insert| insert.execute(params![Count(entry), Count::of(n), place, value]))
+            .map(|_| ())
+            .map_err(self.sql("keep a secret"))
+    }
+
+    /// Keeps a notice.
+    pub(super) fn add_notice(&mut self, notice: &Notice) -> Result<(), BundleError> {
+        self.db
+            .prepare_cached("INSERT INTO notices VALUES(?1,?2,?3,?4,?5)")
+            .and_then(|mut insert| {
+                insert.execute(params![notice.code, notice.kind, notice.key, notice.place, notice.text])
+            })
+            .map(|_| ())
+            .map_err(self.sql("keep a notice"))
+    }
+
+    /// Ends the adding.
+    pub(super) fn flush(&mut self) -> Result<(), BundleError> {
+        let path = self.path("documents");
+        self.spill.flush().map_err(BundleError::io(&path, "write"))
+    }
+
+    /// Reads a document's bytes back.
+    pub(super) fn read(&self, offset: u64, length: u64, buffer: &mut Vec<u8>) -> Result<(), BundleError> {
+        let path = self.path("documents");
+        let mut file = self.spill.get_ref();
+        buffer.clear();
+        file.seek(SeekFrom::Start(offset))
+            .and_then(|_| file.take(length).read_to_end(buffer))
+            .map_err(BundleError::io(&path, "read"))?;
+        Ok(())
+    }
+
+    /// What the engine says of the spool's own database.
+    pub(super) fn sql(&self, action: &'static str) -> impl FnOnce(rusqlite::Error) -> BundleError {
+        let path = self.path("entries");
+        move |error| BundleError::sql(&path, action)(error)
+    }
+}
+
+/// Makes an empty file that only its owner can read.
+pub(super) fn private_file(path: &Path) -> Result<File, BundleError> {
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path).map_err(BundleError::io(path, "make a temporary file"))
+}
+
+/// Where each document came to lie: 12 bytes a document, in a file, because memory must not grow with them.
+pub(super) struct PlaceFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl PlaceFile {
+    pub(super) fn create(path: PathBuf) -> Result<Self, BundleError> {
+        let file = private_file(&path)?;
+        Ok(Self { file, path })
+    }
+
+    pub(super) fn put(&mut self, document: u64, pack: u64, slot: u64) -> Result<(), BundleError> {
+        let mut row = [0u8; 12];
+        let bytes = pack.to_le_bytes().into_iter().chain((slot as u32).to_le_bytes());
+        row.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        self.file
+            .seek(SeekFrom::Start(document * 12))
+            .and_then(|_| self.file.write_all(&row))
+            .map_err(BundleError::io(&self.path, "write"))
+    }
+
+    /// The places of a run of documents.
+    pub(super) fn get(&mut self, first: u64, documents: u64) -> Result<Vec<(u64, u64)>, BundleError> {
+        let mut bytes = Vec::new();
+        self.file
+            .seek(SeekFrom::Start(first * 12))
+            .and_then(|_| (&self.file).take(documents * 12).read_to_end(&mut bytes))
+            .map_err(BundleError::io(&self.path, "read"))?;
+        let (rows, _) = bytes.as_chunks::<12>();
+        Ok(rows
+            .iter()
+            .map(|[a, b, c, d, e, f, g, h, slot @ ..]| {
+                (u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), u64::from(u32::from_le_bytes(*slot)))
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,332 @@
+//! Rows of an opened file, each checked against its hash and its limits as it is read.
+//!
+//! Obeys `format-spec/bundle-v1.md`, "reading". Trusts no row for having been read before, and never holds
+//! more than one pack and a bounded number of chunks. What the rows mean together is for the reader.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rusqlite::{Connection, params};
+
+use super::chunk::Chunk;
+use super::count::Count;
+use super::limits::{
+    CHUNK_BYTES, CHUNK_DOCUMENTS, Limits, SEAL_OVERHEAD, SHARED_PACK_BYTES, SHORT_TEXT_BYTES,
+};
+use super::pack::Pack;
+use super::roots::stored_hash;
+use super::zstd::Decompressor;
+use super::{BundleError, Notice};
+
+/// Bytes of decoded chunks that are kept.
+const CHUNK_CACHE_BYTES: usize = 12 << 20;
+/// Bytes of decompressed packs that are kept.
+const PACK_CACHE_BYTES: usize = 4 << 20;
+
+/// An opened database with what is needed to read from it.
+pub(super) struct Store {
+    path: PathBuf,
+    db: Connection,
+    limits: Limits,
+    zstd: RefCell<Decompressor>,
+    chunks: RefCell<Cache<Chunk>>,
+    packs: RefCell<Cache<Pack>>,
+}
+
+/// The most recently used come last. Few enough that a list is quicker than anything clever.
+struct Cache<T> {
+    items: Vec<(u64, usize, Rc<T>)>,
+    most: usize,
+}
+
+impl<T> Cache<T> {
+    fn new(most: usize) -> Self {
+        Self { items: Vec::new(), most }
+    }
+
+    fn get(&mut self, number: u64) -> Option<Rc<T>> {
+        let position = self.items.iter().rposition(|(n, ..)| *n == number)?;
+        let item = self.items.remove(position);
+        let found = Rc::clone(&item.2);
+        self.items.push(item);
+        Some(found)
+    }
+
+    fn put(&mut self, number: u64, weight: usize, item: &Rc<T>) {
+        let mut held: usize = self.items.iter().map(|(_, weight, _)| weight).sum();
+        while held + weight > self.most && !self.items.is_empty() {
+            held -= self.items.remove(0).1;
+        }
+        // What alone is larger than the cache is not kept at all.
+        if weight <= self.most {
+            self.items.push((number, weight, Rc::clone(item)));
+        }
+    }
+}
+
+impl Store {
+    pub(super) fn new(path: &Path, db: Connection, limits: Limits) -> Result<Self, BundleError> {
+        let zstd = Decompressor::new().map_err(BundleError::io(path, "decompress"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            db,
+            limits,
+            zstd: RefCell::new(zstd),
+            chunks: RefCell::new(Cache::new(CHUNK_CACHE_BYTES)),
+            packs: RefCell::new(Cache::new(PACK_CACHE_BYTES)),
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn db(&self) -> &Connection {
+        &self.db
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn damaged(&self, place: impl Into<String>, what: impl ToString) -> BundleError {
+        BundleError::damaged(&self.path, place, what.to_string())
+    }
+
+    pub(super) fn reading(&self, place: impl Into<String>) -> impl FnOnce(rusqlite::Error) -> BundleError {
+        let place = place.into();
+        move |error| BundleError::reading(&self.path, &place)(error)
+    }
+
+    fn limit(&self, place: &str, found: u64, limit: u64) -> Result<(), BundleError> {
+        if found <= limit {
+            return Ok(());
+        }
+        Err(BundleError::Limit { path: self.path.clone(), place: place.to_owned(), found, limit })
+    }
+
+    /// Has the engine look at every page: each used once, cells within their pages, columns of their types.
+    /// A tree that leads in circles would otherwise be walked for ever.
+    pub(super) fn check_structure(&self) -> Result<(), BundleError> {
+        let found: String = self
+            .db
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(self.reading("structure"))?;
+        if found == "ok" { Ok(()) } else { Err(self.damaged("structure", found.replace('\n', " "))) }
+    }
+
+    fn hash(&self, place: &str, hash: &[u8], blobs: &[&[u8]]) -> Result<(), BundleError> {
+        if stored_hash(blobs) == hash {
+            Ok(())
+        } else {
+            Err(self.damaged(place, "the stored bytes do not have the hash that goes with them"))
+        }
+    }
+
+    /// The raw bytes of a compressed column, once its hash has been checked.
+    fn decompress(&self, place: &str, data: &[u8], raw_bytes: u64) -> Result<Vec<u8>, BundleError> {
+        let declared = usize::try_from(raw_bytes).map_err(|error| self.damaged(place, error))?;
+        let result = match self.zstd.try_borrow_mut() {
+            Ok(mut zstd) => zstd.decompress(data, declared),
+            Err(_) => Decompressor::new().and_then(|mut zstd| zstd.decompress(data, declared)),
+        };
+        result.map_err(|error| self.damaged(place, error))
+    }
+
+    /// A pack.
+    pub(super) fn pack(&self, number: u64) -> Result<Rc<Pack>, BundleError> {
+        if let Ok(mut packs) = self.packs.try_borrow_mut()
+            && let Some(pack) = packs.get(number)
+        {
+            return Ok(pack);
+        }
+        let place = format!("pack {number}");
+        let sql = "SELECT documents, raw_bytes, hash, data FROM packs WHERE pack = ?1";
+        let mut select = self.db.prepare_cached(sql).map_err(self.reading(&place))?;
+        let mut rows = select.query([Count(number)]).map_err(self.reading(&place))?;
+        let row = rows.next().map_err(self.reading(&place))?;
+        let row = row.ok_or_else(|| self.damaged(&place, "it is missing"))?;
+        let documents = row.get::<_, Count>(0).map_err(self.reading(&place))?.0;
+        let raw_bytes = row.get::<_, Count>(1).map_err(self.reading(&place))?.0;
+        let hash = row.get_ref(2).and_then(|v| Ok(v.as_blob()?)).map_err(self.reading(&place))?;
+        let data = row.get_ref(3).and_then(|v| Ok(v.as_blob()?)).map_err(self.reading(&place))?;
+        self.limit(&format!("{place}: documents"), documents, self.limits.pack_documents)?;
+        if documents == 0 {
+            return Err(self.damaged(&place, "it holds no document"));
+        }
+        // Only a document that is large by itself makes a large pack.
+        let most = if documents > 1 { SHARED_PACK_BYTES } else { self.limits.pack_bytes };
+        self.limit(&format!("{place}: raw bytes"), raw_bytes, most.min(self.limits.pack_bytes))?;
+        self.hash(&place, hash, &[data])?;
+        let raw = self.decompress(&place, data, raw_bytes)?;
+        let pack = Pack::parse(raw, documents).map_err(|error| self.damaged(&place, error))?;
+        let longest = pack.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or_default();
+        self.limit(&format!("{place}: a document"), longest as u64, self.limits.document_bytes)?;
+        let pack = Rc::new(pack);
+        if let Ok(mut packs) = self.packs.try_borrow_mut() {
+            packs.put(number, pack.weight(), &pack);
+        }
+        Ok(pack)
+    }
+
+    /// A chunk of the index.
+    pub(super) fn chunk(&self, number: u64) -> Result<Rc<Chunk>, BundleError> {
+        if let Ok(mut chunks) = self.chunks.try_borrow_mut()
+            && let Some(chunk) = chunks.get(number)
+        {
+            return Ok(chunk);
+        }
+        let place = format!("chunk {number}");
+        let sql = "SELECT first_document, documents, raw_bytes, hash, data, content_ids FROM chunks WHERE chunk = ?1";
+        let mut select = self.db.prepare_cached(sql).map_err(self.reading(&place))?;
+        let mut rows = select.query([Count(number)]).map_err(self.reading(&place))?;
+        let row = rows.next().map_err(self.reading(&place))?;
+        let row = row.ok_or_else(|| self.damaged(&place, "it is missing"))?;
+        let count = |column| row.get::<_, Count>(column).map(|c| c.0).map_err(self.reading(&place));
+        let blob = |column| row.get_ref(column).and_then(|v| Ok(v.as_blob()?)).map_err(self.reading(&place));
+        let (documents, raw_bytes) = (count(1)?, count(2)?);
+        let (hash, data, content_ids) = (blob(3)?, blob(4)?, blob(5)?);
+        if Some(count(0)?) != number.checked_sub(1).map(|n| n * CHUNK_DOCUMENTS + 1) {
+            return Err(self.damaged(place, "it does not begin where it should"));
+        }
+        self.limit(&format!("{place}: documents"), documents, CHUNK_DOCUMENTS)?;
+        self.limit(&format!("{place}: raw bytes"), raw_bytes, CHUNK_BYTES)?;
+        self.hash(&place, hash, &[data, content_ids])?;
+        let raw = self.decompress(&place, data, raw_bytes)?;
+        let chunk = Chunk::parse(&raw, content_ids, documents, &self.limits);
+        let chunk = Rc::new(chunk.map_err(|error| self.damaged(&place, error))?);
+        if let Ok(mut chunks) = self.chunks.try_borrow_mut() {
+            chunks.put(number, chunk.weight(), &chunk);
+        }
+        Ok(chunk)
+    }
+
+    /// What a document is called.
+    pub(super) fn name(&self, document: u64) -> Result<Name, BundleError> {
+        let place = || format!("document {document}");
+        let sql = "SELECT kind, scope, head, name, tail FROM documents JOIN scopes USING(scope) WHERE document = ?1";
+        let mut select = self.db.prepare_cached(sql).map_err(self.reading(place()))?;
+        let mut rows = select.query([Count(document)]).map_err(self.reading(place()))?;
+        let row = rows.next().map_err(self.reading(place()))?;
+        let row = row.ok_or_else(|| self.damaged(place(), "it, or its scope, is missing"))?;
+        let count = |column| row.get::<_, Count>(column).map(|c| c.0).map_err(self.reading(place()));
+        let mut key = String::new();
+        for column in [2, 3, 4] {
+            let part = row.get_ref(column).and_then(|v| Ok(v.as_str()?)).map_err(self.reading(place()))?;
+            let len = (key.len() + part.len()) as u64;
+            self.limit(&format!("{}: key", place()), len, self.limits.key_bytes)?;
+            key.push_str(part);
+        }
+        Ok(Name { kind: count(0)?, scope: count(1)?, key })
+    }
+
+    /// The sealed values of a document as (position, bytes).
+    pub(super) fn sealed(&self, document: u64, secrets: u32) -> Result<Vec<(u32, Vec<u8>)>, BundleError> {
+        let place = || format!("sealed values of document {document}");
+        let sql = "SELECT n, value FROM sealed WHERE document = ?1 ORDER BY n";
+        let mut select = self.db.prepare_cached(sql).map_err(self.reading(place()))?;
+        let mut rows = select.query([Count(document)]).map_err(self.reading(place()))?;
+        let mut sealed = Vec::new();
+        while let Some(row) = rows.next().map_err(self.reading(place()))? {
+            let n: i64 = row.get(0).map_err(self.reading(place()))?;
+            // Positions rise by themselves: they are the primary key. So this bounds the number of rows too.
+            let n = u32::try_from(n).ok().filter(|n| *n < secrets);
+            let n = n.ok_or_else(|| self.damaged(place(), "there is a value for no secret place"))?;
+            let value = row.get_ref(1).and_then(|v| Ok(v.as_blob()?)).map_err(self.reading(place()))?;
+            self.limit(&place(), value.len() as u64, self.limits.secret_bytes + SEAL_OVERHEAD)?;
+            sealed.push((n, value.to_vec()));
+        }
+        Ok(sealed)
+    }
+
+    /// How many sealed values there are for documents within a range; stops counting beyond `most`.
+    pub(super) fn count_sealed(&self, most: u64) -> Result<u64, BundleError> {
+        self.db
+            .query_row(
+                "SELECT count(*) FROM (SELECT 1 FROM sealed LIMIT ?1)",
+                params![Count(most.saturating_add(1))],
+                |row| row.get::<_, Count>(0).map(|c| c.0),
+            )
+            .map_err(self.reading("sealed values"))
+    }
+
+    /// The notices, of which the bundle says there are `count`.
+    pub(super) fn notices(&self, count: u64) -> Result<Vec<Notice>, BundleError> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT n, code, kind, key, place, text FROM notices ORDER BY n")
+            .map_err(self.reading("notices"))?;
+        let mut rows = select.query([]).map_err(self.reading("notices"))?;
+        let mut notices = Vec::new();
+        while let Some(row) = rows.next().map_err(self.reading("notices"))? {
+            let n: i64 = row.get(0).map_err(self.reading("notices"))?;
+            if n != notices.len() as i64 + 1 || notices.len() as u64 >= count {
+                return Err(self.damaged("notices", "they are not numbered from 1"));
+            }
+            let text = |column| -> Result<Option<String>, BundleError> {
+                let text: Option<String> = row.get(column).map_err(self.reading("notices"))?;
+                let len = text.as_ref().map_or(0, String::len);
+                self.limit("a notice", len as u64, SHORT_TEXT_BYTES as u64)?;
+                Ok(text)
+            };
+            let notice = Notice {
+                code: text(1)?.unwrap_or_default(),
+                kind: text(2)?,
+                key: text(3)?,
+                place: text(4)?,
+                text: text(5)?.unwrap_or_default(),
+            };
+            if notices.last().is_some_and(|last| *last >= notice) {
+                return Err(self.damaged("notices", "they are not in order, each once"));
+            }
+            notices.push(notice);
+        }
+        if notices.len() as u64 == count {
+            Ok(notices)
+        } else {
+            Err(self.damaged("notices", "there are fewer than the bundle says"))
+        }
+    }
+
+    /// The first and last number of a table's rows. Together with finding each number in between, this counts
+    /// the rows without walking a table that may be much larger than it says.
+    pub(super) fn bounds(&self, table: Numbered) -> Result<(i64, i64), BundleError> {
+        let (name, sql) = match table {
+            Numbered::Documents => (
+                "documents",
+                "SELECT coalesce((SELECT min(document) FROM documents), 1), \
+                 coalesce((SELECT max(document) FROM documents), 0)",
+            ),
+            Numbered::Scopes => (
+                "scopes",
+                "SELECT coalesce((SELECT min(scope) FROM scopes), 1), coalesce((SELECT max(scope) FROM scopes), 0)",
+            ),
+            Numbered::Packs => (
+                "packs",
+                "SELECT coalesce((SELECT min(pack) FROM packs), 1), coalesce((SELECT max(pack) FROM packs), 0)",
+            ),
+            Numbered::Chunks => (
+                "chunks",
+                "SELECT coalesce((SELECT min(chunk) FROM chunks), 1), coalesce((SELECT max(chunk) FROM chunks), 0)",
+            ),
+        };
+        self.db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(self.reading(name))
+    }
+}
+
+/// What a document is called, as the tables say.
+pub(super) struct Name {
+    pub(super) kind: u64,
+    pub(super) scope: u64,
+    pub(super) key: String,
+}
+
+/// A table whose rows are numbered from 1.
+#[derive(Clone, Copy)]
+pub(super) enum Numbered {
+    Documents,
+    Scopes,
+    Packs,
+    Chunks,
+}

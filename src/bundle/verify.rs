@@ -1,0 +1,488 @@
+//! Says all that is wrong with a file, and which documents are whole in spite of it.
+//!
+//! Obeys `format-spec/bundle-v1.md`, "verifying". *Sealed* needs no password and covers every byte and every
+//! relation between rows; *opened* also opens every secret. Neither says who wrote the file. It repairs nothing
+//! and stops at no finding that leaves anything to look at.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use crate::crypto::{DataKey, KdfLimits, Password};
+use crate::document::{ContentId, Key, KindName, canonical};
+use crate::progress::Progress;
+
+use super::limits::CHUNK_DOCUMENTS;
+use super::pack::Window;
+use super::roots::ContentHasher;
+use super::store::{Name, Numbered, Store};
+use super::writer::Survey;
+use super::{Bundle, BundleError, ContentRoot, FileRoot, Info, Limits, UncheckedBundle};
+
+/// How many findings are listed; the rest are counted.
+const MOST_FINDINGS: usize = 1000;
+
+/// How thoroughly a bundle was verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Every byte, every hash and every relation; no secret was opened.
+    Sealed,
+    /// That, and every secret opens with the password.
+    Opened,
+}
+
+impl Level {
+    /// The level in one word, as shown and as in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Sealed => "sealed",
+            Level::Opened => "opened",
+        }
+    }
+}
+
+/// Something that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where: "file root", "pack 3", "document 17".
+    pub place: String,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// How thorough it was.
+    pub level: Level,
+    /// What was checked, a line each, for people.
+    pub checked: Vec<String>,
+    /// What is wrong; nothing, where the bundle is sound.
+    pub findings: Vec<Finding>,
+    /// How many findings there are beyond those listed.
+    pub findings_unlisted: u64,
+    /// How many documents the bundle says it has.
+    pub documents: u64,
+    /// How many of them are whole: found, unchanged and, at the level *opened*, with secrets that open.
+    pub documents_whole: u64,
+    /// The numbers of the whole documents, where others are not.
+    pub whole: Vec<RangeInclusive<u64>>,
+    /// How many secret places the documents have.
+    pub secrets: u64,
+    /// How many secrets were opened.
+    pub secrets_opened: u64,
+    /// The identity of the documents, as far as the file could be read.
+    pub content_root: Option<ContentRoot>,
+    /// The identity of the file, as far as it could be read.
+    pub file_root: Option<FileRoot>,
+}
+
+impl Report {
+    fn new() -> Self {
+        Self {
+            level: Level::Sealed,
+            checked: Vec::new(),
+            findings: Vec::new(),
+            findings_unlisted: 0,
+            documents: 0,
+            documents_whole: 0,
+            whole: Vec::new(),
+            secrets: 0,
+            secrets_opened: 0,
+            content_root: None,
+            file_root: None,
+        }
+    }
+
+    /// Says whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    fn find(&mut self, place: impl Into<String>, problem: impl Into<String>) {
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(Finding { place: place.into(), problem: problem.into() });
+        } else {
+            self.findings_unlisted += 1;
+        }
+    }
+
+    /// Takes damage down as a finding; anything else ends the verification.
+    fn take<T>(&mut self, result: Result<T, BundleError>) -> Result<Option<T>, BundleError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(BundleError::Damaged { place, what, .. }) => {
+                self.find(place, what);
+                Ok(None)
+            }
+            Err(BundleError::Limit { place, found, limit, .. }) => {
+                self.find(place, format!("{found} is over the limit of {limit}"));
+                Ok(None)
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// Verifies a file: sealed, or opened where a password is given and the bundle has one.
+///
+/// # Errors
+/// Only what keeps it from finding out: the system, [`BundleError::NotABundle`], [`BundleError::TooNew`],
+/// [`BundleError::Feature`], [`BundleError::Cancelled`]; and [`BundleError::WrongPassword`] and
+/// [`BundleError::TooExpensive`], unless the file is damaged as well, which is then the report.
+pub fn verify(
+    path: &Path,
+    password: Option<&Password>,
+    limits: &Limits,
+    kdf: &KdfLimits,
+    progress: &dyn Progress,
+) -> Result<Report, BundleError> {
+    let mut report = Report::new();
+    let Some(mut file) = report.take(UncheckedBundle::open(path, limits))? else { return Ok(report) };
+    report.checked.push("header, size and schema".to_owned());
+    report.file_root = Some(file.file_root);
+    progress.phase("checking every byte", None);
+    let root = file.check_root(progress);
+    report.take(root)?;
+    report.checked.push(format!("file root over {} bytes", file.file_bytes));
+    let structure = file.store.check_structure();
+    report.take(structure)?;
+    let info = file.read_info();
+    let Some((info, envelope)) = report.take(info)? else { return Ok(report) };
+    report.documents = info.documents;
+    report.secrets = info.secrets;
+    let bundle = Bundle::new(file.store, info, envelope)?;
+
+    let mut refused = None;
+    let key = match password.filter(|_| bundle.envelope().is_some()).map(|p| bundle.unlock(p, kdf)) {
+        Some(Err(error @ (BundleError::WrongPassword { .. } | BundleError::TooExpensive { .. }))) => {
+            refused = Some(error);
+            None
+        }
+        Some(unlocked) => report.take(unlocked)?,
+        None => None,
+    };
+    if key.is_some() {
+        report.level = Level::Opened;
+    }
+    let mut check = Check {
+        whole: Bits::new(bundle.info().documents),
+        placed: Bits::new(bundle.info().documents),
+        counts: vec![(0, 0); bundle.info().kinds.len()],
+        info: bundle.info(),
+        store: bundle.store(),
+        bundle: &bundle,
+        key,
+        report,
+        progress,
+    };
+    check.names()?;
+    check.packs()?;
+    check.totals()?;
+    let mut report = check.finish();
+    match refused {
+        // A password that does not fit is the whole answer only where there is no worse one.
+        Some(error) if report.is_sound() => return Err(error),
+        Some(error) => report.find("slots", error.to_string()),
+        None => {}
+    }
+    Ok(report)
+}
+
+struct Check<'a> {
+    bundle: &'a Bundle,
+    store: &'a Store,
+    info: &'a Info,
+    key: Option<DataKey>,
+    /// Documents with nothing wrong so far; settled once the packs have been read.
+    whole: Bits,
+    placed: Bits,
+    /// Secret places and sealed values found for each kind.
+    counts: Vec<(u64, u64)>,
+    report: Report,
+    progress: &'a dyn Progress,
+}
+
+impl Check<'_> {
+    /// The kind of a document, by the runs that the kinds declare.
+    fn kind_of(&self, number: u64) -> Option<(usize, &str)> {
+        let position =
+            self.info.kinds.partition_point(|kind| kind.first_document <= number).checked_sub(1)?;
+        Some((position, self.info.kinds.get(position)?.name.as_str()))
+    }
+
+    /// Names in order and each once, the index, and the content root over both.
+    fn names(&mut self) -> Result<(), BundleError> {
+        self.progress.phase("checking the index", Some(self.info.documents));
+        let mut content = ContentHasher::new();
+        let (mut last_kind, mut last_key, mut last_scope) = (0, String::new(), 0);
+        let mut complete = true;
+        for number in 1..=self.info.documents {
+            let index = (number - 1) % CHUNK_DOCUMENTS;
+            if index == 0 {
+                self.progress.check()?;
+            }
+            let name = self.store.name(number);
+            let Some(Name { kind, scope, key }) = self.report.take(name)? else {
+                complete = false;
+                continue;
+            };
+            // A broken chunk is reported once, with its first document.
+            let chunk = self.store.chunk((number - 1) / CHUNK_DOCUMENTS + 1);
+            let chunk = if index == 0 { self.report.take(chunk)? } else { chunk.ok() };
+            let row = chunk.as_ref().and_then(|chunk| chunk.row(usize::try_from(index).ok()?));
+            let expected = self.kind_of(number).map(|(position, name)| (position as u64 + 1, name));
+            let place = || format!("document {number}");
+            let mut sound = row.is_some();
+            match expected {
+                Some((position, name)) if position == kind => {
+                    if let Some(row) = &row {
+                        content.push(name, &key, &row.content_id);
+                    }
+                }
+                _ => {
+                    self.report.find(place(), "it is not among the documents of its kind");
+                    sound = false;
+                }
+            }
+            if chunk.is_some() && row.is_none() {
+                self.report.find(place(), "the index lacks it");
+            }
+            if let Err(error) = Key::parse(&key) {
+                self.report.find(place(), error.to_string());
+                sound = false;
+            }
+            if kind == last_kind && key <= last_key {
+                self.report.find(place(), "its key is not after that of the document before it");
+                sound = false;
+            }
+            // Scopes are numbered as they are first used, so none can be left over.
+            if scope > last_scope + 1 {
+                self.report.find(place(), "its scope is not among those numbered so far");
+                sound = false;
+            }
+            last_scope = last_scope.max(scope);
+            (last_kind, last_key) = (kind, key);
+            if sound {
+                self.whole.set(number);
+            }
+            complete &= sound;
+        }
+        self.report.checked.push(format!("names and index of {} documents", self.info.documents));
+        let found = content.finish();
+        if complete && found == self.info.content_root {
+            self.report.content_root = Some(found);
+        } else {
+            self.report.find("content root", "it is not that of the documents");
+        }
+        Ok(())
+    }
+
+    /// Every pack, and every document in it.
+    fn packs(&mut self) -> Result<(), BundleError> {
+        self.progress.phase("checking the documents", Some(self.info.documents));
+        let mut raw_bytes = 0u64;
+        let mut kinds = self.info.kinds.iter().peekable();
+        let mut numbers = (1..=self.info.packs).peekable();
+        while numbers.peek().is_some() {
+            self.progress.check()?;
+            let mut window = Window::default();
+            while !window.is_full()
+                && let Some(number) = numbers.next()
+            {
+                while kinds.next_if(|kind| number >= kind.first_pack + kind.packs).is_some() {}
+                let pack = self.store.pack(number);
+                let Some(pack) = self.report.take(pack)? else { continue };
+                window.push(number, pack, |document| {
+                    let home = kinds.peek().is_some_and(|kind| {
+                        (kind.first_document..kind.first_document + kind.documents).contains(&document)
+                    });
+                    if !home {
+                        let problem =
+                            format!("it holds document {document}, which is of another kind or none");
+                        self.report.find(format!("pack {number}"), problem);
+                    }
+                    home
+                });
+            }
+            let (mut items, mut bytes_in_window) = (0, 0);
+            for (document, pack, slot, bytes) in window.sorted() {
+                if !self.document(document, pack, slot, bytes)? {
+                    self.whole.clear(document);
+                }
+                items += 1;
+                bytes_in_window += bytes.len() as u64;
+            }
+            raw_bytes += bytes_in_window;
+            self.progress.advance(items, bytes_in_window);
+        }
+        let packs = self.info.packs;
+        self.report.checked.push(format!("{packs} packs with {raw_bytes} bytes of documents"));
+        if self.report.is_sound() && raw_bytes != self.info.raw_bytes {
+            self.report.find("meta", "the bytes of the documents are not as many as it says");
+        }
+        Ok(())
+    }
+
+    /// Returns whether the document is whole.
+    fn document(&mut self, number: u64, pack: u64, slot: u64, bytes: &[u8]) -> Result<bool, BundleError> {
+        let place = || format!("document {number}");
+        if self.placed.get(number) {
+            self.report.find(place(), format!("pack {pack} holds it a second time"));
+            return Ok(false);
+        }
+        self.placed.set(number);
+        let index = usize::try_from((number - 1) % CHUNK_DOCUMENTS).unwrap_or(usize::MAX);
+        // What is wrong with the chunk has been said.
+        let Ok(chunk) = self.store.chunk((number - 1) / CHUNK_DOCUMENTS + 1) else { return Ok(false) };
+        let Some(row) = chunk.row(index) else { return Ok(false) };
+        let mut sound = true;
+        if (row.pack, row.slot) != (pack, slot) {
+            self.report.find(place(), "the index leads elsewhere");
+            sound = false;
+        }
+        if ContentId::of(bytes) != row.content_id {
+            self.report.find(place(), "its content does not have its content id");
+            sound = false;
+        }
+        let Some((position, kind)) = self.kind_of(number) else { return Ok(false) };
+        // The key matters only where there are secrets to open.
+        let decoded = canonical::decode(KindName::new(kind), Key::name(""), bytes);
+        let mut document = match decoded {
+            Ok(document) => document,
+            Err(error) => {
+                self.report.find(place(), error.to_string());
+                return Ok(false);
+            }
+        };
+        let secrets = Survey::of(&document).secrets as u64;
+        if secrets != u64::from(row.secrets) {
+            self.report.find(place(), "it has another number of secret places than the index says");
+            sound = false;
+        }
+        let mut sealed = 0;
+        if secrets > 0 {
+            let values = self.store.sealed(number, row.secrets);
+            match self.report.take(values)? {
+                Some(values) => sealed = values.len() as u64,
+                None => sound = false,
+            }
+        }
+        if let Some(count) = self.counts.get_mut(position) {
+            count.0 += secrets;
+            count.1 += sealed;
+        }
+        if let (Some(key), true, true) = (&self.key, sealed > 0, sound) {
+            let entry = self.bundle.entry(number);
+            let Some(entry) = self.report.take(entry)? else { return Ok(false) };
+            document.key = entry.key.clone();
+            match self.bundle.open_each(&entry, &document, key)? {
+                Ok(opened) => self.report.secrets_opened += opened,
+                Err(problems) => {
+                    problems.into_iter().for_each(|(place, problem)| self.report.find(place, problem));
+                    sound = false;
+                }
+            }
+        }
+        Ok(sound)
+    }
+
+    /// What must agree across tables, and that no table holds more than it should.
+    fn totals(&mut self) -> Result<(), BundleError> {
+        for number in 1..=self.info.documents {
+            if !self.placed.get(number) {
+                self.whole.clear(number);
+                self.report.find(format!("document {number}"), "no readable pack holds it");
+            }
+        }
+        for (table, name, count) in [
+            (Numbered::Documents, "documents", self.info.documents),
+            (Numbered::Scopes, "scopes", self.info.scopes),
+            (Numbered::Packs, "packs", self.info.packs),
+            (Numbered::Chunks, "chunks", self.info.chunks),
+        ] {
+            let bounds = self.store.bounds(table);
+            if let Some(bounds) = self.report.take(bounds)?
+                && bounds != (1, i64::try_from(count).unwrap_or(i64::MAX))
+            {
+                self.report.find(name, "its rows are not numbered from 1 to the count in meta");
+            }
+        }
+        let found = self.counts.clone();
+        for (kind, (secrets, sealed)) in self.info.kinds.iter().zip(found) {
+            if kind.secrets != secrets || kind.sealed != sealed {
+                let problem = format!("{}: the secrets are not as many as it says", kind.name);
+                self.report.find("kinds", problem);
+            }
+        }
+        let sealed = self.store.count_sealed(self.info.sealed);
+        if let Some(sealed) = self.report.take(sealed)?
+            && sealed != self.info.sealed
+        {
+            self.report.find("sealed values", "there are not as many as meta says");
+        }
+        let notices = self.bundle.notices();
+        self.report.take(notices)?;
+        self.report
+            .checked
+            .push(format!("{} sealed values and {} notices", self.info.sealed, self.info.notices));
+        Ok(())
+    }
+
+    fn finish(self) -> Report {
+        let mut report = self.report;
+        report.documents_whole = self.whole.count();
+        if report.documents_whole < report.documents {
+            report.whole = self.whole.ranges(self.info.documents);
+        }
+        if report.level == Level::Opened {
+            report.checked.push(format!("{} secrets opened", report.secrets_opened));
+        }
+        report
+    }
+}
+
+/// One bit a document, numbered from 1. The limit on documents bounds it.
+struct Bits(Vec<u8>);
+
+impl Bits {
+    fn new(documents: u64) -> Self {
+        Self(vec![0; usize::try_from(documents / 8 + 1).unwrap_or_default()])
+    }
+
+    fn at(&mut self, number: u64) -> Option<(&mut u8, u8)> {
+        let byte = self.0.get_mut(usize::try_from(number / 8).ok()?)?;
+        Some((byte, 1 << (number % 8)))
+    }
+
+    fn set(&mut self, number: u64) {
+        if let Some((byte, bit)) = self.at(number) {
+            *byte |= bit;
+        }
+    }
+
+    fn clear(&mut self, number: u64) {
+        if let Some((byte, bit)) = self.at(number) {
+            *byte &= !bit;
+        }
+    }
+
+    fn get(&self, number: u64) -> bool {
+        let byte = usize::try_from(number / 8).ok().and_then(|index| self.0.get(index));
+        byte.is_some_and(|byte| byte & (1 << (number % 8)) != 0)
+    }
+
+    fn count(&self) -> u64 {
+        self.0.iter().map(|byte| u64::from(byte.count_ones())).sum()
+    }
+
+    fn ranges(&self, documents: u64) -> Vec<RangeInclusive<u64>> {
+        let mut ranges: Vec<RangeInclusive<u64>> = Vec::new();
+        for number in (1..=documents).filter(|number| self.get(*number)) {
+            match ranges.last_mut() {
+                Some(last) if *last.end() + 1 == number => *last = *last.start()..=number,
+                _ => ranges.push(number..=number),
+            }
+        }
+        ranges
+    }
+}

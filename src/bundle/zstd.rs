@@ -1,0 +1,52 @@
+//! Compression of packs and chunks, and decompression that cannot be made to run away.
+//!
+//! Obeys `format-spec/bundle-v1.md`, "packs": one zstd frame without a dictionary. Never returns more bytes
+//! than were declared, and reserves memory for a large declaration only as bytes really arrive.
+
+use std::io::{self, Read as _};
+
+use ::zstd::bulk;
+
+/// Up to here a declared size is simply allocated.
+const TRUSTED_BYTES: usize = 4 << 20;
+
+/// A compressor whose memory is used again for every pack.
+pub(super) struct Compressor(bulk::Compressor<'static>);
+
+impl Compressor {
+    pub(super) fn new(level: i32) -> io::Result<Self> {
+        bulk::Compressor::new(level).map(Self)
+    }
+
+    pub(super) fn compress(&mut self, raw: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.compress(raw)
+    }
+}
+
+/// A decompressor whose memory is used again for every pack.
+pub(super) struct Decompressor(bulk::Decompressor<'static>);
+
+impl Decompressor {
+    pub(super) fn new() -> io::Result<Self> {
+        bulk::Decompressor::new().map(Self)
+    }
+
+    /// Returns exactly `declared` bytes or an error.
+    pub(super) fn decompress(&mut self, data: &[u8], declared: usize) -> io::Result<Vec<u8>> {
+        let raw = if declared <= TRUSTED_BYTES {
+            // The frame cannot write past this buffer, whatever it says of itself.
+            self.0.decompress(data, declared)?
+        } else {
+            let mut raw = Vec::new();
+            ::zstd::stream::read::Decoder::with_buffer(data)?
+                .take(declared as u64 + 1)
+                .read_to_end(&mut raw)?;
+            raw
+        };
+        if raw.len() == declared {
+            Ok(raw)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "it does not hold as many bytes as it declares"))
+        }
+    }
+}
