@@ -12,6 +12,7 @@
 //! | L1 | [`plan`] | the difference between a bundle and a target, as a value: diff, merge, findings |
 //! | L1 | [`bundle`] | the file format: writer, reader, verify |
 //! | L1 | [`server`] | the contract with servers: Reader, Server, Transaction; `sqlite` is the embedded one |
+//! | L2 | [`ops`] | what Sealift does, one verb a file |
 //!
 //! A layer imports only the layers below it, never its neighbours.
 
@@ -19,6 +20,7 @@ pub mod bundle;
 pub mod crypto;
 pub mod document;
 pub mod model;
+pub mod ops;
 pub mod plan;
 pub mod progress;
 pub mod server;

@@ -1,0 +1,705 @@
+//! What an import does to a document of a bundle: found in the target, compared, merged, adapted.
+//!
+//! Planning and applying both examine documents here, so that what is shown is what is done.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::bundle::{self, Bundle};
+use crate::crypto::{DataKey, FingerprintKey, MasterKey};
+use crate::document::{Document, Key, Map, Place, Reference, SecretId, Value, canonical};
+use crate::model::{Direction, Form, IdRule, Keep, Missing, Model, NewId, Rule, Target};
+use crate::plan::{Action, Entry, Finding, Seen, changes, merge, respell, take_out};
+use crate::server::{Lookup, Reader, Row};
+
+use super::ImportError;
+use super::translate::{
+    Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault, part_ids,
+};
+
+/// How the import treats what the target has.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ImportOptions {
+    /// Whether documents that the target has otherwise are overwritten; else they are skipped.
+    pub overwrite: bool,
+    /// Whether a target of another product version is taken.
+    pub ignore_version: bool,
+    /// Whether ids that named nothing at the source are written even where they name something in the target.
+    pub accept_dangling: bool,
+}
+
+/// A document of the bundle on its way into the target.
+pub(super) struct Source {
+    pub entry: bundle::Entry,
+    pub document: Document,
+}
+
+/// What was found out about a document.
+pub(super) struct Examined {
+    pub entry: Entry,
+    /// What the target will hold, where the action writes.
+    pub document: Document,
+    /// What the target holds.
+    pub existing: Option<Existing>,
+}
+
+/// Examines documents against one state of a target.
+pub(super) struct Examiner<'x, 'm> {
+    pub translation: Translation<'m>,
+    pub ids: Ids,
+    pub vault: Vault,
+    pub findings: Vec<Finding>,
+    /// The ids that new documents bring along, in lower case, and whose they are.
+    pub given: HashMap<(usize, String), u64>,
+    /// Ids that dangle in the bundle, in lower case: the import must not give them out.
+    pub loose: HashSet<(usize, String)>,
+    pub options: ImportOptions,
+    pub secrets: Option<&'x DataKey>,
+    pub master_key: Option<&'x MasterKey>,
+    pub seen_key: &'x FingerprintKey,
+}
+
+impl<'m> Examiner<'_, 'm> {
+    pub fn layouts(&self) -> &Layouts<'m> {
+        &self.translation.layouts
+    }
+
+    fn model(&self) -> &'m Model {
+        self.translation.layouts.model
+    }
+
+    pub fn find(&mut self, kind: &str, name: String, problem: impl Into<String>) {
+        let finding = Finding { kind: kind.to_owned(), name, problem: problem.into() };
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Examines documents of one kind together.
+    pub fn examine(
+        &mut self,
+        reader: &mut dyn Reader,
+        bundle: &Bundle,
+        kind: usize,
+        mut sources: Vec<Source>,
+    ) -> Result<Vec<Examined>, ImportError> {
+        self.vault.clear();
+        let Some(layout) = self.layouts().at(kind).cloned() else { return Ok(Vec::new()) };
+        for source in &mut sources {
+            self.open_secrets(bundle, source)?;
+        }
+        self.look_up_references(reader, &sources)?;
+        self.look_up_dangling(reader, &sources)?;
+        let mut adapted = Vec::with_capacity(sources.len());
+        for Source { entry, mut document } in sources {
+            let (skip, notes) = self.adapt(&layout, &mut document);
+            adapted.push((entry, document, skip, notes));
+        }
+        let mut existing = self.existing(reader, &layout, adapted.iter().map(|(e, ..)| &e.key))?;
+        let new = adapted
+            .iter()
+            .enumerate()
+            .filter(|(at, (_, _, skip, _))| skip.is_none() && !existing.contains_key(at));
+        self.check_given_ids(reader, &layout, new.map(|(_, (entry, ..))| entry).collect())?;
+        let mut examined = Vec::with_capacity(adapted.len());
+        for (index, (entry, document, skip, notes)) in adapted.into_iter().enumerate() {
+            let theirs = existing.remove(&index);
+            examined.push(self.decide(&layout, entry, document, skip, notes, theirs)?);
+        }
+        // What was joined from the target refers to documents that only the target has.
+        let joined = examined.iter().filter(|e| e.existing.is_some() && e.entry.action.writes());
+        self.find_references(reader, joined.map(|e| &e.document))?;
+        Ok(examined)
+    }
+
+    /// Settles which documents are left out because what they need is missing, before anything that refers to
+    /// them is looked at. Says whether any was. References to parts are not settled yet.
+    pub fn settle(
+        &mut self,
+        reader: &mut dyn Reader,
+        kind: usize,
+        sources: &[Source],
+    ) -> Result<bool, ImportError> {
+        let Some(layout) = self.layouts().at(kind).cloned() else { return Ok(false) };
+        let model = self.model();
+        let mut settled = false;
+        let mut needed: Vec<(&Key, Vec<(Target, Key)>)> = Vec::new();
+        for Source { document, .. } in sources {
+            if self.ids.get(Target::Kind(kind), &document.key) != Some(&Known::Planned) {
+                continue;
+            }
+            let mut needs = Vec::new();
+            take_out(layout.kind, &mut document.clone(), &mut |rule, reference| {
+                if layout.kind.references.get(rule).is_some_and(|r| r.missing == Missing::Skip)
+                    && let Some(target @ Target::Kind(_)) = model.target(&reference.kind)
+                {
+                    needs.push((target, reference.key.clone()));
+                }
+                false
+            });
+            needed.push((&document.key, needs));
+        }
+        let mut wanted: HashMap<Target, Vec<&Key>> = HashMap::new();
+        for (target, key) in needed.iter().flat_map(|(_, needs)| needs) {
+            wanted.entry(*target).or_default().push(key);
+        }
+        for (target, keys) in wanted {
+            self.ids.find(reader, &self.translation.layouts, target, &keys)?;
+        }
+        for (key, needs) in needed {
+            if needs.iter().any(|(target, key)| self.ids.get(*target, key) == Some(&Known::Absent)) {
+                self.ids.set(Target::Kind(kind), key, Known::Absent);
+                settled = true;
+            }
+        }
+        Ok(settled)
+    }
+
+    fn open_secrets(&mut self, bundle: &Bundle, source: &mut Source) -> Result<(), ImportError> {
+        let Some(key) = self.secrets else { return Ok(()) };
+        if source.entry.secrets == 0 {
+            return Ok(());
+        }
+        let values = bundle.secrets(&source.entry, &source.document, key)?;
+        let places = source.document.secret_places();
+        for (place, value) in places.iter().zip(values) {
+            if let (Some(value), Some(marker)) = (value, source.document.at_mut(place)) {
+                *marker = Value::Secret(self.vault.keep(value));
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds, in the target, all that the documents refer to and the bundle does not bring.
+    fn look_up_references(&mut self, reader: &mut dyn Reader, sources: &[Source]) -> Result<(), ImportError> {
+        let model = self.model();
+        let mut stray = Vec::new();
+        for source in sources {
+            let mut see = |value: &Value| {
+                if let Value::Ref(reference) = value
+                    && model.target(&reference.kind).is_none()
+                {
+                    stray.push((
+                        source.document.kind.clone(),
+                        source.document.key.clone(),
+                        reference.to_string(),
+                    ));
+                }
+            };
+            source.document.each(&mut |value| see(value));
+        }
+        for (kind, key, reference) in stray {
+            self.find(
+                kind.as_str(),
+                key.to_string(),
+                format!("refers to {reference}, a kind the model does not know"),
+            );
+        }
+        self.find_references(reader, sources.iter().map(|source| &source.document))
+    }
+
+    fn find_references<'d>(
+        &mut self,
+        reader: &mut dyn Reader,
+        documents: impl Iterator<Item = &'d Document>,
+    ) -> Result<(), ImportError> {
+        let model = self.model();
+        let mut wanted: HashMap<Target, Vec<&Key>> = HashMap::new();
+        documents.for_each(|document| gather_references(document, model, &mut wanted));
+        for (target, keys) in wanted {
+            self.ids.find(reader, &self.translation.layouts, target, &keys)?;
+        }
+        Ok(())
+    }
+
+    /// An id that named nothing at the source travels as it is. Should the target have given that very id to a
+    /// document of its own, the import would bind the two by accident.
+    fn look_up_dangling(&mut self, reader: &mut dyn Reader, sources: &[Source]) -> Result<(), ImportError> {
+        let model = self.model();
+        let mut loose: Vec<(&Document, Vec<Target>, Id)> = Vec::new();
+        for source in sources {
+            let rules = model.kind(source.document.kind.as_str()).map_or(&[][..], |kind| &kind.references);
+            source.document.visit(&mut |_, value| {
+                let Value::Dangling(dangling) = value else { return };
+                let (Some(first), Some(id)) = (model.target(&dangling.kind), Id::of(&dangling.id)) else {
+                    return;
+                };
+                // A place may lead to several kinds, of which the dangling id names the first.
+                let mut targets = vec![first];
+                for target in rules.iter().filter(|rule| rule.to.contains(&first)).flat_map(|rule| &rule.to) {
+                    if !targets.contains(target) {
+                        targets.push(*target);
+                    }
+                }
+                let text = id.to_string();
+                targets.retain(|target| {
+                    let rule = model.kind_at(target.kind()).and_then(|kind| kind.id.as_ref());
+                    !rule.is_some_and(|rule| rule.is_fixed(&text))
+                });
+                loose.push((&source.document, targets, id));
+            });
+        }
+        let each = || loose.iter().flat_map(|(_, targets, id)| targets.iter().map(move |t| (*t, id)));
+        self.loose.extend(each().map(|(target, id)| (target.kind(), id.to_string().to_lowercase())));
+        if self.options.accept_dangling {
+            return Ok(());
+        }
+        let wanted = each().map(|(target, id)| (target, id.clone())).collect();
+        self.translation.learn(reader, wanted)?;
+        for (document, targets, id) in loose {
+            if let Some(theirs) = self.translation.name(&targets, &id) {
+                let problem = format!(
+                    "names {id}, which was nothing at the source and is {theirs} in the target; --accept-dangling writes it all the same"
+                );
+                self.find(document.kind.as_str(), document.key.to_string(), problem);
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies the rules for references whose document the target cannot have. Returns why the document is
+    /// skipped, if it is, and notes on what was taken out.
+    fn adapt(&mut self, layout: &Layout<'_>, document: &mut Document) -> (Option<String>, Vec<String>) {
+        let model = self.model();
+        let mut stop = Vec::new();
+        let mut skip = None;
+        let mut notes = Vec::new();
+        let ids = &self.ids;
+        let gone = |reference: &Reference| {
+            let known = model.target(&reference.kind).and_then(|t| ids.get(t, &reference.key));
+            !matches!(known, Some(Known::Found(_) | Known::Planned))
+        };
+        let taken = take_out(layout.kind, document, &mut |rule, reference| {
+            if !gone(reference) {
+                return false;
+            }
+            match layout.kind.references.get(rule).map(|r| r.missing) {
+                Some(Missing::Drop) => true,
+                Some(Missing::Skip) => {
+                    skip = Some(format!("{reference} is neither in the bundle nor in the target"));
+                    false
+                }
+                Some(Missing::Stop) | None => {
+                    stop.push(reference.to_string());
+                    false
+                }
+            }
+        });
+        notes.extend(taken);
+        let name = document.key.to_string();
+        if skip.is_none() {
+            for reference in stop {
+                let problem =
+                    format!("refers to {reference}, which is neither in the bundle nor in the target");
+                self.find(layout.kind.name.as_str(), name.clone(), problem);
+            }
+        }
+        let mut nulls = Vec::new();
+        layout.kind.walk_references(
+            &mut document.columns,
+            document.body.as_mut(),
+            Direction::Up,
+            &mut |rule, place, value| {
+                if let Rule::Reference(index) = rule
+                    && layout.kind.references.get(index).is_some_and(|r| r.required)
+                    && value.is_null()
+                {
+                    nulls.push(place.to_string());
+                }
+                Keep::Yes
+            },
+        );
+        for place in nulls {
+            self.find(
+                layout.kind.name.as_str(),
+                name.clone(),
+                format!("has no value at {place}, which needs one"),
+            );
+        }
+        // Columns of another generation of the product.
+        let mut foreign = Vec::new();
+        document.columns.retain(|column, value| match layout.column(column) {
+            Some(_) => true,
+            None => {
+                if !value.is_null() {
+                    foreign.push(column.to_owned());
+                }
+                false
+            }
+        });
+        for column in foreign {
+            let problem = format!("has a value for {column}, a column that the target's table has not");
+            self.find(layout.kind.name.as_str(), name.clone(), problem);
+        }
+        (skip, notes)
+    }
+
+    /// Fetches the target's documents of these keys, by position.
+    fn existing<'k>(
+        &mut self,
+        reader: &mut dyn Reader,
+        layout: &Layout<'_>,
+        keys: impl Iterator<Item = &'k Key>,
+    ) -> Result<HashMap<usize, Portable>, ImportError> {
+        let mut wanted: Vec<(usize, Vec<Value>)> = Vec::new();
+        for (position, key) in keys.enumerate() {
+            match (self.ids.get(Target::Kind(layout.index), key), &layout.id) {
+                (Some(Known::Found(Some(id))), Some(_)) => wanted.push((position, vec![id.to_value()])),
+                (Some(Known::Found(None)), None) => {
+                    let columns = self.ids.columns_of(&self.translation.layouts, key, layout.key.len());
+                    wanted.extend(columns.map(|(_, columns)| (position, columns)));
+                }
+                _ => {}
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let columns = layout.select();
+        let by = match &layout.id {
+            Some(id) => vec![id.as_str()],
+            None => layout.key_columns(),
+        };
+        let keys: Vec<Vec<Value>> = wanted.iter().map(|(_, key)| key.clone()).collect();
+        let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
+        let mut rows: Vec<(usize, Row)> = Vec::new();
+        reader.lookup(&lookup, &mut |found, row| {
+            rows.extend(wanted.get(found).map(|(position, _)| (*position, row)));
+        })?;
+        let positions: HashMap<Id, usize> = rows.iter().map(|(p, row)| (layout.row_id(row), *p)).collect();
+        let rows = rows.into_iter().map(|(_, row)| row).collect();
+        let secrets = ServerSecrets::Read(self.master_key);
+        let read = self.translation.read(reader, layout.index, rows, secrets, &mut self.vault)?;
+        Ok(read.into_iter().filter_map(|p| positions.get(&p.row).map(|at| (*at, p))).collect())
+    }
+
+    fn decide(
+        &mut self,
+        layout: &Layout<'_>,
+        entry: bundle::Entry,
+        mut document: Document,
+        skip: Option<String>,
+        mut notes: Vec<String>,
+        theirs: Option<Portable>,
+    ) -> Result<Examined, ImportError> {
+        let mut found = Vec::new();
+        theirs.iter().for_each(|theirs| self.know_parts(layout, theirs));
+        let (action, reason) = match (&skip, &theirs) {
+            (Some(reason), _) => (Action::Skip, Some(reason.clone())),
+            (None, None) => {
+                self.check_new(layout, &document);
+                (Action::Create, None)
+            }
+            (None, Some(theirs)) => {
+                // A column that only the target's generation has stays as it is there.
+                for (column, value) in theirs.document.columns.iter() {
+                    if document.columns.get(column).is_none() {
+                        document.columns.insert(column, value.clone());
+                    }
+                }
+                // Most documents of a repeated import are equal: nothing is to be joined or compared.
+                if document.columns != theirs.document.columns || document.body != theirs.document.body {
+                    respell(&mut document, &theirs.document, self.model().collation);
+                    document = merge(layout.kind, &document, &theirs.document);
+                    found = changes(&theirs.document, &document);
+                }
+                match (found.is_empty(), self.options.overwrite) {
+                    (true, _) => (Action::Unchanged, None),
+                    (false, false) => {
+                        (Action::Skip, Some("the target has it; --overwrite replaces it".to_owned()))
+                    }
+                    (false, true) if layout.kind.merges.is_empty() => (Action::Update, None),
+                    (false, true) => (Action::Merge, None),
+                }
+            }
+        };
+        if action.writes() {
+            note_empty_secrets(&document, &mut notes);
+            let mut wrong = misplaced(layout, self.model(), &document);
+            wrong.extend(self.plan_parts(layout, &document));
+            for problem in wrong {
+                self.find(layout.kind.name.as_str(), entry.key.to_string(), problem);
+            }
+        } else if theirs.is_none() {
+            self.ids.set(Target::Kind(layout.index), &entry.key, Known::Absent);
+        }
+        let seen = theirs.as_ref().map(|theirs| self.fingerprint(&theirs.document)).transpose()?;
+        Ok(Examined {
+            entry: Entry {
+                number: entry.number,
+                kind: entry.kind,
+                key: entry.key,
+                action,
+                reason,
+                changes: found,
+                notes,
+                seen,
+            },
+            document,
+            existing: theirs.map(|p| Existing { document: p.document, raw: p.raw }),
+        })
+    }
+
+    fn check_new(&mut self, layout: &Layout<'_>, document: &Document) {
+        for column in &layout.content {
+            let given = document.columns.get(&column.name).is_some_and(|value| !value.is_null());
+            if column.carried && !given && !column.nullable && !column.has_default {
+                let problem = format!("has no value for {}, which the target's table needs", column.name);
+                self.find(layout.kind.name.as_str(), document.key.to_string(), problem);
+            }
+        }
+    }
+
+    /// The id of a new document may be given: kept from the source, fixed by the model, made of its owner's.
+    /// It must not be another document's in the target, nor of the bundle.
+    fn check_given_ids(
+        &mut self,
+        reader: &mut dyn Reader,
+        layout: &Layout<'_>,
+        new: Vec<&bundle::Entry>,
+    ) -> Result<(), ImportError> {
+        let (Some(rule), Some(column)) = (&layout.kind.id, &layout.id) else { return Ok(()) };
+        let mut given: Vec<(&bundle::Entry, Id)> = Vec::new();
+        for entry in new {
+            let Some(id) = self.given_id(layout, rule, &entry.id, &entry.key) else { continue };
+            let place = (layout.index, id.to_string().to_lowercase());
+            let owner = self.given.entry(place).or_insert(entry.number);
+            if *owner != entry.number {
+                let problem = format!("would get the id {id}, as another document of the bundle does");
+                self.find(layout.kind.name.as_str(), entry.key.to_string(), problem);
+            }
+            given.push((entry, id));
+        }
+        let ids: Vec<Vec<Value>> = given.iter().map(|(_, id)| vec![id.to_value()]).collect();
+        let columns = [column.as_str()];
+        let lookup = Lookup { table: &layout.table, columns: &columns, by: &columns, keys: &ids };
+        let mut taken = Vec::new();
+        if !ids.is_empty() {
+            reader.lookup(&lookup, &mut |position, _| taken.push(position))?;
+        }
+        for (entry, id) in taken.iter().filter_map(|position| given.get(*position)) {
+            let problem = format!("would get the id {id}, which another document of the target has");
+            self.find(layout.kind.name.as_str(), entry.key.to_string(), problem);
+        }
+        Ok(())
+    }
+
+    /// The id that a new document gets whatever the target's allocation says, as far as it is known yet.
+    pub fn given_id(&self, layout: &Layout<'_>, rule: &IdRule, source_id: &Value, key: &Key) -> Option<Id> {
+        let id = Id::of(source_id);
+        match &rule.new {
+            _ if id.as_ref().is_some_and(|id| rule.is_fixed(&id.to_string())) => id,
+            NewId::Keep => id,
+            NewId::Compose(pattern) => compose(self, layout, pattern, key),
+            NewId::Allocate { .. } | NewId::Next | NewId::Guid => None,
+        }
+    }
+
+    /// Makes the parts that the target has known, with their ids.
+    fn know_parts(&mut self, layout: &Layout<'_>, theirs: &Portable) {
+        for (target, key, element) in numbered_parts(layout, &theirs.document) {
+            let Target::Part { part, .. } = target else { continue };
+            let Some(rule) = layout.kind.parts.get(part) else { continue };
+            let ids = part_ids(&theirs.document, &theirs.raw, part, rule);
+            let id = ids.into_iter().find(|(e, _)| std::ptr::eq(*e, element)).and_then(|(_, id)| Id::of(id));
+            self.ids.set(target, &key, Known::Found(id));
+        }
+    }
+
+    /// Makes the parts that the target will have known to documents that refer to them. Returns what is wrong
+    /// with them.
+    fn plan_parts(&mut self, layout: &Layout<'_>, document: &Document) -> Vec<String> {
+        let mut seen = HashSet::new();
+        let mut twins = Vec::new();
+        for (target, key, _) in numbered_parts(layout, document) {
+            if !seen.insert((target, key.folded(self.model().collation))) {
+                twins.push(format!("has several parts of one name: {}", key.leaf()));
+            }
+            if !matches!(self.ids.get(target, &key), Some(Known::Found(_))) {
+                self.ids.set(target, &key, Known::Planned);
+            }
+        }
+        twins
+    }
+
+    fn fingerprint(&self, document: &Document) -> Result<Seen, ImportError> {
+        let content = canonical::encode(document)?;
+        let mut parts: Vec<&[u8]> = vec![&content];
+        let mut secrets = Vec::new();
+        document.each(&mut |value| {
+            if let Value::Secret(id) = value {
+                secrets.push(*id);
+            }
+        });
+        parts.extend(secrets.iter().filter_map(|id| self.vault.value(*id)).map(|v| v.expose()));
+        Ok(Seen(self.seen_key.of(&parts)))
+    }
+}
+
+/// An id made of another: the pattern's column is one of the key's, and holds a reference. `None` where the
+/// other is not known yet.
+fn compose(examiner: &Examiner<'_, '_>, layout: &Layout<'_>, pattern: &str, key: &Key) -> Option<Id> {
+    let (head, rest) = pattern.split_once('{')?;
+    let (column, tail) = rest.split_once('}')?;
+    let position =
+        layout.key.iter().position(|p| layout.content.get(*p).is_some_and(|c| c.name == column))?;
+    let owner = match key.parts().get(position)? {
+        Value::Ref(reference) => examiner.ids.id(examiner.layouts(), reference)?.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Dangling(dangling) => Id::of(&dangling.id)?.to_string(),
+        _ => return None,
+    };
+    Some(Id::Text(format!("{head}{owner}{tail}")))
+}
+
+fn note_empty_secrets(document: &Document, notes: &mut Vec<String>) {
+    document.visit(&mut |place, value| {
+        if *value == Value::Secret(SecretId::UNKNOWN) {
+            notes.push(format!("{place}: the bundle has no value for this secret; it is left empty"));
+        }
+    });
+}
+
+/// What a document holds that its kind has no rule for, or the target no place: it could only be written as
+/// something else. No export makes such a document; hands, and other versions of the model, do.
+fn misplaced(layout: &Layout<'_>, model: &Model, document: &Document) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (part, position) in document.key.parts().iter().zip(&layout.key) {
+        let Some(column) = layout.content.get(*position) else { continue };
+        let held = document.columns.get(&column.name).cloned().and_then(|held| Key::new(vec![held]).ok());
+        let named = Key::new(vec![part.clone()]).ok();
+        if held.map(|k| k.folded(model.collation)) != named.map(|k| k.folded(model.collation)) {
+            wrong.push(format!("is named otherwise by its column {}", column.name));
+        }
+    }
+    if document.body.is_some() && layout.body.is_none() {
+        wrong.push("has JSON, for which the target's table has no column".to_owned());
+    }
+    let (mut columns, mut body) = (document.columns.clone(), document.body.clone());
+    // Several rules may reach one place: what one of them allows is allowed.
+    let mut single: HashMap<Place, (Value, Vec<Target>, bool)> = HashMap::new();
+    let refers = |value: &Value, to: &[Target], maybe: bool| match value {
+        Value::Ref(reference) => model.target(&reference.kind).is_none_or(|target| to.contains(&target)),
+        Value::Text(text) => maybe || model.is_verbatim(text),
+        Value::Int(_) => maybe,
+        Value::Secret(_) | Value::Bytes(_) => false,
+        _ => true,
+    };
+    layout.kind.walk(&mut columns, body.as_mut(), Direction::Down, &mut |rule, place, value| {
+        match rule {
+            Rule::Reference(index) => {
+                let Some(rule) = layout.kind.references.get(index) else { return Keep::Yes };
+                let ids = |value: &Value| {
+                    matches!(value, Value::Ref(_) | Value::Dangling(_) | Value::Text(_))
+                        && refers(value, &rule.to, rule.maybe)
+                };
+                match (rule.form, &mut *value) {
+                    (Form::Id, value) => {
+                        let held = single.entry(place.clone()).or_insert((Value::Null, Vec::new(), false));
+                        if matches!(
+                            value,
+                            Value::Ref(_) | Value::Dangling(_) | Value::Text(_) | Value::Int(_)
+                        ) {
+                            held.0 = value.clone();
+                        }
+                        held.1.extend(&rule.to);
+                        held.2 |= rule.maybe;
+                        if matches!(value, Value::Ref(_) | Value::Dangling(_)) {
+                            *value = Value::Null;
+                        }
+                    }
+                    (Form::Pipe | Form::Comma, Value::List(list)) => {
+                        if !list.iter().all(ids) {
+                            wrong.push(format!("holds something else than references at {place}"));
+                        }
+                        *value = Value::Null;
+                    }
+                    (Form::Keys, Value::List(pairs)) => {
+                        let mut map = Map::new();
+                        for (number, pair) in std::mem::take(pairs).into_iter().enumerate() {
+                            match pair {
+                                Value::List(pair) => match <[Value; 2]>::try_from(pair) {
+                                    Ok([key, value]) if ids(&key) => {
+                                        map.insert(number.to_string(), value);
+                                    }
+                                    _ => wrong.push(format!("holds something else than pairs at {place}")),
+                                },
+                                _ => wrong.push(format!("holds something else than pairs at {place}")),
+                            }
+                        }
+                        *value = Value::Map(map);
+                    }
+                    _ => {}
+                }
+            }
+            Rule::Secret(_) => match value {
+                Value::Secret(_) => *value = Value::Null,
+                Value::Text(text) if !text.is_empty() => {
+                    wrong.push(format!("holds an open text at {place}, where a secret belongs"));
+                }
+                _ => {}
+            },
+            Rule::Derived(_) | Rule::Local(_) | Rule::PartId(_) => {}
+        }
+        Keep::Yes
+    });
+    for (place, (value, to, maybe)) in single {
+        if !refers(&value, &to, maybe) {
+            wrong.push(format!("holds {} at {place}, where another reference belongs", value.type_name()));
+        }
+    }
+    let mut left = |place: &Place, value: &Value, column: bool| {
+        let fits = match value {
+            Value::Ref(_) | Value::Dangling(_) | Value::Secret(_) => false,
+            Value::Bytes(_) => column,
+            Value::List(_) | Value::Map(_) => !column,
+            _ => true,
+        };
+        if !fits {
+            wrong.push(format!("holds {} at {place}, which has no place there", value.type_name()));
+        }
+    };
+    Document { kind: document.kind.clone(), key: document.key.clone(), columns, body }
+        .visit(&mut |place, value| left(place, value, place.column_name().is_some()));
+    wrong.sort();
+    wrong
+}
+
+/// The parts of a document whose ids are numbered within it, with their keys.
+pub(super) fn numbered_parts<'d>(
+    layout: &Layout<'_>,
+    document: &'d Document,
+) -> Vec<(Target, Key, &'d Value)> {
+    let mut keys = Vec::new();
+    for (part, rule) in layout.kind.parts.iter().enumerate() {
+        let (crate::model::NewPartId::Numbered(_), Some(body)) = (&rule.new, &document.body) else {
+            continue;
+        };
+        let owner = Reference { kind: document.kind.clone(), key: document.key.clone() };
+        let target = Target::Part { kind: layout.index, part };
+        rule.at.find(body, &mut |element| {
+            if let Value::Map(map) = element {
+                let mut parts = vec![Value::Ref(Box::new(owner.clone()))];
+                parts.extend(crate::model::pick(map, &rule.key));
+                keys.extend(Key::new(parts).ok().map(|key| (target, key, element)));
+            }
+        });
+    }
+    keys
+}
+
+fn gather_references<'d>(document: &'d Document, model: &Model, wanted: &mut HashMap<Target, Vec<&'d Key>>) {
+    fn gather<'d>(value: &'d Value, model: &Model, wanted: &mut HashMap<Target, Vec<&'d Key>>) {
+        match value {
+            Value::Ref(reference) => {
+                if let Some(target) = model.target(&reference.kind) {
+                    wanted.entry(target).or_default().push(&reference.key);
+                }
+            }
+            Value::List(list) => list.iter().for_each(|value| gather(value, model, wanted)),
+            Value::Map(map) => map.iter().for_each(|(_, value)| gather(value, model, wanted)),
+            _ => {}
+        }
+    }
+    document.columns.iter().for_each(|(_, value)| gather(value, model, wanted));
+    document.body.iter().for_each(|value| gather(value, model, wanted));
+}

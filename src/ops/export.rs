@@ -1,0 +1,283 @@
+//! `export`: documents of a server into a bundle.
+
+use std::collections::HashSet;
+
+use crate::bundle::{BundleError, Notice, Reason, Summary, Writer};
+use crate::crypto::SecretBytes;
+use crate::document::{KindName, Value};
+use crate::model::Model;
+use crate::progress::{Cancelled, Progress};
+use crate::server::{Reader, Row, ServerError};
+
+use super::select::{Root, Selection, fetch, select};
+use super::translate::{Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault};
+
+/// What an export takes.
+#[derive(Debug, Clone)]
+pub struct ExportOptions<'k> {
+    /// The documents named; with none, everything is exported.
+    pub roots: Vec<Root>,
+    /// Kinds left out.
+    pub exclude: Vec<String>,
+    /// The only kinds taken, where any are named.
+    pub only: Vec<String>,
+    /// Whether kinds that are history are taken.
+    pub history: bool,
+    /// How secrets are read.
+    pub secrets: ServerSecrets<'k>,
+}
+
+/// What an export did.
+#[derive(Debug)]
+pub struct ExportReport {
+    /// The bundle that was written.
+    pub summary: Summary,
+    /// Tables that the model does not know, with their rows: nothing of them was carried.
+    pub unknown: Vec<(String, u64)>,
+    /// Tables that are left behind on purpose, and why.
+    pub left: Vec<(String, String)>,
+    /// References that named nothing on the server.
+    pub dangling: u64,
+}
+
+/// Why an export failed. Nothing is left at the output's name.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The server, or one of its rows.
+    #[error(transparent)]
+    Translate(#[from] TranslateError),
+    /// The server.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A kind that the model or the server does not have.
+    #[error("there is no kind {0:?} on this server")]
+    NoSuchKind(String),
+    /// A document was named whose kind is left out.
+    #[error("documents of {0} are named, and their kind is left out")]
+    LeftOut(KindName),
+    /// A name that is not on the server.
+    #[error("there is no {kind} named {name:?} on this server")]
+    NoSuchDocument {
+        /// The kind.
+        kind: KindName,
+        /// The name.
+        name: String,
+    },
+    /// The server has none of the model's tables.
+    #[error("the server has none of the tables of {0}: it is another product's")]
+    NotThisProduct(String),
+    /// The listener asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// The product's version on a server, where the model says where to find it and the server has it.
+///
+/// # Errors
+/// [`ServerError`], when the table cannot be read.
+pub fn product_version(reader: &mut dyn Reader, model: &Model) -> Result<Option<String>, ServerError> {
+    let Some(rule) = &model.version else { return Ok(None) };
+    let Some(table) = reader.catalog().table(&rule.table).cloned() else { return Ok(None) };
+    let (Some(version), Some(newest)) = (table.column(&rule.column), table.column(&rule.newest_by)) else {
+        return Ok(None);
+    };
+    let columns = [version.name.as_str(), newest.name.as_str()];
+    let order = [newest.name.as_str()];
+    let mut after: Option<Vec<Value>> = None;
+    let mut newest_version = None;
+    // A row a change of version: few. A table made to be endless is not read to its end.
+    for _ in 0..1000 {
+        let page = crate::server::Page {
+            table: &table.name,
+            columns: &columns,
+            order: &order,
+            after: after.as_deref(),
+            max_rows: 1000,
+            max_bytes: 1 << 20,
+        };
+        let rows = reader.page(&page)?;
+        let Some(last) = rows.last() else { break };
+        let versions = rows.iter().rev().find_map(|row| row.first().and_then(Value::as_text));
+        newest_version = versions.map(str::to_owned).or(newest_version);
+        after = last.get(1).map(|value| vec![value.clone()]);
+    }
+    Ok(newest_version)
+}
+
+/// Exports documents of a server into a bundle. The reader's snapshot is what the bundle holds.
+///
+/// # Errors
+/// [`ExportError`]; the first document that cannot be read ends the export, named by kind and id.
+pub fn export(
+    reader: &mut dyn Reader,
+    model: &Model,
+    mut writer: Writer,
+    options: &ExportOptions<'_>,
+    progress: &dyn Progress,
+) -> Result<ExportReport, ExportError> {
+    let layouts = Layouts::new(model, reader.catalog())?;
+    if layouts.iter().next().is_none() {
+        return Err(ExportError::NotThisProduct(model.title.clone()));
+    }
+    let kinds_named = |names: &[String]| -> Result<HashSet<usize>, ExportError> {
+        names
+            .iter()
+            .map(|name| {
+                let found = model.kinds().iter().position(|k| k.name.as_str().eq_ignore_ascii_case(name));
+                found.ok_or_else(|| ExportError::NoSuchKind(name.clone()))
+            })
+            .collect()
+    };
+    let exclude = kinds_named(&options.exclude)?;
+    let only = kinds_named(&options.only)?;
+    let carried = |kind: usize| {
+        let history = model.kind_at(kind).is_some_and(|k| k.history);
+        !exclude.contains(&kind) && (options.history || !history)
+    };
+    let wanted = |kind: usize| carried(kind) && (only.is_empty() || only.contains(&kind));
+    let mut translation = Translation::new(layouts.clone());
+    let mut job =
+        Job { translation: &mut translation, writer: &mut writer, vault: Vault::new(), options, dangling: 0 };
+    if options.roots.is_empty() {
+        for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
+            progress.phase(format!("reading {}", layout.kind.name), Some(reader.count(&layout.table)?));
+            job.whole_kind(reader, layout, progress)?;
+        }
+    } else {
+        let chosen = select(reader, job.translation, &options.roots, &carried, progress)?;
+        for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
+            job.chosen(reader, layout, &chosen, progress)?;
+        }
+    }
+    let dangling = job.dangling;
+    translation.finish()?;
+    let (unknown, left) = tables(reader, model)?;
+    for (table, rows) in &unknown {
+        let text = format!("table {table} ({rows} rows) is not known to the model and was not carried");
+        writer.notice(Notice::about("unknown-table", table, text))?;
+    }
+    let summary = writer.finish(progress)?;
+    Ok(ExportReport { summary, unknown, left, dangling })
+}
+
+struct Job<'j, 'm, 'k> {
+    translation: &'j mut Translation<'m>,
+    writer: &'j mut Writer,
+    vault: Vault,
+    options: &'j ExportOptions<'k>,
+    dangling: u64,
+}
+
+impl Job<'_, '_, '_> {
+    fn whole_kind(
+        &mut self,
+        reader: &mut dyn Reader,
+        layout: &Layout<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(), ExportError> {
+        let mut after: Option<Vec<Value>> = None;
+        loop {
+            progress.check()?;
+            let rows = super::translate::next_page(reader, layout, &mut after)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let read = rows.len() as u64;
+            self.write(reader, layout, rows, None)?;
+            progress.advance(read, 0);
+        }
+    }
+
+    fn chosen(
+        &mut self,
+        reader: &mut dyn Reader,
+        layout: &Layout<'_>,
+        selection: &Selection,
+        progress: &dyn Progress,
+    ) -> Result<(), ExportError> {
+        let ids = selection.ids(layout.index);
+        progress.phase(format!("reading {}", layout.kind.name), Some(ids.len() as u64));
+        for ids in ids.chunks(200) {
+            progress.check()?;
+            let (rows, _) = fetch(reader, layout, ids)?;
+            self.write(reader, layout, rows, Some(selection))?;
+            progress.advance(ids.len() as u64, 0);
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        reader: &mut dyn Reader,
+        layout: &Layout<'_>,
+        rows: Vec<Row>,
+        selection: Option<&Selection>,
+    ) -> Result<(), ExportError> {
+        self.vault.clear();
+        let read =
+            self.translation.read(reader, layout.index, rows, self.options.secrets, &mut self.vault)?;
+        let reasons = match selection {
+            Some(selection) => {
+                let ids: Vec<Id> = read.iter().map(|p| p.row.clone()).collect();
+                selection.reasons(reader, self.translation, layout.index, &ids)?
+            }
+            None => vec![Reason::All; read.len()],
+        };
+        for (portable, reason) in read.into_iter().zip(reasons) {
+            self.add(&portable, &reason)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, portable: &Portable, reason: &Reason) -> Result<(), ExportError> {
+        let Portable { document, id, dangling, .. } = portable;
+        let mut secrets = Vec::new();
+        document.each(&mut |value| {
+            if let Value::Secret(secret) = value {
+                secrets.push(self.vault.value(*secret).map(SecretBytes::duplicate));
+            }
+        });
+        let folded = document.key.folded(self.translation.layouts.model.collation);
+        self.writer.add(document, &folded, id, reason, &secrets)?;
+        for (place, value) in dangling {
+            let Value::Dangling(dangling) = value else { continue };
+            let expected = self.translation.layouts.model.target(&dangling.kind);
+            // A table that this generation of the product lacks makes every reference into it dangle.
+            if expected.is_none_or(|t| self.translation.layouts.at(t.kind()).is_some()) {
+                self.dangling += 1;
+                let shown = Id::of(&dangling.id).map(|id| id.to_string()).unwrap_or_default();
+                let text = format!("names {} {shown}, which is not on the server", dangling.kind);
+                self.writer.notice(Notice::at(
+                    "dangling",
+                    &document.kind,
+                    &document.key,
+                    &place.to_string(),
+                    text,
+                ))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+type Tables = (Vec<(String, u64)>, Vec<(String, String)>);
+
+/// The tables that are not carried: those the model does not know, and those left on purpose.
+fn tables(reader: &mut dyn Reader, model: &Model) -> Result<Tables, ExportError> {
+    let mut unknown = Vec::new();
+    let mut left = Vec::new();
+    let names: Vec<String> = reader.catalog().tables.iter().map(|t| t.name.clone()).collect();
+    for name in names {
+        if model.kinds().iter().any(|k| k.table.eq_ignore_ascii_case(&name)) {
+            continue;
+        }
+        match model.left.iter().find(|l| l.table.eq_ignore_ascii_case(&name)) {
+            Some(rule) => left.push((name, rule.why.clone())),
+            None => unknown.push((name.clone(), reader.count(&name)?)),
+        }
+    }
+    Ok((unknown, left))
+}

@@ -1,0 +1,495 @@
+//! `import`: a plan carried out inside one transaction, or not at all.
+
+use std::collections::HashMap;
+
+use crate::bundle::{Bundle, BundleError};
+use crate::crypto::CryptoError;
+use crate::document::canonical::TooLarge;
+use crate::document::{KindName, Reference, Value};
+use crate::model::{IdRule, Model, NewId, NewPartId, Target};
+use crate::plan::{Action, Entry, Finding, Plan};
+use crate::progress::{Cancelled, Progress};
+use crate::server::{Catalog, Lookup, Row, Server, ServerError, Transaction};
+
+use super::examine::{Examined, Examiner, ImportOptions, numbered_parts};
+use super::plan::{Keys, examine_all, for_each_batch, moved};
+use super::translate::{Id, Known, Layout, Renderer, TranslateError};
+
+/// How many rows are inserted together.
+const INSERT_BATCH: usize = 500;
+
+/// Why an import failed. The target is as it was before.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The target, or one of its rows.
+    #[error(transparent)]
+    Translate(#[from] TranslateError),
+    /// The target.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The bundle is of another product.
+    #[error("the bundle holds documents of the model {bundle:?}, not of {model:?}")]
+    OtherModel {
+        /// The bundle's model.
+        bundle: String,
+        /// The model in use.
+        model: String,
+    },
+    /// The target refused a document.
+    #[error("cannot write {kind} {name}")]
+    Write {
+        /// The document's kind.
+        kind: KindName,
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: ServerError,
+    },
+    /// A document is too large to be written at all.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// No new id could be made.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// The listener asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// How an import ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All of the plan was written and committed.
+    Applied(Plan),
+    /// All of the plan was written, checked, and rolled back.
+    DryRun(Plan),
+    /// The plan has nothing to write.
+    Nothing(Plan),
+    /// The plan has findings; nothing was written.
+    Refused(Plan),
+    /// The target changed since the plan was made; nothing was written. Names what moved.
+    Stale(Vec<Finding>),
+}
+
+/// Imports a bundle: plans inside the transaction, compares with the plan that was shown, writes, checks and
+/// commits. With `dry_run` everything happens but the commit.
+///
+/// # Errors
+/// [`ImportError`]; the transaction is rolled back then.
+#[allow(clippy::too_many_arguments, reason = "inputs left, options second to last, progress last")]
+pub fn import(
+    bundle: &Bundle,
+    server: &mut dyn Server,
+    model: &Model,
+    keys: Keys<'_>,
+    shown: Option<&Plan>,
+    dry_run: bool,
+    options: ImportOptions,
+    progress: &dyn Progress,
+) -> Result<Outcome, ImportError> {
+    let mut transaction = server.begin()?;
+    let (mut plan, mut examiner) = examine_all(bundle, transaction.reader(), model, keys, options, progress)?;
+    if let Some(shown) = shown {
+        let moved = moved(shown, &plan);
+        if !moved.is_empty() {
+            transaction.rollback()?;
+            return Ok(Outcome::Stale(moved));
+        }
+    }
+    if !plan.findings.is_empty() {
+        transaction.rollback()?;
+        return Ok(Outcome::Refused(plan));
+    }
+    if plan.is_empty() {
+        transaction.rollback()?;
+        return Ok(Outcome::Nothing(plan));
+    }
+    apply(bundle, &mut *transaction, &mut examiner, &plan, progress)?;
+    if !examiner.findings.is_empty() {
+        plan.findings.append(&mut examiner.findings);
+        transaction.rollback()?;
+        return Ok(Outcome::Refused(plan));
+    }
+    transaction.check()?;
+    progress.check()?;
+    if dry_run {
+        transaction.rollback()?;
+        return Ok(Outcome::DryRun(plan));
+    }
+    transaction.commit()?;
+    Ok(Outcome::Applied(plan))
+}
+
+/// Writes what a plan says.
+fn apply(
+    bundle: &Bundle,
+    transaction: &mut dyn Transaction,
+    examiner: &mut Examiner<'_, '_>,
+    plan: &Plan,
+    progress: &dyn Progress,
+) -> Result<(), ImportError> {
+    let writes = plan.entries.iter().filter(|entry| entry.action.writes()).count();
+    allocate(bundle, transaction, examiner, plan)?;
+    number_parts(bundle, transaction, examiner, plan)?;
+    progress.phase("writing", Some(writes as u64));
+    let actions: HashMap<u64, Action> =
+        plan.entries.iter().map(|entry| (entry.number, entry.action)).collect();
+    let order = writing_order(examiner, transaction.catalog());
+    for layout in order {
+        let touched = plan.entries.iter().any(|e| e.action.writes() && e.kind == layout.kind.name);
+        if !touched {
+            continue;
+        }
+        let mut inserts = Inserts::new(&layout);
+        for_each_batch(bundle, layout.kind.name.as_str(), &mut |mut sources| {
+            progress.check()?;
+            sources.retain(|s| actions.get(&s.entry.number).is_some_and(|action| action.writes()));
+            let count = sources.len() as u64;
+            let examined = examiner.examine(transaction.reader(), bundle, layout.index, sources)?;
+            // What only the ids that were given out could tell stops the import as a plan's findings do.
+            if !examiner.findings.is_empty() {
+                return Ok(());
+            }
+            for document in examined {
+                let planned = actions.get(&document.entry.number);
+                if (planned == Some(&Action::Create)) != document.existing.is_none() {
+                    let Examined { entry: Entry { kind, key, .. }, .. } = document;
+                    let reference = Reference { kind, key };
+                    let id = examiner.ids.id(examiner.layouts(), &reference).map(ToString::to_string);
+                    let problem = format!(
+                        "would get the id {}, which another document of the target has",
+                        id.unwrap_or_default()
+                    );
+                    examiner.find(layout.kind.name.as_str(), reference.key.to_string(), problem);
+                    continue;
+                }
+                write(transaction, examiner, &layout, document, &mut inserts)?;
+            }
+            progress.advance(count, 0);
+            Ok(())
+        })?;
+        inserts.flush(transaction)?;
+    }
+    Ok(())
+}
+
+fn write(
+    transaction: &mut dyn Transaction,
+    examiner: &Examiner<'_, '_>,
+    layout: &Layout<'_>,
+    examined: Examined,
+    inserts: &mut Inserts,
+) -> Result<(), ImportError> {
+    let Examined { entry, document, existing, .. } = examined;
+    let renderer = Renderer {
+        layouts: examiner.layouts(),
+        ids: &examiner.ids,
+        vault: &examiner.vault,
+        master_key: examiner.master_key,
+    };
+    let id = match examiner.ids.get(Target::Kind(layout.index), &entry.key) {
+        Some(Known::Found(id)) => id.clone(),
+        _ => None,
+    };
+    let rendered = renderer.render(layout, &document, id.as_ref(), existing.as_ref())?;
+    let name = entry.key.to_string();
+    if existing.is_none() {
+        return inserts.push(transaction, name, rendered.columns, rendered.row);
+    }
+    let columns: Vec<&str> = rendered.columns.iter().map(String::as_str).collect();
+    let (by, key): (Vec<&str>, Vec<Value>) = match (&layout.id, id) {
+        (Some(column), Some(id)) => (vec![column.as_str()], vec![id.to_value()]),
+        _ => {
+            let by = layout.key_columns();
+            let at = |name: &&str| columns.iter().position(|c| c == name).and_then(|p| rendered.row.get(p));
+            let key = by.iter().map(|name| at(name).cloned().unwrap_or_default()).collect();
+            (by, key)
+        }
+    };
+    transaction
+        .update(&layout.table, &by, &key, &columns, &rendered.row)
+        .map_err(|source| ImportError::Write { kind: layout.kind.name.clone(), name, source })
+}
+
+/// Rows waiting to be inserted together: they have the same columns.
+struct Inserts {
+    kind: KindName,
+    table: String,
+    columns: Vec<String>,
+    names: Vec<String>,
+    rows: Vec<Row>,
+    weight: usize,
+}
+
+impl Inserts {
+    fn new(layout: &Layout<'_>) -> Self {
+        Self {
+            kind: layout.kind.name.clone(),
+            table: layout.table.clone(),
+            columns: Vec::new(),
+            names: Vec::new(),
+            rows: Vec::new(),
+            weight: 0,
+        }
+    }
+
+    fn push(
+        &mut self,
+        transaction: &mut dyn Transaction,
+        name: String,
+        columns: Vec<String>,
+        row: Row,
+    ) -> Result<(), ImportError> {
+        if columns != self.columns || self.rows.len() >= INSERT_BATCH || self.weight > 4 << 20 {
+            self.flush(transaction)?;
+            self.columns = columns;
+        }
+        self.weight += row.iter().map(Value::weight).sum::<usize>();
+        self.names.push(name);
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn flush(&mut self, transaction: &mut dyn Transaction) -> Result<(), ImportError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        transaction.insert(&self.table, &columns, &self.rows).map_err(|(position, source)| {
+            ImportError::Write {
+                kind: self.kind.clone(),
+                name: self.names.get(position).cloned().unwrap_or_default(),
+                source,
+            }
+        })?;
+        self.rows.clear();
+        self.names.clear();
+        self.weight = 0;
+        Ok(())
+    }
+}
+
+/// Gives every document that is created its id in the target.
+fn allocate(
+    bundle: &Bundle,
+    transaction: &mut dyn Transaction,
+    examiner: &mut Examiner<'_, '_>,
+    plan: &Plan,
+) -> Result<(), ImportError> {
+    let layouts = examiner.layouts().clone();
+    let mut created: HashMap<&KindName, Vec<u64>> = HashMap::new();
+    for entry in plan.entries.iter().filter(|entry| entry.action == Action::Create) {
+        created.entry(&entry.kind).or_default().push(entry.number);
+    }
+    let keys: HashMap<u64, &crate::plan::Entry> =
+        plan.entries.iter().map(|entry| (entry.number, entry)).collect();
+    for kind in layouts.model.key_order() {
+        let Some(layout) = layouts.at(*kind) else { continue };
+        let Some(numbers) = created.remove(&layout.kind.name) else { continue };
+        let target = Target::Kind(*kind);
+        let Some(rule) = &layout.kind.id else {
+            for entry in numbers.iter().filter_map(|n| keys.get(n)) {
+                examiner.ids.set(target, &entry.key, Known::Found(None));
+            }
+            continue;
+        };
+        let mut sources: Vec<(u64, Value)> = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            sources.push((number, bundle.entry(number)?.id));
+        }
+        let numbered = matches!(rule.new, NewId::Allocate { .. } | NewId::Next);
+        let mut given = Vec::with_capacity(sources.len());
+        for (number, source_id) in sources {
+            let Some(entry) = keys.get(&number) else { continue };
+            given.push((entry, examiner.given_id(layout, rule, &source_id, &entry.key)));
+        }
+        let fresh = given.iter().filter(|(_, id)| numbered && id.is_none()).count();
+        let mut fresh = number(transaction, examiner, layout, rule, fresh)?.into_iter();
+        for (entry, id) in given {
+            let id = match (id, &rule.new) {
+                (Some(id), _) => Some(id),
+                (None, NewId::Guid) => Some(Id::Text(crate::crypto::random_guid()?)),
+                (None, _) => fresh.next(),
+            };
+            let Some(id) = id else {
+                let kind = layout.kind.name.clone();
+                return Err(TranslateError::Exhausted { kind, id: entry.key.to_string() }.into());
+            };
+            examiner.ids.set(target, &entry.key, Known::Found(Some(id)));
+        }
+    }
+    Ok(())
+}
+
+/// Makes ids of numbers that are free in the target, whatever its own count says, and that dangle nowhere in
+/// the bundle.
+fn number(
+    transaction: &mut dyn Transaction,
+    examiner: &Examiner<'_, '_>,
+    layout: &Layout<'_>,
+    rule: &IdRule,
+    count: usize,
+) -> Result<Vec<Id>, ImportError> {
+    let mut ids: Vec<Id> = Vec::with_capacity(count);
+    let mut last = match &rule.new {
+        NewId::Next => transaction.max_int(&layout.table, &rule.column)?.unwrap_or(0),
+        _ => 0,
+    };
+    let mut step = 0;
+    while ids.len() < count {
+        // Where the count lags far behind, it is caught up with in growing steps.
+        step = (count - ids.len()).max(step * 2);
+        let before = match &rule.new {
+            NewId::Allocate { collection, .. } => {
+                reserve(transaction, examiner.layouts().model, collection, step)?
+            }
+            _ => last,
+        };
+        let end = i64::try_from(step).ok().and_then(|step| before.checked_add(step));
+        last = end.ok_or_else(|| TranslateError::Exhausted {
+            kind: layout.kind.name.clone(),
+            id: before.to_string(),
+        })?;
+        let numbers = before.saturating_add(1)..=last;
+        let mut free: Vec<Id> = numbers
+            .map(|number| match &rule.new {
+                NewId::Allocate { prefix, .. } => Id::Text(format!("{prefix}{number}")),
+                _ => Id::Int(number),
+            })
+            .filter(|id| !examiner.loose.contains(&(layout.index, id.to_string().to_lowercase())))
+            .collect();
+        let mut taken = vec![false; free.len()];
+        let keys: Vec<Vec<Value>> = free.iter().map(|id| vec![id.to_value()]).collect();
+        let columns = [rule.column.as_str()];
+        let lookup = Lookup { table: &layout.table, columns: &columns, by: &columns, keys: &keys };
+        transaction
+            .lookup(&lookup, &mut |at, _| taken.iter_mut().skip(at).take(1).for_each(|t| *t = true))?;
+        let mut taken = taken.into_iter();
+        free.retain(|_| taken.next() != Some(true));
+        ids.extend(free);
+    }
+    Ok(ids)
+}
+
+/// Takes numbers from the product's own allocation, within the transaction. Returns the number before the
+/// first.
+fn reserve(
+    transaction: &mut dyn Transaction,
+    model: &Model,
+    collection: &str,
+    count: usize,
+) -> Result<i64, ImportError> {
+    let Some(rule) = &model.allocation else { return Ok(0) };
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let keys = [vec![Value::from(collection)]];
+    let mut last = None;
+    let mut counted = false;
+    let columns = [rule.name.as_str(), rule.last.as_str()];
+    let lookup = Lookup { table: &rule.table, columns: &columns, by: &[&rule.name], keys: &keys };
+    transaction.lookup(&lookup, &mut |_, row| {
+        counted = true;
+        last = row.get(1).and_then(Value::as_int);
+    })?;
+    let before = last.unwrap_or(0);
+    let after = before.saturating_add(count);
+    if count == 0 {
+        return Ok(before);
+    }
+    let row = vec![Value::from(collection), Value::Int(after)];
+    let written = match counted {
+        false => transaction.insert(&rule.table, &columns, &[row]).map_err(|(_, error)| error),
+        true => {
+            let row = vec![Value::Int(after)];
+            transaction.update(&rule.table, &[&rule.name], &[Value::from(collection)], &[&rule.last], &row)
+        }
+    };
+    written.map_err(|source| ImportError::Write {
+        kind: KindName::new(&rule.table),
+        name: collection.to_owned(),
+        source,
+    })?;
+    Ok(before)
+}
+
+/// Gives the new parts of written documents their numbers.
+fn number_parts(
+    bundle: &Bundle,
+    transaction: &mut dyn Transaction,
+    examiner: &mut Examiner<'_, '_>,
+    plan: &Plan,
+) -> Result<(), ImportError> {
+    let layouts = examiner.layouts().clone();
+    let written: std::collections::HashSet<u64> =
+        plan.entries.iter().filter(|e| e.action.writes()).map(|e| e.number).collect();
+    for layout in layouts.iter() {
+        let middles: Vec<(usize, &String)> = layout
+            .kind
+            .parts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, part)| match &part.new {
+                NewPartId::Numbered(middle) => Some((index, middle)),
+                NewPartId::Guid => None,
+            })
+            .collect();
+        if middles.is_empty() {
+            continue;
+        }
+        for_each_batch(bundle, layout.kind.name.as_str(), &mut |mut sources| {
+            sources.retain(|s| written.contains(&s.entry.number));
+            for examined in examiner.examine(transaction.reader(), bundle, layout.index, sources)? {
+                let owner = Reference { kind: examined.entry.kind.clone(), key: examined.entry.key.clone() };
+                let Some(owner_id) = examiner.ids.id(&layouts, &owner).map(ToString::to_string) else {
+                    continue;
+                };
+                for (index, middle) in &middles {
+                    let taken = examined.existing.iter().flat_map(|e| &e.raw.part_ids);
+                    let taken = taken.filter(|(rule, _, _)| rule == index);
+                    let numbers = taken.filter_map(|(_, _, id)| {
+                        id.as_text()?.rsplit_once(middle.as_str())?.1.parse::<i64>().ok()
+                    });
+                    let mut last = numbers.max().unwrap_or(0);
+                    for (target, key, _) in numbered_parts(layout, &examined.document) {
+                        if !matches!(examiner.ids.get(target, &key), Some(Known::Found(_))) {
+                            let id = loop {
+                                last = last.checked_add(1).ok_or_else(|| TranslateError::Exhausted {
+                                    kind: layout.kind.name.clone(),
+                                    id: format!("{owner_id}{middle}{last}"),
+                                })?;
+                                let id = format!("{owner_id}{middle}{last}");
+                                if !examiner.loose.contains(&(layout.index, id.to_lowercase())) {
+                                    break Id::Text(id);
+                                }
+                            };
+                            examiner.ids.set(target, &key, Known::Found(Some(id)));
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// The kinds in an order that foreign keys allow, as far as there is one; the server takes care of circles.
+fn writing_order<'m>(examiner: &Examiner<'_, 'm>, catalog: &Catalog) -> Vec<Layout<'m>> {
+    let mut open: Vec<Layout<'m>> = examiner.layouts().iter().cloned().collect();
+    let mut order: Vec<Layout<'m>> = Vec::with_capacity(open.len());
+    while !open.is_empty() {
+        let waits = |layout: &Layout<'_>| {
+            let foreign = catalog.table(&layout.table).map(|t| t.foreign_keys.as_slice()).unwrap_or_default();
+            foreign.iter().any(|key| {
+                let same = |other: &Layout<'_>| other.table.eq_ignore_ascii_case(&key.to);
+                !key.to.eq_ignore_ascii_case(&layout.table) && open.iter().any(same)
+            })
+        };
+        let position = open.iter().position(|layout| !waits(layout)).unwrap_or(0);
+        order.push(open.remove(position));
+    }
+    order
+}

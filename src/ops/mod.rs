@@ -1,0 +1,18 @@
+//! What Sealift does: one verb a file.
+//!
+//! Verbs join model, server, plan and bundle. They hold no SQL, know no bytes of a file, and print nothing.
+
+mod diff;
+mod examine;
+mod export;
+mod import;
+mod plan;
+mod select;
+pub mod translate;
+
+pub use diff::{DiffEntry, DiffError, DiffReport, Difference, Side, diff, server_side};
+pub use examine::ImportOptions;
+pub use export::{ExportError, ExportOptions, ExportReport, export, product_version};
+pub use import::{ImportError, Outcome, import};
+pub use plan::{Keys, by_kind, plan};
+pub use select::Root;

@@ -1,0 +1,298 @@
+//! `plan`: what importing a bundle would do to a target.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::bundle::Bundle;
+use crate::crypto::{DataKey, FingerprintKey, MasterKey};
+use crate::document::{Key, Value};
+use crate::model::{Duplicates, Missing, Model, NewPartId, Target};
+use crate::plan::{Finding, Plan};
+use crate::progress::Progress;
+use crate::server::Reader;
+
+use super::ImportError;
+use super::examine::{Examined, Examiner, ImportOptions, Source};
+use super::export::product_version;
+use super::translate::{Id, Ids, Known, Layouts, Translation, Vault};
+
+/// How many documents are examined together, at the most.
+const BATCH: usize = 256;
+
+/// How many documents are looked for together. A table without an index on the key is passed over once for
+/// each batch.
+const IDENTIFY_BATCH: usize = 8192;
+
+/// How many bytes of documents are examined together, about.
+const BATCH_WEIGHT: usize = 4 << 20;
+
+/// What is needed to look into both sides.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys<'k> {
+    /// The bundle's data key; needed where the bundle holds secrets.
+    pub bundle: Option<&'k DataKey>,
+    /// The target's master key; needed where the target or the bundle holds secrets.
+    pub master: Option<&'k MasterKey>,
+    /// The key of the plan's fingerprints: two plans made under one key can be compared.
+    pub seen: &'k FingerprintKey,
+}
+
+/// Plans an import: reads both sides and writes nothing.
+///
+/// # Errors
+/// [`ImportError`], where one of the sides cannot be read. What merely forbids the import is in the plan's
+/// findings.
+pub fn plan(
+    bundle: &Bundle,
+    reader: &mut dyn Reader,
+    model: &Model,
+    keys: Keys<'_>,
+    options: ImportOptions,
+    progress: &dyn Progress,
+) -> Result<Plan, ImportError> {
+    Ok(examine_all(bundle, reader, model, keys, options, progress)?.0)
+}
+
+/// Plans an import and keeps what is needed to carry it out.
+pub(super) fn examine_all<'x, 'm>(
+    bundle: &Bundle,
+    reader: &mut dyn Reader,
+    model: &'m Model,
+    keys: Keys<'x>,
+    options: ImportOptions,
+    progress: &dyn Progress,
+) -> Result<(Plan, Examiner<'x, 'm>), ImportError> {
+    let layouts = Layouts::new(model, reader.catalog())?;
+    let mut examiner = Examiner {
+        translation: Translation::new(layouts),
+        ids: Ids::new(model.collation),
+        vault: Vault::new(),
+        findings: Vec::new(),
+        given: HashMap::new(),
+        loose: HashSet::new(),
+        options,
+        secrets: keys.bundle,
+        master_key: keys.master,
+        seen_key: keys.seen,
+    };
+    let mut plan = Plan::default();
+    check_sides(bundle, reader, model, options, &mut examiner, &mut plan)?;
+    identify(bundle, reader, &mut examiner, progress)?;
+    settle(bundle, reader, &mut examiner, progress)?;
+    let info = bundle.info();
+    progress.phase("comparing with the target", Some(info.documents));
+    for kind in examining_order(model) {
+        let Some(name) = examiner.layouts().at(kind).map(|layout| layout.kind.name.clone()) else { continue };
+        for_each_batch(bundle, name.as_str(), &mut |sources| {
+            progress.check()?;
+            let count = sources.len() as u64;
+            let examined = examiner.examine(reader, bundle, kind, sources)?;
+            plan.entries.extend(examined.into_iter().map(|Examined { entry, .. }| entry));
+            progress.advance(count, 0);
+            Ok(())
+        })?;
+    }
+    examiner.translation.finish()?;
+    plan.entries.sort_by_key(|entry| entry.number);
+    plan.findings.append(&mut examiner.findings);
+    Ok((plan, examiner))
+}
+
+/// Kinds whose parts are referred to come first: what parts the target will have must be known by then.
+fn examining_order(model: &Model) -> Vec<usize> {
+    let numbered = |kind: &usize| {
+        let parts = model.kind_at(*kind).map(|k| k.parts.as_slice()).unwrap_or_default();
+        !parts.iter().any(|part| matches!(part.new, NewPartId::Numbered(_)))
+    };
+    let mut order: Vec<usize> = (0..model.kinds().len()).collect();
+    order.sort_by_key(numbered);
+    order
+}
+
+fn check_sides(
+    bundle: &Bundle,
+    reader: &mut dyn Reader,
+    model: &Model,
+    options: ImportOptions,
+    examiner: &mut Examiner<'_, '_>,
+    plan: &mut Plan,
+) -> Result<(), ImportError> {
+    let info = bundle.info();
+    let header = &info.header;
+    if header.model != model.name {
+        return Err(ImportError::OtherModel { bundle: header.model.clone(), model: model.name.clone() });
+    }
+    if header.model_digest != model.digest {
+        plan.notices.push(format!(
+            "the bundle was made with another version of the model {:?}; kinds may be described differently",
+            model.name
+        ));
+    }
+    let target = product_version(reader, model)?;
+    if let (Some(theirs), Some(ours)) = (&header.product_version, &target)
+        && theirs != ours
+    {
+        if options.ignore_version {
+            plan.notices.push(format!("the bundle is of {} {theirs}, the target is {ours}", model.title));
+        } else {
+            examiner.find(
+                "",
+                String::new(),
+                format!("the bundle is of {} {theirs}, the target is {ours}", model.title),
+            );
+        }
+    }
+    for kind in &info.kinds {
+        match model.kind(&kind.name) {
+            None => examiner.find(&kind.name, String::new(), "the model does not know this kind"),
+            Some(known) if !examiner.layouts().iter().any(|layout| layout.kind.name == known.name) => {
+                examiner.find(&kind.name, String::new(), format!("the target has no table {}", known.table));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Finds which documents of the bundle the target has.
+fn identify(
+    bundle: &Bundle,
+    reader: &mut dyn Reader,
+    examiner: &mut Examiner<'_, '_>,
+    progress: &dyn Progress,
+) -> Result<(), ImportError> {
+    let layouts = examiner.layouts().clone();
+    let model = layouts.model;
+    progress.phase("finding documents in the target", Some(bundle.info().documents));
+    for kind in model.key_order() {
+        let (Some(layout), Some(rule)) = (layouts.at(*kind), model.kind_at(*kind)) else { continue };
+        let target = Target::Kind(*kind);
+        let mut twins: HashSet<String> = HashSet::new();
+        let mut batch: Vec<Key> = Vec::new();
+        let mut fixed: Vec<(Key, Id)> = Vec::new();
+        let mut ambiguous = Vec::new();
+        let mut look = |batch: &mut Vec<Key>, examiner: &mut Examiner<'_, '_>| -> Result<(), ImportError> {
+            progress.check()?;
+            let keys: Vec<&Key> = batch.iter().collect();
+            examiner.ids.find(reader, &layouts, target, &keys)?;
+            for key in &keys {
+                if examiner.ids.get(target, key) == Some(&Known::Absent) {
+                    examiner.ids.set(target, key, Known::Planned);
+                }
+            }
+            progress.advance(keys.len() as u64, 0);
+            batch.clear();
+            Ok(())
+        };
+        bundle.entries(Some(rule.name.as_str()), &mut |entry| {
+            // The first of several documents of one key has no number.
+            let shaped = match entry.key.parts().split_at_checked(layout.key.len()) {
+                Some((_, [])) => true,
+                Some((_, [Value::Int(2..)])) => rule.duplicates == Duplicates::Number,
+                _ => false,
+            };
+            if !shaped {
+                let problem = "its key has another shape than the target's: it comes from another generation of the product";
+                examiner.find(rule.name.as_str(), entry.key.to_string(), problem);
+            }
+            if !twins.insert(entry.key.folded(model.collation)) {
+                ambiguous.push(entry.key.to_string());
+            }
+            let is_fixed = |id: &Id| layout.kind.id.as_ref().is_some_and(|rule| rule.is_fixed(&id.to_string()));
+            fixed.extend(Id::of(&entry.id).filter(is_fixed).map(|id| (entry.key.clone(), id)));
+            batch.push(entry.key);
+            if batch.len() >= IDENTIFY_BATCH { look(&mut batch, examiner) } else { Ok(()) }
+        })?;
+        look(&mut batch, examiner)?;
+        // An id that is the same on every server is the same document, whatever it is called there; unless
+        // the bundle has another document of that name.
+        fixed.retain(|(key, _)| examiner.ids.get(target, key) == Some(&Known::Planned));
+        let wanted = fixed.iter().map(|(_, id)| (target, id.clone())).collect();
+        examiner.translation.learn(reader, wanted)?;
+        let mut bound: HashSet<String> = HashSet::new();
+        for (key, id) in fixed {
+            let theirs = examiner.translation.name(&[target], &id);
+            let free = theirs.is_some_and(|theirs| !twins.contains(&theirs.key.folded(model.collation)));
+            if free && bound.insert(id.to_string().to_lowercase()) {
+                examiner.ids.set(target, &key, Known::Found(Some(id)));
+            }
+        }
+        for name in ambiguous {
+            examiner.find(rule.name.as_str(), name, "the bundle has several documents of this name");
+        }
+    }
+    Ok(())
+}
+
+/// Settles which documents the import leaves out for want of others, until no more are.
+fn settle(
+    bundle: &Bundle,
+    reader: &mut dyn Reader,
+    examiner: &mut Examiner<'_, '_>,
+    progress: &dyn Progress,
+) -> Result<(), ImportError> {
+    let model = examiner.layouts().model;
+    let skips = |kind: &usize| {
+        let rules = model.kind_at(*kind).map(|kind| kind.references.as_slice()).unwrap_or_default();
+        rules.iter().any(|rule| rule.missing == Missing::Skip)
+    };
+    let kinds: Vec<usize> = model.key_order().iter().copied().filter(skips).collect();
+    let mut open = !kinds.is_empty();
+    while std::mem::take(&mut open) {
+        for kind in &kinds {
+            let Some(name) = model.kind_at(*kind).map(|kind| kind.name.as_str()) else { continue };
+            for_each_batch(bundle, name, &mut |sources| {
+                progress.check()?;
+                open |= examiner.settle(reader, *kind, &sources)?;
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Hands out the documents of a kind in batches.
+pub(super) fn for_each_batch(
+    bundle: &Bundle,
+    kind: &str,
+    see: &mut dyn FnMut(Vec<Source>) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    let mut batch: Vec<Source> = Vec::new();
+    let mut weight = 0;
+    bundle.scan(Some(kind), &mut |entry, document| {
+        weight += document.body.as_ref().map_or(0, |body| body.weight()) + 256;
+        batch.push(Source { entry, document });
+        if batch.len() >= BATCH || weight >= BATCH_WEIGHT {
+            weight = 0;
+            see(std::mem::take(&mut batch))
+        } else {
+            Ok(())
+        }
+    })?;
+    if batch.is_empty() { Ok(()) } else { see(batch) }
+}
+
+/// For messages: the documents of a plan that moved, by name.
+pub(super) fn moved(before: &Plan, now: &Plan) -> Vec<Finding> {
+    let names = before.moved(now).into_iter();
+    names
+        .map(|entry| Finding {
+            kind: entry.kind.to_string(),
+            name: entry.key.to_string(),
+            problem: "changed in the target since the plan was made".to_owned(),
+        })
+        .collect()
+}
+
+/// Counts documents by kind.
+pub fn by_kind(plan: &Plan) -> Vec<(String, HashMap<crate::plan::Action, usize>)> {
+    let mut kinds: Vec<(String, HashMap<crate::plan::Action, usize>)> = Vec::new();
+    for entry in &plan.entries {
+        if kinds.last().is_none_or(|(kind, _)| kind != entry.kind.as_str()) {
+            kinds.push((entry.kind.to_string(), HashMap::new()));
+        }
+        if let Some((_, counts)) = kinds.last_mut() {
+            *counts.entry(entry.action).or_default() += 1;
+        }
+    }
+    kinds
+}

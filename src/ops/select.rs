@@ -1,0 +1,333 @@
+//! What a partial export takes along: the documents that were named, all that they need, and all that
+//! belongs to them, each with the reason.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::bundle::Reason;
+use crate::document::{KindName, Value};
+use crate::model::{Model, Target};
+use crate::progress::Progress;
+use crate::server::{Lookup, Reader};
+
+use super::ExportError;
+use super::translate::{Followed, Id, Layout, Layouts, Translation};
+
+/// How many rows are looked at together.
+const BATCH: usize = 200;
+
+/// A document that the user named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Root {
+    /// The documents of a kind that bear a name.
+    Named {
+        /// The kind.
+        kind: String,
+        /// The name, as the server compares names.
+        name: String,
+    },
+    /// The documents of a kind that refer to a named one: the projects of a group.
+    Members {
+        /// The kind of the members.
+        kind: String,
+        /// The kind they refer to.
+        of: String,
+        /// The name of the document they refer to.
+        name: String,
+    },
+}
+
+/// Why a document was chosen, as far as ids go.
+#[derive(Debug, Clone)]
+enum Why {
+    Named,
+    NeededBy { kind: usize, id: Id, place: String },
+    BelongsTo { kind: usize, id: Id, place: String },
+}
+
+/// The documents chosen, by kind and id.
+#[derive(Debug, Default)]
+pub struct Selection {
+    chosen: HashMap<usize, HashMap<Id, Why>>,
+}
+
+impl Selection {
+    /// The ids chosen of a kind, in the order the server gave them out.
+    pub fn ids(&self, kind: usize) -> Vec<Id> {
+        let mut ids: Vec<Id> = self.chosen.get(&kind).into_iter().flat_map(HashMap::keys).cloned().collect();
+        ids.sort_by_key(super::translate::id_order);
+        ids
+    }
+
+    fn contains(&self, kind: usize, id: &Id) -> bool {
+        self.chosen.get(&kind).is_some_and(|ids| ids.contains_key(id))
+    }
+
+    fn add(&mut self, kind: usize, id: Id, why: Why) -> bool {
+        let ids = self.chosen.entry(kind).or_default();
+        if ids.contains_key(&id) {
+            return false;
+        }
+        ids.insert(id, why);
+        true
+    }
+
+    /// Returns the reasons of some documents of a kind, with names in place of ids.
+    pub(super) fn reasons(
+        &self,
+        reader: &mut dyn Reader,
+        translation: &mut Translation<'_>,
+        kind: usize,
+        ids: &[Id],
+    ) -> Result<Vec<Reason>, ExportError> {
+        let why: Vec<Option<&Why>> =
+            ids.iter().map(|id| self.chosen.get(&kind).and_then(|ids| ids.get(id))).collect();
+        let causes = why.iter().flatten().filter_map(|why| match why {
+            Why::Named => None,
+            Why::NeededBy { kind, id, .. } | Why::BelongsTo { kind, id, .. } => {
+                Some((Target::Kind(*kind), id.clone()))
+            }
+        });
+        translation.learn(reader, causes.collect())?;
+        let name = |kind: usize, id: &Id| translation.name(&[Target::Kind(kind)], id);
+        Ok(why
+            .into_iter()
+            .map(|why| match why {
+                Some(Why::NeededBy { kind, id, place }) => match name(*kind, id) {
+                    Some(cause) => {
+                        Reason::NeededBy { kind: cause.kind, key: cause.key, place: place.clone() }
+                    }
+                    None => Reason::Named,
+                },
+                Some(Why::BelongsTo { kind, id, place }) => match name(*kind, id) {
+                    Some(cause) => {
+                        Reason::BelongsTo { kind: cause.kind, key: cause.key, place: place.clone() }
+                    }
+                    None => Reason::Named,
+                },
+                Some(Why::Named) | None => Reason::Named,
+            })
+            .collect())
+    }
+}
+
+/// Chooses the named documents and everything that goes with them. Kinds that `carried` says no to are
+/// neither taken nor followed.
+///
+/// # Errors
+/// [`ExportError::NoSuchDocument`], for a name that is not there.
+pub fn select(
+    reader: &mut dyn Reader,
+    translation: &mut Translation<'_>,
+    roots: &[Root],
+    carried: &dyn Fn(usize) -> bool,
+    progress: &dyn Progress,
+) -> Result<Selection, ExportError> {
+    let layouts = translation.layouts.clone();
+    let mut selection = Selection::default();
+    let mut frontier: Vec<(usize, Id)> = Vec::new();
+    for root in roots {
+        let (Root::Named { kind, .. } | Root::Members { kind, .. }) = root;
+        let layout = layout_of(&layouts, layouts.model, kind)?;
+        if !carried(layout.index) {
+            return Err(ExportError::LeftOut(layout.kind.name.clone()));
+        }
+        frontier.extend(find_root(reader, translation, &layouts, root, &mut selection)?);
+    }
+    progress.phase("choosing documents", None);
+    let mut grown: HashSet<usize> = HashSet::new();
+    loop {
+        // Outward along references.
+        while !frontier.is_empty() {
+            progress.check()?;
+            progress.advance(frontier.len() as u64, 0);
+            let mut by_kind: HashMap<usize, Vec<Id>> = HashMap::new();
+            for (kind, id) in frontier.drain(..) {
+                grown.insert(kind);
+                by_kind.entry(kind).or_default().push(id);
+            }
+            for (kind, ids) in by_kind {
+                let Some(layout) = layouts.at(kind) else { continue };
+                for ids in ids.chunks(BATCH) {
+                    let (rows, found) = fetch(reader, layout, ids)?;
+                    let followed = translation.follow(reader, kind, rows)?;
+                    for (id, references) in found.into_iter().zip(followed) {
+                        for Followed { rule, place, kind: to, id: to_id } in references {
+                            let follows = layout.kind.references.get(rule).is_some_and(|r| r.follow);
+                            if !follows || !carried(to) {
+                                continue;
+                            }
+                            let why = Why::NeededBy { kind, id: id.clone(), place: place.to_string() };
+                            if selection.add(to, to_id.clone(), why) {
+                                frontier.push((to, to_id));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        // Back along belonging, for kinds whose owners have become more.
+        let grew = std::mem::take(&mut grown);
+        for layout in layouts.iter().filter(|layout| carried(layout.index)) {
+            let with = &layout.kind.with;
+            let owners = with.iter().filter_map(|r| layout.kind.references.get(*r)).flat_map(|r| &r.to);
+            if owners.clone().any(|owner| grew.contains(&owner.kind())) {
+                frontier.extend(belonging(reader, translation, layout, &mut selection, progress)?);
+            }
+        }
+        if frontier.is_empty() {
+            return Ok(selection);
+        }
+    }
+}
+
+fn no_such(kind: &KindName, name: &str) -> ExportError {
+    ExportError::NoSuchDocument { kind: kind.clone(), name: name.to_owned() }
+}
+
+fn layout_of<'l, 'm>(
+    layouts: &'l Layouts<'m>,
+    model: &Model,
+    kind: &str,
+) -> Result<&'l Layout<'m>, ExportError> {
+    let kind = model.kind(kind).ok_or_else(|| ExportError::NoSuchKind(kind.to_owned()))?;
+    layouts
+        .iter()
+        .find(|l| l.kind.name == kind.name)
+        .ok_or_else(|| ExportError::NoSuchKind(kind.name.to_string()))
+}
+
+fn named(
+    reader: &mut dyn Reader,
+    layouts: &Layouts<'_>,
+    kind: &str,
+    name: &str,
+) -> Result<Vec<(usize, Id)>, ExportError> {
+    let layout = layout_of(layouts, layouts.model, kind)?;
+    let (Some(id), Some(column)) = (&layout.id, layout.key_columns().last().copied().map(str::to_owned))
+    else {
+        return Err(no_such(&layout.kind.name, name));
+    };
+    let keys = [vec![Value::from(name)]];
+    let mut found = Vec::new();
+    let filters = layout.filters.iter().filter_map(|(p, filter)| Some((layout.content.get(*p)?, filter)));
+    let mut columns = vec![id.as_str()];
+    columns.extend(filters.map(|(column, _)| column.server.as_str()));
+    let lookup = Lookup { table: &layout.table, columns: &columns, by: &[&column], keys: &keys };
+    reader.lookup(&lookup, &mut |_, row| {
+        // Rows of the table may be documents of another kind.
+        let passes = layout.filters.iter().zip(row.iter().skip(1)).all(|((_, f), v)| f.equals.contains(v));
+        found.extend(row.first().filter(|_| passes).and_then(Id::of).map(|id| (layout.index, id)));
+    })?;
+    if found.is_empty() { Err(no_such(&layout.kind.name, name)) } else { Ok(found) }
+}
+
+fn find_root(
+    reader: &mut dyn Reader,
+    translation: &mut Translation<'_>,
+    layouts: &Layouts<'_>,
+    root: &Root,
+    selection: &mut Selection,
+) -> Result<Vec<(usize, Id)>, ExportError> {
+    let mut frontier = Vec::new();
+    match root {
+        Root::Named { kind, name } => {
+            for (kind, id) in named(reader, layouts, kind, name)? {
+                if selection.add(kind, id.clone(), Why::Named) {
+                    frontier.push((kind, id));
+                }
+            }
+        }
+        Root::Members { kind, of, name } => {
+            let owners: HashSet<(usize, Id)> = named(reader, layouts, of, name)?.into_iter().collect();
+            let layout = layout_of(layouts, layouts.model, kind)?;
+            for_each_page(reader, layout, &mut |reader, ids, rows| {
+                let followed = translation.follow(reader, layout.index, rows)?;
+                for (id, references) in ids.into_iter().zip(followed) {
+                    let member = references.into_iter().find(|f| owners.contains(&(f.kind, f.id.clone())));
+                    let Some(Followed { kind, id: owner, place, .. }) = member else { continue };
+                    let why = Why::BelongsTo { kind, id: owner, place: place.to_string() };
+                    if selection.add(layout.index, id.clone(), why) {
+                        frontier.push((layout.index, id));
+                    }
+                }
+                Ok(())
+            })?;
+            for (kind, id) in owners {
+                if selection.add(kind, id.clone(), Why::Named) {
+                    frontier.push((kind, id));
+                }
+            }
+        }
+    }
+    Ok(frontier)
+}
+
+fn belonging(
+    reader: &mut dyn Reader,
+    translation: &mut Translation<'_>,
+    layout: &Layout<'_>,
+    selection: &mut Selection,
+    progress: &dyn Progress,
+) -> Result<Vec<(usize, Id)>, ExportError> {
+    let mut frontier = Vec::new();
+    for_each_page(reader, layout, &mut |reader, ids, rows| {
+        progress.check()?;
+        let followed = translation.follow(reader, layout.index, rows)?;
+        for (id, references) in ids.into_iter().zip(followed) {
+            let owner = references
+                .into_iter()
+                .find(|f| layout.kind.with.contains(&f.rule) && selection.contains(f.kind, &f.id));
+            let Some(Followed { kind, id: owner, place, .. }) = owner else { continue };
+            let why = Why::BelongsTo { kind, id: owner, place: place.to_string() };
+            if selection.add(layout.index, id.clone(), why) {
+                frontier.push((layout.index, id));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(frontier)
+}
+
+type OnPage<'a> =
+    dyn FnMut(&mut dyn Reader, Vec<Id>, Vec<crate::server::Row>) -> Result<(), ExportError> + 'a;
+
+/// Reads a kind's table page by page. Rows without an id of their own are named by their ordering columns.
+fn for_each_page(
+    reader: &mut dyn Reader,
+    layout: &Layout<'_>,
+    see: &mut OnPage<'_>,
+) -> Result<(), ExportError> {
+    let mut after: Option<Vec<Value>> = None;
+    loop {
+        let rows = super::translate::next_page(reader, layout, &mut after)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids = rows.iter().map(|row| layout.row_id(row)).collect();
+        see(reader, ids, rows)?;
+    }
+}
+
+/// Fetches chosen rows of a kind, with the ids they answer.
+pub(super) fn fetch(
+    reader: &mut dyn Reader,
+    layout: &Layout<'_>,
+    ids: &[Id],
+) -> Result<(Vec<crate::server::Row>, Vec<Id>), ExportError> {
+    let columns = layout.select();
+    let (by, keys): (Vec<&str>, Vec<Vec<Value>>) = match &layout.id {
+        Some(id) => (vec![id.as_str()], ids.iter().map(|id| vec![id.to_value()]).collect()),
+        None => (
+            layout.order.iter().map(String::as_str).collect(),
+            ids.iter().map(|id| layout.row_key(id)).collect(),
+        ),
+    };
+    let mut found = Vec::new();
+    let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
+    reader.lookup(&lookup, &mut |position, row| {
+        if let Some(id) = ids.get(position) {
+            found.push((row, id.clone()));
+        }
+    })?;
+    Ok(found.into_iter().unzip())
+}

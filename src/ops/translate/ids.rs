@@ -1,0 +1,221 @@
+//! From natural keys to the target's ids: what the target has, and what an import will give it.
+
+use std::collections::HashMap;
+
+use crate::document::{Collation, Key, Reference, Value};
+use crate::model::Target;
+use crate::server::{Lookup, Reader};
+
+use super::names::id_order;
+use super::{Id, Layouts, TranslateError};
+
+/// How many keys one lookup asks for.
+const BATCH: usize = 8192;
+
+/// What is known of a key in the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// The target has the document, under this id (`None` for kinds without ids).
+    Found(Option<Id>),
+    /// The import creates the document; its id comes when it is allocated.
+    Planned,
+    /// Neither the target nor the bundle has it.
+    Absent,
+}
+
+/// The target's ids by natural key.
+#[derive(Debug)]
+pub struct Ids {
+    collation: Collation,
+    known: HashMap<(Target, String), Known>,
+}
+
+impl Ids {
+    /// Knows nothing yet; keys compare under this collation.
+    pub fn new(collation: Collation) -> Self {
+        Self { collation, known: HashMap::new() }
+    }
+
+    /// Returns what is known of a key, if it was asked for.
+    pub fn get(&self, target: Target, key: &Key) -> Option<&Known> {
+        self.known.get(&(target, key.folded(self.collation)))
+    }
+
+    /// Records what is known of a key.
+    pub fn set(&mut self, target: Target, key: &Key, known: Known) {
+        self.known.insert((target, key.folded(self.collation)), known);
+    }
+
+    /// Returns the id of a reference's document.
+    pub fn id(&self, layouts: &Layouts<'_>, reference: &Reference) -> Option<&Id> {
+        let target = layouts.model.target(&reference.kind)?;
+        match self.get(target, &reference.key)? {
+            Known::Found(id) => id.as_ref(),
+            Known::Planned | Known::Absent => None,
+        }
+    }
+
+    /// Finds documents of one kind by their keys, with all that the keys run through; what is not in the
+    /// target becomes `Absent`. Keys already known are not asked for again.
+    ///
+    /// # Errors
+    /// [`TranslateError::Ambiguous`], where one key names several rows of a kind whose keys must be unique.
+    pub fn find(
+        &mut self,
+        reader: &mut dyn Reader,
+        layouts: &Layouts<'_>,
+        target: Target,
+        keys: &[&Key],
+    ) -> Result<(), TranslateError> {
+        let mut unknown: Vec<&Key> = Vec::new();
+        let mut scopes: HashMap<Target, Vec<&Key>> = HashMap::new();
+        for key in keys {
+            if self.get(target, key).is_some() {
+                continue;
+            }
+            unknown.push(key);
+            for part in key.parts() {
+                if let Value::Ref(reference) = part
+                    && let Some(scope) = layouts.model.target(&reference.kind)
+                {
+                    scopes.entry(scope).or_default().push(&reference.key);
+                }
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        for (scope, keys) in scopes {
+            self.find(reader, layouts, scope, &keys)?;
+        }
+        match target {
+            Target::Kind(kind) => self.find_rows(reader, layouts, kind, &unknown),
+            Target::Part { kind, part } => self.find_parts(reader, layouts, kind, part, &unknown),
+        }
+    }
+
+    fn find_rows(
+        &mut self,
+        reader: &mut dyn Reader,
+        layouts: &Layouts<'_>,
+        kind: usize,
+        keys: &[&Key],
+    ) -> Result<(), TranslateError> {
+        let target = Target::Kind(kind);
+        for key in keys {
+            self.set(target, key, Known::Absent);
+        }
+        let Some(layout) = layouts.at(kind) else { return Ok(()) };
+        let mut columns: Vec<&str> = layout.id.iter().map(String::as_str).collect();
+        let filtered: Vec<_> = layout.filters.iter().collect();
+        columns
+            .extend(filtered.iter().filter_map(|(p, _)| layout.content.get(*p)).map(|c| c.server.as_str()));
+        let by = layout.key_columns();
+        if columns.is_empty() {
+            columns.clone_from(&by);
+        }
+        for keys in keys.chunks(BATCH) {
+            let wanted: Vec<(&Key, i64, Vec<Value>)> = keys
+                .iter()
+                .filter_map(|key| {
+                    self.columns_of(layouts, key, by.len()).map(|(n, values)| (*key, n, values))
+                })
+                .collect();
+            let values: Vec<Vec<Value>> = wanted.iter().map(|(_, _, values)| values.clone()).collect();
+            let mut found: HashMap<usize, Vec<Option<Id>>> = HashMap::new();
+            let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &values };
+            let has_id = layout.id.is_some();
+            reader.lookup(&lookup, &mut |position, row| {
+                let mut row = row.into_iter();
+                let id = if has_id { row.next().as_ref().and_then(Id::of) } else { None };
+                let passes = filtered.iter().zip(row).all(|((_, f), v)| f.equals.contains(&v));
+                if passes {
+                    found.entry(position).or_default().push(id);
+                }
+            })?;
+            for (position, mut ids) in found {
+                let Some((key, ordinal, _)) = wanted.get(position) else { continue };
+                ids.sort_by_key(|id| id.as_ref().map(id_order));
+                let numbered = layout.kind.duplicates == crate::model::Duplicates::Number;
+                if ids.len() > 1 && !numbered {
+                    let kind = layout.kind.name.clone();
+                    return Err(TranslateError::Ambiguous { kind, key: key.to_string() });
+                }
+                let position =
+                    ordinal.checked_sub(1).and_then(|p| usize::try_from(p).ok()).unwrap_or(usize::MAX);
+                if let Some(id) = ids.into_iter().nth(position) {
+                    self.set(target, key, Known::Found(id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The values of the key's columns in the target and the ordinal among equals; `None` where some
+    /// document that the key runs through is not in the target.
+    pub fn columns_of(&self, layouts: &Layouts<'_>, key: &Key, columns: usize) -> Option<(i64, Vec<Value>)> {
+        let (parts, rest) = key.parts().split_at_checked(columns)?;
+        let ordinal = match rest {
+            [] => 1,
+            [Value::Int(ordinal)] => *ordinal,
+            _ => return None,
+        };
+        let values = parts.iter().map(|part| match part {
+            Value::Ref(reference) => self.id(layouts, reference).map(Id::to_value),
+            Value::Dangling(dangling) => Some(dangling.id.clone()),
+            part => Some(part.clone()),
+        });
+        Some((ordinal, values.collect::<Option<_>>()?))
+    }
+
+    fn find_parts(
+        &mut self,
+        reader: &mut dyn Reader,
+        layouts: &Layouts<'_>,
+        kind: usize,
+        part: usize,
+        keys: &[&Key],
+    ) -> Result<(), TranslateError> {
+        let target = Target::Part { kind, part };
+        for key in keys {
+            self.set(target, key, Known::Absent);
+        }
+        let (Some(layout), Some(rule)) = (layouts.at(kind), layouts.model.kind_at(kind)) else {
+            return Ok(());
+        };
+        let Some(rule) = rule.parts.get(part) else { return Ok(()) };
+        let (Some(id_column), Some(body_column)) = (&layout.id, &layout.body) else { return Ok(()) };
+        let owners: HashMap<Id, &Reference> = keys
+            .iter()
+            .filter_map(|key| match key.parts().first() {
+                Some(Value::Ref(owner)) => self.id(layouts, owner).map(|id| (id.clone(), &**owner)),
+                _ => None,
+            })
+            .collect();
+        let columns = [id_column.as_str(), body_column.as_str()];
+        let by = [id_column.as_str()];
+        let wanted: Vec<Vec<Value>> = owners.keys().map(|id| vec![id.to_value()]).collect();
+        let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &wanted };
+        let mut rows = Vec::new();
+        reader.lookup(&lookup, &mut |_, row| rows.push(row))?;
+        for row in rows {
+            let [id, Value::Text(text)] = row.as_slice() else { continue };
+            let Some(owner) = Id::of(id).and_then(|id| owners.get(&id)) else { continue };
+            let body = super::read::parse_body(layout, &owner.key.to_string(), text)?;
+            let mut found = Vec::new();
+            rule.at.find(&body, &mut |element| {
+                if let Value::Map(map) = element
+                    && let Some(id) = map.get(&rule.id).and_then(Id::of)
+                {
+                    let mut parts = vec![Value::Ref(Box::new(Reference::clone(owner)))];
+                    parts.extend(crate::model::pick(map, &rule.key));
+                    found.extend(Key::new(parts).ok().map(|key| (key, id)));
+                }
+            });
+            for (key, id) in found {
+                self.set(target, &key, Known::Found(Some(id)));
+            }
+        }
+        Ok(())
+    }
+}

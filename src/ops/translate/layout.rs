@@ -1,0 +1,203 @@
+//! How the kinds of a model lie in the tables of one server.
+
+use crate::document::{Key, Value};
+use crate::model::{Kind, Model};
+use crate::server::{Catalog, ColumnType, Page, Table};
+
+use super::{Id, TranslateError};
+
+/// A kind in a server's table: which columns there are and what they are for.
+#[derive(Debug, Clone)]
+pub struct Layout<'m> {
+    /// The kind's position in the model.
+    pub index: usize,
+    /// The kind.
+    pub kind: &'m Kind,
+    /// The table as the server spells it.
+    pub table: String,
+    /// The id column as the server spells it.
+    pub id: Option<String>,
+    /// The JSON column as the server spells it.
+    pub body: Option<String>,
+    /// Columns of the content, by their name in documents and in the server.
+    pub content: Vec<ContentColumn>,
+    /// The columns of the key that this table has: position in `content`.
+    pub key: Vec<usize>,
+    /// Columns that are unique together and order the rows.
+    pub order: Vec<String>,
+    /// Row conditions whose column this table has.
+    pub filters: Vec<(usize, &'m crate::model::RowFilter)>,
+}
+
+/// A column of the content.
+#[derive(Debug, Clone)]
+pub struct ContentColumn {
+    /// As the model spells it, or else the server: the name in documents.
+    pub name: String,
+    /// As the server spells it.
+    pub server: String,
+    /// What it holds.
+    pub kind: ColumnType,
+    /// Whether it takes NULL.
+    pub nullable: bool,
+    /// Whether it is carried; derived and local columns are not.
+    pub carried: bool,
+    /// Whether it has a default.
+    pub has_default: bool,
+}
+
+impl<'m> Layout<'m> {
+    fn new(index: usize, kind: &'m Kind, table: &Table) -> Result<Self, TranslateError> {
+        let missing = |column: &str| TranslateError::Column {
+            kind: kind.name.clone(),
+            table: table.name.clone(),
+            column: column.to_owned(),
+        };
+        let find = |name: &str| table.column(name).map(|c| c.name.clone()).ok_or_else(|| missing(name));
+        let id = kind.id.as_ref().map(|id| find(&id.column)).transpose()?;
+        let body = kind.body.as_deref().map(find).transpose()?;
+        let beside = |name: &str| Some(name) == id.as_deref() || Some(name) == body.as_deref();
+        let mut content: Vec<ContentColumn> = table
+            .columns
+            .iter()
+            .filter(|c| c.kind != ColumnType::RowVersion && !beside(&c.name))
+            .map(|c| {
+                let same = |p: &&str| p.eq_ignore_ascii_case(&c.name);
+                let named = kind.columns_named().find(same);
+                ContentColumn {
+                    name: named.unwrap_or(&c.name).to_owned(),
+                    server: c.name.clone(),
+                    kind: c.kind,
+                    nullable: c.nullable,
+                    carried: !kind.is_uncarried(named.unwrap_or(&c.name)),
+                    has_default: c.default.is_some(),
+                }
+            })
+            .collect();
+        content.sort_by(|a, b| a.name.cmp(&b.name));
+        let position = |name: &str| content.iter().position(|c| c.name == name);
+        let mut key = Vec::new();
+        for column in &kind.key {
+            match position(&column.column) {
+                Some(position) => key.push(position),
+                None if column.optional => {}
+                None => return Err(missing(&column.column)),
+            }
+        }
+        let filters =
+            kind.rows.iter().filter_map(|filter| position(&filter.column).map(|p| (p, filter))).collect();
+        let order = match &id {
+            Some(id) => vec![id.clone()],
+            None if !table.primary_key.is_empty() => table.primary_key.clone(),
+            None => key.iter().filter_map(|p| content.get(*p)).map(|c| c.server.clone()).collect(),
+        };
+        let table = table.name.clone();
+        Ok(Self { index, kind, table, id, body, content, key, order, filters })
+    }
+
+    /// The columns to read, in the order that [`super::Translation::read`] expects: id, body, content.
+    pub fn select(&self) -> Vec<&str> {
+        let content = self.content.iter().map(|c| c.server.as_str());
+        self.id.iter().chain(&self.body).map(String::as_str).chain(content).collect()
+    }
+
+    /// Finds a column of the content by its name in documents.
+    pub fn column(&self, name: &str) -> Option<&ContentColumn> {
+        self.content.iter().find(|c| c.name == name)
+    }
+
+    /// The columns of the key as the server spells them.
+    pub fn key_columns(&self) -> Vec<&str> {
+        self.key.iter().filter_map(|p| self.content.get(*p)).map(|c| c.server.as_str()).collect()
+    }
+
+    /// The values of the ordering columns in a selected row.
+    pub fn order_values(&self, row: &[Value]) -> Vec<Value> {
+        let select = self.select();
+        let positions = self.order.iter().map(|column| select.iter().position(|c| c == column));
+        positions.map(|p| p.and_then(|p| row.get(p)).cloned().unwrap_or_default()).collect()
+    }
+
+    /// What names a selected row on its server: its id, or its ordering columns where it has none.
+    pub fn row_id(&self, row: &[Value]) -> Id {
+        // The id is selected first.
+        if let (Some(_), Some(id)) = (&self.id, row.first()) {
+            return Id::of(id).unwrap_or_else(|| Id::Text(String::new()));
+        }
+        let values = self.order_values(row);
+        match values.as_slice() {
+            [one] => Id::of(one).unwrap_or_else(|| Id::Text(String::new())),
+            several => Id::Text(Key::new(several.to_vec()).map(|key| key.to_text()).unwrap_or_default()),
+        }
+    }
+
+    /// The values of the ordering columns that [`Layout::row_id`] named.
+    pub fn row_key(&self, id: &Id) -> Vec<Value> {
+        match id {
+            Id::Text(text) if self.order.len() > 1 => {
+                Key::parse(text).map(|key| key.parts().to_vec()).unwrap_or_default()
+            }
+            id => vec![id.to_value()],
+        }
+    }
+
+    /// A page of this kind's table.
+    pub fn page<'p>(
+        &'p self,
+        columns: &'p [&'p str],
+        order: &'p [&'p str],
+        after: Option<&'p [Value]>,
+    ) -> Page<'p> {
+        Page { table: &self.table, columns, order, after, max_rows: 1000, max_bytes: 4 << 20 }
+    }
+}
+
+impl Kind {
+    /// The names of columns that rules of the kind mention, as the model spells them.
+    pub(crate) fn columns_named(&self) -> impl Iterator<Item = &str> {
+        let places = self.references.iter().map(|r| &r.at);
+        let places = places.chain(self.secrets.iter().map(|s| &s.at));
+        let places = places.chain(self.derived.iter().map(|d| &d.at));
+        let places = places.chain(self.local.iter().map(|l| &l.at));
+        let places = places.chain(self.merges.iter().map(|m| &m.at));
+        let columns = places.filter_map(|at| at.column.as_deref());
+        let columns = columns.chain(self.key.iter().map(|k| k.column.as_str()));
+        columns.chain(self.rows.iter().map(|r| r.column.as_str()))
+    }
+
+    fn is_uncarried(&self, column: &str) -> bool {
+        let derived = self.derived.iter().map(|d| &d.at);
+        derived.chain(self.local.iter().map(|l| &l.at)).any(|at| at.column.as_deref() == Some(column))
+    }
+}
+
+/// The layouts of all kinds whose table a server has.
+#[derive(Debug, Clone)]
+pub struct Layouts<'m> {
+    /// The model.
+    pub model: &'m Model,
+    layouts: Vec<Option<Layout<'m>>>,
+}
+
+impl<'m> Layouts<'m> {
+    /// Lays a model over a server's tables.
+    ///
+    /// # Errors
+    /// [`TranslateError::Column`], for a table without its id, key or JSON column.
+    pub fn new(model: &'m Model, catalog: &Catalog) -> Result<Self, TranslateError> {
+        let layouts = model.kinds().iter().enumerate().map(|(index, kind)| {
+            catalog.table(&kind.table).map(|table| Layout::new(index, kind, table)).transpose()
+        });
+        Ok(Self { model, layouts: layouts.collect::<Result<_, _>>()? })
+    }
+
+    /// The layout of a kind, by its position in the model; `None` where the server lacks the table.
+    pub fn at(&self, index: usize) -> Option<&Layout<'m>> {
+        self.layouts.get(index).and_then(Option::as_ref)
+    }
+
+    /// The layouts that the server has, in the order of the model.
+    pub fn iter(&self) -> impl Iterator<Item = &Layout<'m>> {
+        self.layouts.iter().flatten()
+    }
+}

@@ -1,0 +1,327 @@
+//! From a server's ids to natural keys, looked up in batches and remembered within bounds.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::document::{Dangling, Key, KindName, Reference, Value};
+use crate::model::{Duplicates, Target};
+use crate::server::{Lookup, Reader, ServerError};
+
+use super::{Id, Layout, Layouts, TranslateError};
+
+/// How many names are remembered before all are forgotten: bounds the memory of a run at some tens of MiB.
+const REMEMBERED: usize = 100_000;
+
+/// How many ids one lookup asks for.
+const BATCH: usize = 500;
+
+/// What ids of a server mean.
+#[derive(Debug, Default)]
+pub struct Names {
+    known: HashMap<Target, HashMap<Id, Option<Arc<Key>>>>,
+    ordinals: HashMap<usize, HashMap<Id, i64>>,
+}
+
+/// A row's key columns as read, before its references are names.
+type RawKey = Vec<Value>;
+
+impl Names {
+    /// Makes room before a batch of work; never in the middle of one.
+    pub fn trim(&mut self) {
+        if self.known.values().map(HashMap::len).sum::<usize>() > REMEMBERED {
+            self.known.clear();
+        }
+    }
+
+    /// Says whether an id was looked up, whatever came of it.
+    pub fn knows(&self, target: Target, id: &Id) -> bool {
+        self.known.get(&target).is_some_and(|known| known.contains_key(id))
+    }
+
+    fn know(&mut self, target: Target, id: Id, key: Option<Arc<Key>>) {
+        self.known.entry(target).or_default().insert(id, key);
+    }
+
+    /// Returns the reference that an id means under one of the targets, if it was found.
+    pub fn get(&self, layouts: &Layouts<'_>, targets: &[Target], id: &Id) -> Option<Reference> {
+        targets.iter().find_map(|target| {
+            let key = self.known.get(target)?.get(id)?.as_ref()?;
+            let kind = layouts.model.target_name(*target)?.clone();
+            Some(Reference { kind, key: Key::clone(key) })
+        })
+    }
+
+    /// Looks up every id that is not known yet, and all that their keys run through.
+    ///
+    /// # Errors
+    /// [`TranslateError`], when the server fails or a row's key cannot be read.
+    pub fn learn(
+        &mut self,
+        reader: &mut dyn Reader,
+        layouts: &Layouts<'_>,
+        wanted: HashSet<(Target, Id)>,
+    ) -> Result<(), TranslateError> {
+        let mut rows: HashMap<(usize, Id), RawKey> = HashMap::new();
+        let mut asked: HashSet<(usize, Id)> = HashSet::new();
+        let mut parts: Vec<(Target, Id)> = Vec::new();
+        let mut queue: Vec<(usize, Id)> = Vec::new();
+        for (target, id) in wanted {
+            if self.knows(target, &id) {
+                continue;
+            }
+            match target {
+                Target::Kind(kind) => queue.push((kind, id)),
+                Target::Part { kind, part } => {
+                    if let Some(owner) = owner_of(layouts, kind, part, &id) {
+                        queue.push((kind, owner));
+                    }
+                    parts.push((target, id));
+                }
+            }
+        }
+        let mut order = Vec::new();
+        while !queue.is_empty() {
+            let mut by_kind: HashMap<usize, Vec<Id>> = HashMap::new();
+            for (kind, id) in queue.drain(..) {
+                if !self.knows(Target::Kind(kind), &id) && asked.insert((kind, id.clone())) {
+                    order.push((kind, id.clone()));
+                    by_kind.entry(kind).or_default().push(id);
+                }
+            }
+            for (kind, ids) in by_kind {
+                let Some(layout) = layouts.at(kind) else { continue };
+                for (id, raw) in fetch_keys(reader, layout, &ids)? {
+                    for (value, column) in raw.iter().zip(&layout.key) {
+                        queue.extend(self.nested(layouts, layout, *column, value));
+                    }
+                    rows.insert((kind, id), raw);
+                }
+            }
+        }
+        // A key is made after those it runs through.
+        let rank: HashMap<usize, usize> =
+            layouts.model.key_order().iter().enumerate().map(|(rank, kind)| (*kind, rank)).collect();
+        order.sort_by_key(|(kind, _)| rank.get(kind).copied());
+        for (kind, id) in order {
+            let key = match (rows.remove(&(kind, id.clone())), layouts.at(kind)) {
+                (Some(raw), Some(layout)) => {
+                    self.number(reader, layouts, layout)?;
+                    Some(Arc::new(self.key_of(layouts, layout, &id, raw)?))
+                }
+                _ => None,
+            };
+            self.know(Target::Kind(kind), id, key);
+        }
+        self.learn_parts(reader, layouts, parts)
+    }
+
+    fn nested(
+        &self,
+        layouts: &Layouts<'_>,
+        layout: &Layout<'_>,
+        column: usize,
+        value: &Value,
+    ) -> Vec<(usize, Id)> {
+        let targets = key_targets(layout, column);
+        let Some(id) = Id::of(value) else { return Vec::new() };
+        let is_id = value.as_text().is_none_or(|text| !layouts.model.is_verbatim(text));
+        targets.iter().filter(|_| is_id).map(|target| (target.kind(), id.clone())).collect()
+    }
+
+    fn key_of(
+        &self,
+        layouts: &Layouts<'_>,
+        layout: &Layout<'_>,
+        id: &Id,
+        raw: RawKey,
+    ) -> Result<Key, TranslateError> {
+        let mut parts = Vec::with_capacity(raw.len());
+        for (value, column) in raw.into_iter().zip(&layout.key) {
+            let targets = key_targets(layout, *column);
+            parts.push(match Id::of(&value) {
+                Some(inner) if !targets.is_empty() => match self.get(layouts, targets, &inner) {
+                    Some(reference) => Value::Ref(Box::new(reference)),
+                    None => dangling(layouts, targets, value),
+                },
+                _ => value,
+            });
+        }
+        self.finish_key(layout, id, parts)
+    }
+
+    /// Makes a document's key of its parts, numbered where the kind's keys are not unique.
+    pub fn finish_key(
+        &self,
+        layout: &Layout<'_>,
+        id: &Id,
+        mut parts: Vec<Value>,
+    ) -> Result<Key, TranslateError> {
+        if let Some(ordinal) = self.ordinals.get(&layout.index).and_then(|o| o.get(id)) {
+            parts.push(Value::Int(*ordinal));
+        }
+        Key::new(parts).map_err(|_| TranslateError::Key {
+            kind: layout.kind.name.clone(),
+            id: id.to_string(),
+            column: layout.key_columns().join(", "),
+            found: "a value of the wrong type",
+        })
+    }
+
+    /// Numbers the documents of a kind that share their key columns, once, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`ServerError`], when the table cannot be read.
+    pub fn number(
+        &mut self,
+        reader: &mut dyn Reader,
+        layouts: &Layouts<'_>,
+        layout: &Layout<'_>,
+    ) -> Result<(), ServerError> {
+        let Some(id) = &layout.id else { return Ok(()) };
+        if layout.kind.duplicates != Duplicates::Number || self.ordinals.contains_key(&layout.index) {
+            return Ok(());
+        }
+        let mut columns = vec![id.as_str()];
+        columns.extend(layout.key_columns());
+        let mut groups: HashMap<String, Vec<Id>> = HashMap::new();
+        let mut after: Option<Vec<Value>> = None;
+        loop {
+            let order = [id.as_str()];
+            let rows = reader.page(&layout.page(&columns, &order, after.as_deref()))?;
+            let Some(last) = rows.last() else { break };
+            after = last.first().map(|id| vec![id.clone()]);
+            for row in rows {
+                let Some((Some(id), parts)) = row.split_first().map(|(id, parts)| (Id::of(id), parts)) else {
+                    continue;
+                };
+                if let Ok(key) = Key::new(parts.to_vec()) {
+                    groups.entry(key.folded(layouts.model.collation)).or_default().push(id);
+                }
+            }
+        }
+        let mut ordinals = HashMap::new();
+        for mut ids in groups.into_values().filter(|ids| ids.len() > 1) {
+            ids.sort_by_key(id_order);
+            ordinals.extend(ids.into_iter().zip(1..).skip(1));
+        }
+        self.ordinals.insert(layout.index, ordinals);
+        Ok(())
+    }
+
+    fn learn_parts(
+        &mut self,
+        reader: &mut dyn Reader,
+        layouts: &Layouts<'_>,
+        parts: Vec<(Target, Id)>,
+    ) -> Result<(), TranslateError> {
+        let mut owners: HashMap<(usize, usize), HashSet<Id>> = HashMap::new();
+        for (target, id) in &parts {
+            if let Target::Part { kind, part } = target
+                && let Some(owner) = owner_of(layouts, *kind, *part, id)
+            {
+                owners.entry((*kind, *part)).or_default().insert(owner);
+            }
+        }
+        for ((kind, part), ids) in owners {
+            let (Some(layout), Some(rule)) =
+                (layouts.at(kind), layouts.model.kind_at(kind).and_then(|k| k.parts.get(part)))
+            else {
+                continue;
+            };
+            let (Some(id_column), Some(body_column)) = (&layout.id, &layout.body) else { continue };
+            let columns = [id_column.as_str(), body_column.as_str()];
+            let mut bodies = Vec::new();
+            let keys: Vec<Vec<Value>> = ids.iter().map(|id| vec![id.to_value()]).collect();
+            let by = [id_column.as_str()];
+            let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
+            reader.lookup(&lookup, &mut |_, row| bodies.push(row))?;
+            for row in bodies {
+                let [owner, Value::Text(body)] = row.as_slice() else { continue };
+                let Some(owner) = Id::of(owner) else { continue };
+                let Some(owner_key) = self
+                    .known
+                    .get(&Target::Kind(kind))
+                    .and_then(|known| known.get(&owner))
+                    .cloned()
+                    .flatten()
+                else {
+                    continue;
+                };
+                let body = super::read::parse_body(layout, &owner.to_string(), body)?;
+                let owner_ref = Value::Ref(Box::new(Reference {
+                    kind: layout.kind.name.clone(),
+                    key: Key::clone(&owner_key),
+                }));
+                rule.at.find(&body, &mut |element| {
+                    let Value::Map(map) = element else { return };
+                    let Some(id) = map.get(&rule.id).and_then(Id::of) else { return };
+                    let mut key = vec![owner_ref.clone()];
+                    key.extend(crate::model::pick(map, &rule.key));
+                    if let Ok(key) = Key::new(key) {
+                        self.know(Target::Part { kind, part }, id, Some(Arc::new(key)));
+                    }
+                });
+            }
+        }
+        for (target, id) in parts {
+            self.known.entry(target).or_default().entry(id).or_insert(None);
+        }
+        Ok(())
+    }
+}
+
+/// Ids in the order the server gave them out: numbers by value, text by its trailing number.
+pub fn id_order(id: &Id) -> (i64, String) {
+    match id {
+        Id::Int(number) => (*number, String::new()),
+        Id::Text(text) => {
+            let digits = text.bytes().rev().take_while(u8::is_ascii_digit).count();
+            let (head, tail) = text.split_at(text.len() - digits);
+            (tail.parse().unwrap_or(i64::MAX), head.to_owned())
+        }
+    }
+}
+
+fn key_targets<'l>(layout: &'l Layout<'_>, column: usize) -> &'l [Target] {
+    let Some(name) = layout.content.get(column).map(|c| c.name.as_str()) else { return &[] };
+    let reference = layout.kind.key.iter().find(|k| k.column == name).and_then(|k| k.reference);
+    reference.and_then(|r| layout.kind.references.get(r)).map_or(&[], |rule| rule.to.as_slice())
+}
+
+/// What stands for an id that names nothing on its server.
+pub fn dangling(layouts: &Layouts<'_>, targets: &[Target], id: Value) -> Value {
+    let kind = targets.first().and_then(|t| layouts.model.target_name(*t)).cloned();
+    Value::Dangling(Box::new(Dangling { kind: kind.unwrap_or_else(|| KindName::new("?")), id }))
+}
+
+/// The id of the document that owns a part, as the part's id tells it.
+pub fn owner_of(layouts: &Layouts<'_>, kind: usize, part: usize, id: &Id) -> Option<Id> {
+    let rule = layouts.model.kind_at(kind)?.parts.get(part)?;
+    match (&rule.new, id) {
+        (crate::model::NewPartId::Numbered(middle), Id::Text(text)) => {
+            text.rfind(middle.as_str()).and_then(|at| text.get(..at)).map(|owner| Id::Text(owner.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+fn fetch_keys(
+    reader: &mut dyn Reader,
+    layout: &Layout<'_>,
+    ids: &[Id],
+) -> Result<Vec<(Id, RawKey)>, TranslateError> {
+    let Some(id_column) = &layout.id else { return Ok(Vec::new()) };
+    let columns = layout.key_columns();
+    let by = [id_column.as_str()];
+    let mut found = Vec::new();
+    for ids in ids.chunks(BATCH) {
+        let keys: Vec<Vec<Value>> = ids.iter().map(|id| vec![id.to_value()]).collect();
+        let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
+        reader.lookup(&lookup, &mut |position, row| {
+            if let Some(id) = ids.get(position) {
+                found.push((id.clone(), row));
+            }
+        })?;
+    }
+    Ok(found)
+}

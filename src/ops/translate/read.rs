@@ -1,0 +1,455 @@
+//! From rows to documents in portable form.
+
+use std::collections::HashSet;
+
+use crate::crypto::{DecryptError, MasterKey, SecretBytes};
+use crate::document::{Document, KindName, Map, Place, Reference, SecretId, Step, Value, canonical, json};
+use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, SecretForm, Target};
+use crate::server::{Reader, Row};
+
+use super::names::{Names, dangling};
+use super::{Id, Layout, Layouts, TranslateError, Vault};
+
+/// No product's ids are longer (Octopus: 250 characters, four bytes each at the most); text that is needs no
+/// look-up to be known as text.
+const MAX_ID_BYTES: usize = 1000;
+
+/// How many secrets must fail, with none that decrypts, before the key is called wrong.
+const FAILURES: usize = 8;
+
+/// How the secrets of a server are read.
+#[derive(Debug, Clone, Copy)]
+pub enum ServerSecrets<'k> {
+    /// Decrypted with the server's master key, where there is one.
+    Read(Option<&'k MasterKey>),
+    /// Not at all: documents have markers only.
+    Mask,
+}
+
+/// A document in portable form, and what belongs to it beside its content.
+#[derive(Debug, Clone)]
+pub struct Portable {
+    /// The document.
+    pub document: Document,
+    /// The server's id; `Null` where the kind has none.
+    pub id: Value,
+    /// What names the row on its server ([`Layout::row_id`]).
+    pub row: Id,
+    /// References that named nothing on the server.
+    pub dangling: Vec<(Place, Value)>,
+    /// The row as it was read, for what a document leaves out: encrypted texts, part ids, local values.
+    pub raw: Raw,
+}
+
+/// A row as it was read.
+#[derive(Debug, Clone, Default)]
+pub struct Raw {
+    /// The encrypted texts of its secrets, by place.
+    pub ciphers: Vec<(Place, SecretId, String)>,
+    /// The ids of its parts: rule, position in the rule's list, id.
+    pub part_ids: Vec<(usize, usize, Value)>,
+    /// Its local values: rule, place, value.
+    pub local: Vec<(usize, Place, Value)>,
+}
+
+/// A reference of a row that leads to a document of the server.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    /// The position of the reference's rule in its kind.
+    pub rule: usize,
+    /// Where the reference stands.
+    pub place: Place,
+    /// The kind it leads to, by its position in the model.
+    pub kind: usize,
+    /// The id of the document; of the owner, for a reference to a part.
+    pub id: Id,
+}
+
+/// Reads rows of one server as documents.
+#[derive(Debug)]
+pub struct Translation<'m> {
+    /// How the kinds lie in the server's tables.
+    pub layouts: Layouts<'m>,
+    pub(super) names: Names,
+    secrets_read: usize,
+    failures: usize,
+    first_failure: Option<Failure>,
+}
+
+/// Where a secret did not decrypt.
+#[derive(Debug, Clone)]
+struct Failure {
+    kind: KindName,
+    id: String,
+    place: String,
+}
+
+impl Failure {
+    fn wrong_key(self) -> TranslateError {
+        TranslateError::WrongMasterKey { kind: self.kind, id: self.id, place: self.place }
+    }
+
+    fn damaged(self, reason: &'static str) -> TranslateError {
+        TranslateError::DamagedSecret { kind: self.kind, id: self.id, place: self.place, reason }
+    }
+}
+
+struct Parsed {
+    id: Value,
+    row: Id,
+    columns: Map,
+    body: Option<Value>,
+    local: Vec<(usize, Place, Value)>,
+}
+
+impl<'m> Translation<'m> {
+    /// Prepares to read a server whose tables are laid out so.
+    pub fn new(layouts: Layouts<'m>) -> Self {
+        Self { layouts, names: Names::default(), secrets_read: 0, failures: 0, first_failure: None }
+    }
+
+    /// Reads rows, selected by [`Layout::select`], as documents. Rows that are no documents of the kind
+    /// (its row conditions do not hold) are left out.
+    ///
+    /// # Errors
+    /// [`TranslateError`], naming kind and id.
+    pub fn read(
+        &mut self,
+        reader: &mut dyn Reader,
+        kind: usize,
+        rows: Vec<Row>,
+        secrets: ServerSecrets<'_>,
+        vault: &mut Vault,
+    ) -> Result<Vec<Portable>, TranslateError> {
+        self.names.trim();
+        let Some(layout) = self.layouts.at(kind).cloned() else { return Ok(Vec::new()) };
+        let parsed = rows.into_iter().map(|row| parse_row(&layout, row)).filter_map(Result::transpose);
+        let mut parsed = parsed.collect::<Result<Vec<_>, _>>()?;
+        let mut wanted = HashSet::new();
+        for row in &mut parsed {
+            self.gather(&layout, row, &mut |rule, _, id| {
+                let targets = layout.kind.references.get(rule).into_iter().flat_map(|r| &r.to);
+                let unknown = targets.filter(|target| !self.names.knows(**target, &id));
+                wanted.extend(unknown.map(|target| (*target, id.clone())));
+            });
+        }
+        self.names.learn(reader, &self.layouts, wanted)?;
+        self.names.number(reader, &self.layouts, &layout)?;
+        parsed.into_iter().map(|row| self.convert(&layout, row, secrets, vault)).collect()
+    }
+
+    /// Looks up what ids mean, to be asked with [`Translation::name`].
+    ///
+    /// # Errors
+    /// [`TranslateError`], when the server fails or a key cannot be read.
+    pub fn learn(
+        &mut self,
+        reader: &mut dyn Reader,
+        wanted: HashSet<(Target, Id)>,
+    ) -> Result<(), TranslateError> {
+        self.names.learn(reader, &self.layouts, wanted)
+    }
+
+    /// What an id means, if it was learnt and names something.
+    pub fn name(&self, targets: &[Target], id: &Id) -> Option<Reference> {
+        self.names.get(&self.layouts, targets, id)
+    }
+
+    /// Finds the references of rows, as ids: for each row (in order, rows that are no documents with none)
+    /// those that lead to a document of the server.
+    ///
+    /// # Errors
+    /// [`TranslateError`], naming kind and id.
+    pub fn follow(
+        &mut self,
+        reader: &mut dyn Reader,
+        kind: usize,
+        rows: Vec<Row>,
+    ) -> Result<Vec<Vec<Followed>>, TranslateError> {
+        self.names.trim();
+        let Some(layout) = self.layouts.at(kind).cloned() else { return Ok(Vec::new()) };
+        let mut wanted = HashSet::new();
+        let mut found = Vec::new();
+        for row in rows {
+            let mut ids = Vec::new();
+            if let Some(mut row) = parse_row(&layout, row)? {
+                self.gather(&layout, &mut row, &mut |rule, place, id| ids.push((rule, place.clone(), id)));
+            }
+            for (rule, _, id) in &ids {
+                let targets = layout.kind.references.get(*rule).into_iter().flat_map(|r| &r.to);
+                wanted.extend(targets.map(|target| (*target, id.clone())));
+            }
+            found.push(ids);
+        }
+        self.names.learn(reader, &self.layouts, wanted)?;
+        let lead = |(rule, place, id): (usize, Place, Id)| {
+            let targets = layout.kind.references.get(rule).map_or(&[][..], |r| r.to.as_slice());
+            let target = targets.iter().find(|t| self.name(&[**t], &id).is_some())?;
+            let id = match target {
+                Target::Kind(_) => id,
+                Target::Part { kind, part } => super::names::owner_of(&self.layouts, *kind, *part, &id)?,
+            };
+            Some(Followed { rule, place, kind: target.kind(), id })
+        };
+        Ok(found.into_iter().map(|ids| ids.into_iter().filter_map(lead).collect()).collect())
+    }
+
+    /// Says whether every secret was read; call when all rows are.
+    ///
+    /// # Errors
+    /// [`TranslateError::WrongMasterKey`], when some secrets and none of them decrypted.
+    pub fn finish(&mut self) -> Result<(), TranslateError> {
+        match self.first_failure.take() {
+            Some(failure) => Err(failure.wrong_key()),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows all ids that the reference rules of a kind find in a row. The row is only looked at.
+    fn gather(&self, layout: &Layout<'_>, row: &mut Parsed, see: &mut dyn FnMut(usize, &Place, Id)) {
+        let model = self.layouts.model;
+        let (columns, body) = (&mut row.columns, row.body.as_mut());
+        layout.kind.walk_references(columns, body, Direction::Up, &mut |rule, place, value| {
+            let Rule::Reference(index) = rule else { return Keep::Yes };
+            let Some(rule) = layout.kind.references.get(index) else { return Keep::Yes };
+            let mut text = |id: &str| {
+                if !model.is_verbatim(id) && id.len() <= MAX_ID_BYTES {
+                    see(index, place, Id::Text(id.to_owned()));
+                }
+            };
+            match (rule.form, &*value) {
+                (Form::Id, Value::Text(id)) => text(id),
+                (Form::Id, Value::Int(id)) => see(index, place, Id::Int(*id)),
+                (Form::Pipe, Value::Text(list)) => pieces(list, '|').for_each(text),
+                (Form::Comma, Value::Text(list)) if !model.is_verbatim(list) => {
+                    pieces(list, ',').for_each(text);
+                }
+                (Form::Keys, Value::Map(map)) => map.iter().for_each(|(id, _)| text(id)),
+                _ => {}
+            }
+            Keep::Yes
+        });
+    }
+
+    fn convert(
+        &mut self,
+        layout: &Layout<'m>,
+        row: Parsed,
+        secrets: ServerSecrets<'_>,
+        vault: &mut Vault,
+    ) -> Result<Portable, TranslateError> {
+        let Parsed { id, row, mut columns, mut body, local } = row;
+        let mut raw = Raw { local, ..Raw::default() };
+        let mut loose = Vec::new();
+        let mut failed = None;
+        let shown = shown_id(layout, &id, &columns);
+        layout.kind.walk(&mut columns, body.as_mut(), Direction::Up, &mut |rule, place, value| match rule {
+            Rule::Reference(index) => {
+                if let Some(rule) = layout.kind.references.get(index) {
+                    self.refer(rule, place, value, &mut loose);
+                }
+                Keep::Yes
+            }
+            Rule::Secret(index) => {
+                let form = layout.kind.secrets.get(index).map(|s| s.form);
+                let read = self.secret(layout, &shown, form, place, value, secrets, vault, &mut raw);
+                if let Err(error) = read {
+                    failed.get_or_insert(error);
+                }
+                Keep::Yes
+            }
+            Rule::PartId(index) => {
+                let position = place.steps().iter().rev().find_map(|step| match step {
+                    Step::Index(position) => Some(*position),
+                    Step::Member(_) => None,
+                });
+                raw.part_ids.push((index, position.unwrap_or(0), std::mem::take(value)));
+                Keep::No
+            }
+            Rule::Local(index) => {
+                raw.local.push((index, place.clone(), std::mem::take(value)));
+                Keep::No
+            }
+            Rule::Derived(_) => Keep::No,
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let parts = layout.key.iter().filter_map(|p| layout.content.get(*p));
+        let parts = parts.map(|c| columns.get(&c.name).cloned().unwrap_or_default()).collect();
+        let key = self.names.finish_key(layout, &Id::of(&id).unwrap_or(Id::Int(0)), parts)?;
+        let document = Document { kind: layout.kind.name.clone(), key, columns, body };
+        Ok(Portable { document, id, row, dangling: loose, raw })
+    }
+
+    fn refer(&self, rule: &ReferenceRule, place: &Place, value: &mut Value, loose: &mut Vec<(Place, Value)>) {
+        let model = self.layouts.model;
+        let targets = rule.to.as_slice();
+        let mut name = |id: Value| -> Value {
+            let Some(known) = Id::of(&id) else { return id };
+            if matches!(&known, Id::Text(text) if model.is_verbatim(text)) {
+                return id;
+            }
+            match self.names.get(&self.layouts, targets, &known) {
+                Some(reference) => Value::Ref(Box::new(reference)),
+                None if rule.maybe => id,
+                None => {
+                    let dangling = dangling(&self.layouts, targets, id);
+                    loose.push((place.clone(), dangling.clone()));
+                    dangling
+                }
+            }
+        };
+        match (rule.form, std::mem::take(value)) {
+            (Form::Id, id) => *value = name(id),
+            (Form::Pipe, Value::Text(text)) => {
+                // A set: its order is the order of ids on this server, and means nothing.
+                let list = pieces(&text, '|').map(|id| name(Value::from(id))).collect();
+                *value = Value::List(sorted_set(list));
+            }
+            (Form::Pipe, Value::Null) => *value = Value::List(Vec::new()),
+            (Form::Comma, Value::Text(text)) if !model.is_verbatim(&text) => {
+                *value = Value::List(pieces(&text, ',').map(|id| name(Value::from(id))).collect());
+            }
+            (Form::Keys, Value::Map(map)) => {
+                let pairs = map.into_iter();
+                let pairs =
+                    pairs.map(|(id, value)| Value::List(vec![name(Value::Text(id)), value])).collect();
+                *value = Value::List(sorted_set(pairs));
+            }
+            (_, other) => *value = other,
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one step of `convert`, which owns all of these")]
+    fn secret(
+        &mut self,
+        layout: &Layout<'_>,
+        id: &str,
+        form: Option<SecretForm>,
+        place: &Place,
+        value: &mut Value,
+        secrets: ServerSecrets<'_>,
+        vault: &mut Vault,
+        raw: &mut Raw,
+    ) -> Result<(), TranslateError> {
+        let Value::Text(text) = &*value else { return Ok(()) };
+        if text.is_empty() {
+            return Ok(());
+        }
+        let here = || Failure { kind: layout.kind.name.clone(), id: id.to_owned(), place: place.to_string() };
+        let key = match secrets {
+            ServerSecrets::Mask => {
+                *value = Value::Secret(SecretId::UNKNOWN);
+                return Ok(());
+            }
+            ServerSecrets::Read(key) => key,
+        };
+        if form == Some(SecretForm::Plain) {
+            let Value::Text(text) = std::mem::take(value) else { return Ok(()) };
+            *value = Value::Secret(vault.keep(SecretBytes::from(text.into_bytes())));
+            return Ok(());
+        }
+        let Some(key) = key else {
+            let Failure { kind, id, place } = here();
+            return Err(TranslateError::NeedMasterKey { kind, id, place });
+        };
+        const OTHERS: &str = "it does not decrypt, though others do";
+        match key.decrypt(text) {
+            Ok(plain) => {
+                self.secrets_read += 1;
+                // What failed before this one decrypted was no matter of the key.
+                if let Some(failure) = self.first_failure.take() {
+                    return Err(failure.damaged(OTHERS));
+                }
+                let secret = vault.keep(plain);
+                if let Value::Text(text) = std::mem::replace(value, Value::Secret(secret)) {
+                    raw.ciphers.push((place.clone(), secret, text));
+                }
+                Ok(())
+            }
+            Err(DecryptError::DoesNotDecrypt) if self.secrets_read == 0 => {
+                let first = self.first_failure.get_or_insert_with(here);
+                self.failures += 1;
+                *value = Value::Secret(SecretId::UNKNOWN);
+                if self.failures < FAILURES { Ok(()) } else { Err(first.clone().wrong_key()) }
+            }
+            Err(DecryptError::DoesNotDecrypt) => Err(here().damaged(OTHERS)),
+            Err(_) => Err(here().damaged("it is no encrypted text")),
+        }
+    }
+}
+
+fn parse_row(layout: &Layout<'_>, row: Row) -> Result<Option<Parsed>, TranslateError> {
+    let row_id = layout.row_id(&row);
+    let mut values = row.into_iter();
+    let id = match &layout.id {
+        None => Value::Null,
+        Some(_) => values
+            .next()
+            .filter(|id| Id::of(id).is_some())
+            .ok_or_else(|| TranslateError::NoId { kind: layout.kind.name.clone() })?,
+    };
+    let body = layout.body.as_ref().map(|_| values.next().unwrap_or_default());
+    let content: Vec<Value> = values.collect();
+    let passes = |(position, filter): &(usize, &crate::model::RowFilter)| {
+        content.get(*position).is_some_and(|value| filter.equals.contains(value))
+    };
+    if !layout.filters.iter().all(passes) {
+        return Ok(None);
+    }
+    let mut pairs = Vec::with_capacity(content.len());
+    let mut local = Vec::new();
+    for (column, value) in layout.content.iter().zip(content) {
+        if column.carried {
+            pairs.push((column.name.clone(), value));
+        } else if let Some(rule) =
+            layout.kind.local.iter().position(|l| l.at.column.as_deref() == Some(&column.name))
+        {
+            local.push((rule, Place::column(&column.name), value));
+        }
+    }
+    let columns = Map::from_pairs(pairs).unwrap_or_default();
+    let shown = shown_id(layout, &id, &columns);
+    let body = match body {
+        None | Some(Value::Null) => None,
+        Some(Value::Text(text)) => Some(parse_body(layout, &shown, &text)?),
+        Some(other) => {
+            let found = other.type_name();
+            return Err(TranslateError::NotJson { kind: layout.kind.name.clone(), id: shown, found });
+        }
+    };
+    Ok(Some(Parsed { id, row: row_id, columns, body, local }))
+}
+
+/// Reads a row's JSON.
+pub(super) fn parse_body(layout: &Layout<'_>, id: &str, text: &str) -> Result<Value, TranslateError> {
+    json::parse(text.as_bytes()).map_err(|source| TranslateError::Json {
+        kind: layout.kind.name.clone(),
+        id: id.to_owned(),
+        source,
+    })
+}
+
+/// What to call a row in a message: its id, or its key columns where it has none.
+fn shown_id(layout: &Layout<'_>, id: &Value, columns: &Map) -> String {
+    match Id::of(id) {
+        Some(id) => id.to_string(),
+        None => {
+            let parts = layout.key.iter().filter_map(|p| layout.content.get(*p));
+            let parts = parts.filter_map(|c| columns.get(&c.name).and_then(Id::of));
+            parts.map(|id| id.to_string()).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn pieces(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    text.split(separator).map(str::trim).filter(|piece| !piece.is_empty())
+}
+
+/// Brings a set into the order of its canonical bytes, each element once.
+fn sorted_set(mut list: Vec<Value>) -> Vec<Value> {
+    list.sort_by_cached_key(|value| canonical::encode_value(value).unwrap_or_default());
+    list.dedup();
+    list
+}

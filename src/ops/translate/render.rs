@@ -1,0 +1,318 @@
+//! From documents in portable form to rows of the target.
+
+use std::collections::HashMap;
+
+use crate::crypto::{MasterKey, SecretBytes};
+use crate::document::{Document, Place, SecretId, Value, json};
+use crate::model::{Direction, Form, Keep, LocalUpdate, NewPartId, Rule, SecretForm, Target};
+use crate::server::Row;
+
+use super::read::Raw;
+use super::{Id, Ids, Layout, Layouts, TranslateError, Vault};
+
+/// What the target has of a document that is updated: what stays as it is.
+#[derive(Debug, Clone)]
+pub struct Existing {
+    /// The document as the target has it.
+    pub document: Document,
+    /// Its row: encrypted texts, part ids, local values.
+    pub raw: Raw,
+}
+
+/// A row ready to be written.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// The columns, as the server spells them.
+    pub columns: Vec<String>,
+    /// Their values.
+    pub row: Row,
+}
+
+/// What rendering draws on.
+pub struct Renderer<'r, 'm> {
+    /// How the kinds lie in the target's tables.
+    pub layouts: &'r Layouts<'m>,
+    /// The target's ids.
+    pub ids: &'r Ids,
+    /// The secrets that the documents' markers lead to.
+    pub vault: &'r Vault,
+    /// The target's master key; not needed where nothing is encrypted.
+    pub master_key: Option<&'r MasterKey>,
+}
+
+impl Renderer<'_, '_> {
+    /// Renders a document as a row of its kind's table, with the id it has in the target.
+    ///
+    /// # Errors
+    /// [`TranslateError::Unmapped`] for a reference without an id (the plan should have stopped), or an
+    /// encryption that failed.
+    pub fn render(
+        &self,
+        layout: &Layout<'_>,
+        document: &Document,
+        id: Option<&Id>,
+        existing: Option<&Existing>,
+    ) -> Result<Rendered, TranslateError> {
+        let mut columns = document.columns.clone();
+        let mut body = document.body.clone();
+        let mut gathered: HashMap<usize, Vec<String>> = HashMap::new();
+        let mut ciphers: Vec<&(Place, SecretId, String)> =
+            existing.map(|e| e.raw.ciphers.iter().collect()).unwrap_or_default();
+        let mut failed = None;
+        self.parts(layout, document, id, existing, &mut body)?;
+        layout.kind.walk(&mut columns, body.as_mut(), Direction::Down, &mut |rule, place, value| {
+            let done = match rule {
+                Rule::Reference(index) => layout.kind.references.get(index).map_or(Ok(()), |rule| {
+                    self.refer(layout, rule.form, value, gathered.entry(index).or_default())
+                }),
+                Rule::Secret(index) => {
+                    let form = layout.kind.secrets.get(index).map(|s| s.form);
+                    self.secret(layout, form, place, value, &mut ciphers)
+                }
+                Rule::Derived(_) | Rule::Local(_) | Rule::PartId(_) => Ok(()),
+            };
+            if let Err(error) = done {
+                failed.get_or_insert(error);
+            }
+            Keep::Yes
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        for rule in &layout.kind.derived {
+            let mut ids: Vec<&str> = Vec::new();
+            for id in rule.from.iter().filter_map(|from| gathered.get(from)).flatten() {
+                if !ids.contains(&id.as_str()) {
+                    ids.push(id);
+                }
+            }
+            place_value(&rule.at, spell(rule.form, &ids), &mut columns, &mut body);
+        }
+        self.local(layout, existing, &mut columns, &mut body);
+        let mut rendered = Rendered { columns: Vec::new(), row: Vec::new() };
+        let mut put = |column: &str, value: Value| {
+            rendered.columns.push(column.to_owned());
+            rendered.row.push(value);
+        };
+        if let (Some(column), Some(id), None) = (&layout.id, id, existing) {
+            put(column, id.to_value());
+        }
+        if let Some(column) = &layout.body {
+            put(column, body.as_ref().map_or(Value::Null, |body| Value::Text(json::write(body))));
+        }
+        for column in &layout.content {
+            if let Some(value) = columns.remove(&column.name) {
+                put(&column.server, value);
+            }
+        }
+        Ok(rendered)
+    }
+
+    fn refer(
+        &self,
+        layout: &Layout<'_>,
+        form: Form,
+        value: &mut Value,
+        gathered: &mut Vec<String>,
+    ) -> Result<(), TranslateError> {
+        let mut name = |value: &Value| -> Result<Value, TranslateError> {
+            match value {
+                Value::Ref(reference) => match self.ids.id(self.layouts, reference) {
+                    Some(id) => {
+                        gathered.push(id.to_string());
+                        Ok(id.to_value())
+                    }
+                    None => Err(TranslateError::Unmapped {
+                        kind: layout.kind.name.clone(),
+                        wanted: reference.to_string(),
+                    }),
+                },
+                Value::Dangling(dangling) => Ok(dangling.id.clone()),
+                other => Ok(other.clone()),
+            }
+        };
+        match (form, &mut *value) {
+            (Form::Id, value) => *value = name(value)?,
+            (Form::Pipe | Form::Comma, Value::List(list)) => {
+                let ids = list.iter().map(&mut name).collect::<Result<Vec<_>, _>>()?;
+                let ids: Vec<String> = ids.iter().filter_map(Id::of).map(|id| id.to_string()).collect();
+                *value = spell(form, &ids.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+            (Form::Keys, Value::List(pairs)) => {
+                let mut map = crate::document::Map::new();
+                for pair in std::mem::take(pairs) {
+                    if let Value::List(pair) = pair
+                        && let Ok([key, value]) = <[Value; 2]>::try_from(pair)
+                        && let Some(id) = Id::of(&name(&key)?)
+                    {
+                        map.insert(id.to_string(), value);
+                    }
+                }
+                *value = Value::Map(map);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn secret(
+        &self,
+        layout: &Layout<'_>,
+        form: Option<SecretForm>,
+        place: &Place,
+        value: &mut Value,
+        ciphers: &mut Vec<&(Place, SecretId, String)>,
+    ) -> Result<(), TranslateError> {
+        let Value::Secret(secret) = *value else { return Ok(()) };
+        // A text is used for one place only: two places with one text would show that their values are equal.
+        let same = |c: &&(Place, SecretId, String)| c.1 == secret && secret != SecretId::UNKNOWN;
+        let kept = ciphers.iter().position(|c| same(c) && c.0 == *place);
+        if let Some(position) = kept.or_else(|| ciphers.iter().position(same)) {
+            *value = Value::Text(ciphers.remove(position).2.clone());
+            return Ok(());
+        }
+        let Some(plain) = self.vault.value(secret) else {
+            *value = Value::Null;
+            return Ok(());
+        };
+        let text = match (form, self.master_key) {
+            (Some(SecretForm::Plain), _) => String::from_utf8_lossy(plain.expose()).into_owned(),
+            (_, Some(key)) => encrypt(layout, key, plain)?,
+            (_, None) => {
+                return Err(TranslateError::NeedMasterKey {
+                    kind: layout.kind.name.clone(),
+                    id: "(new)".to_owned(),
+                    place: place.to_string(),
+                });
+            }
+        };
+        *value = Value::Text(text);
+        Ok(())
+    }
+
+    /// Gives the parts of a document their ids: those the target has, or new ones.
+    fn parts(
+        &self,
+        layout: &Layout<'_>,
+        document: &Document,
+        id: Option<&Id>,
+        existing: Option<&Existing>,
+        body: &mut Option<Value>,
+    ) -> Result<(), TranslateError> {
+        let failed = |source| TranslateError::Encrypt { kind: layout.kind.name.clone(), source };
+        for (index, rule) in layout.kind.parts.iter().enumerate() {
+            let Some(body) = body.as_mut() else { continue };
+            let Some(elements) = rule.at.elements_mut(body) else { continue };
+            let known = existing.map(|e| part_ids(&e.document, &e.raw, index, rule)).unwrap_or_default();
+            let mut known: Vec<Option<(&Value, &Value)>> =
+                known.iter().map(|(v, id)| Some((*v, *id))).collect();
+            let target = Target::Part { kind: layout.index, part: index };
+            for element in elements {
+                let Value::Map(map) = element else { continue };
+                let key = crate::model::pick(map, &rule.key);
+                let id_value = match (&rule.new, id) {
+                    (NewPartId::Numbered(_), Some(_)) => {
+                        let owner = crate::document::Reference {
+                            kind: document.kind.clone(),
+                            key: document.key.clone(),
+                        };
+                        let mut parts = vec![Value::Ref(Box::new(owner))];
+                        parts.extend(key);
+                        let named = crate::document::Key::new(parts).ok();
+                        let known = named.as_ref().and_then(|key| self.ids.get(target, key));
+                        match known {
+                            Some(super::Known::Found(Some(id))) => id.to_value(),
+                            _ => Value::Null,
+                        }
+                    }
+                    _ => {
+                        let same = |k: &Option<(&Value, &Value)>| {
+                            k.is_some_and(|(v, _)| matches!(v, Value::Map(m) if crate::model::pick(m, &rule.key) == key))
+                        };
+                        match known
+                            .iter()
+                            .position(same)
+                            .and_then(|p| known.get_mut(p))
+                            .and_then(Option::take)
+                        {
+                            Some((_, id)) => id.clone(),
+                            None => Value::Text(crate::crypto::random_guid().map_err(failed)?),
+                        }
+                    }
+                };
+                map.insert(rule.id.clone(), id_value);
+            }
+        }
+        Ok(())
+    }
+
+    fn local(
+        &self,
+        layout: &Layout<'_>,
+        existing: Option<&Existing>,
+        columns: &mut crate::document::Map,
+        body: &mut Option<Value>,
+    ) {
+        for (index, rule) in layout.kind.local.iter().enumerate() {
+            let kept = existing.and_then(|e| e.raw.local.iter().find(|(r, _, _)| *r == index));
+            let value = match (kept, existing, rule.update) {
+                (Some((_, _, Value::Int(n))), _, LocalUpdate::Increment) => {
+                    Some(Value::Int(n.saturating_add(1)))
+                }
+                (Some((_, _, value)), _, _) => Some(value.clone()),
+                (None, Some(_), _) => None,
+                (None, None, _) => rule.initial.clone(),
+            };
+            let there = rule.at.column.as_deref().is_none_or(|name| layout.column(name).is_some());
+            if let (Some(value), true) = (value, there) {
+                place_value(&rule.at, value, columns, body);
+            }
+        }
+    }
+}
+
+fn encrypt(layout: &Layout<'_>, key: &MasterKey, plain: &SecretBytes) -> Result<String, TranslateError> {
+    key.encrypt(plain).map_err(|source| TranslateError::Encrypt { kind: layout.kind.name.clone(), source })
+}
+
+/// The elements of a part rule in a document that was read, each with the id it was read with.
+pub fn part_ids<'e>(
+    document: &'e Document,
+    raw: &'e Raw,
+    rule_index: usize,
+    rule: &crate::model::Part,
+) -> Vec<(&'e Value, &'e Value)> {
+    let mut elements = Vec::new();
+    if let Some(body) = &document.body {
+        rule.at.find(body, &mut |element| elements.push(element));
+    }
+    let ids = raw.part_ids.iter().filter(|(rule, _, _)| *rule == rule_index);
+    ids.filter_map(|(_, position, id)| elements.get(*position).map(|e| (*e, id))).collect()
+}
+
+fn spell(form: Form, ids: &[&str]) -> Value {
+    match form {
+        Form::Comma => Value::Text(ids.join(",")),
+        Form::Pipe => Value::Text(format!("|{}|", ids.join("|"))),
+        Form::Id => ids.first().map_or(Value::Null, |id| Value::from(*id)),
+        Form::Keys => Value::Null,
+    }
+}
+
+fn place_value(
+    at: &crate::model::Pattern,
+    value: Value,
+    columns: &mut crate::document::Map,
+    body: &mut Option<Value>,
+) {
+    match &at.column {
+        Some(column) => {
+            columns.insert(column.clone(), value);
+        }
+        None => {
+            if let Some(body) = body {
+                at.set(body, value);
+            }
+        }
+    }
+}
