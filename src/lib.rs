@@ -13,11 +13,13 @@
 //! | L1 | [`bundle`] | the file format: writer, reader, verify |
 //! | L1 | [`server`] | the contract with servers: Reader, Server, Transaction; `sqlite` is the embedded one |
 //! | L2 | [`ops`] | what Sealift does, one verb a file |
+//! | L2 | [`demo`] | two made-up servers to try things on |
 //!
 //! A layer imports only the layers below it, never its neighbours.
 
 pub mod bundle;
 pub mod crypto;
+pub mod demo;
 pub mod document;
 pub mod model;
 pub mod ops;

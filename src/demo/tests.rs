@@ -1,0 +1,202 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+use crate::crypto::MasterKeySize;
+use crate::document::{Map, Value, json};
+use crate::model::{Direction, Form, Keep, Kind, Model, Rule};
+use crate::server::sqlite::{Schema, SqliteServer};
+use crate::server::{Page, Reader};
+
+const SPACES: &str = include_str!("../model/octopus-spaces.sql");
+const BEFORE_SPACES: &str = include_str!("../model/octopus-2018.sql");
+
+fn filled(folder: &Path, ddl: &str, site: Site) -> (SqliteServer, MasterKey, Counts) {
+    let path = folder.join(format!("{site:?}.sqlite"));
+    let mut server = SqliteServer::create(&path, Schema::Ddl(ddl)).unwrap();
+    let key = MasterKey::generate(MasterKeySize::Bits256).unwrap();
+    let counts = build(&mut server, site, &key, &DemoOptions::default()).unwrap();
+    (server, key, counts)
+}
+
+struct Found {
+    kind: usize,
+    id: String,
+    columns: Map,
+    body: Option<Value>,
+}
+
+fn read(reader: &mut dyn Reader, model: &Model) -> Vec<Found> {
+    let mut all = Vec::new();
+    for (index, kind) in model.kinds().iter().enumerate() {
+        let Some(table) = reader.catalog().table(&kind.table).cloned() else { continue };
+        let columns: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+        let page = Page {
+            table: &kind.table,
+            columns: &columns,
+            order: &["Id"],
+            after: None,
+            max_rows: 10_000,
+            max_bytes: usize::MAX,
+        };
+        for row in reader.page(&page).unwrap() {
+            let mut map = Map::new();
+            for (name, value) in columns.iter().zip(row) {
+                map.insert(*name, value);
+            }
+            let id = map.remove("Id").unwrap().as_text().unwrap().to_owned();
+            let body = map.remove("JSON").map(|b| json::parse(b.as_text().unwrap().as_bytes()).unwrap());
+            all.push(Found { kind: index, id, columns: map, body });
+        }
+    }
+    all
+}
+
+fn ids_at(form: Form, value: &Value) -> Vec<String> {
+    let split = |text: &str, by: char| {
+        text.split(by).map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect()
+    };
+    match (form, value) {
+        (Form::Id, Value::Text(text)) => vec![text.clone()],
+        (Form::Pipe, Value::Text(text)) => split(text, '|'),
+        (Form::Comma, Value::Text(text)) => split(text, ','),
+        (Form::Keys, Value::Map(map)) => map.iter().map(|(name, _)| name.to_owned()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Every reference leads to a document of the right kind, every secret decrypts, and no id stands where no rule
+/// sees it: the demonstration and the model agree about the product.
+fn agrees(server: &mut SqliteServer, key: &MasterKey) -> (usize, usize, BTreeSet<String>) {
+    let model = Model::octopus().unwrap();
+    let mut reader = server.read().unwrap();
+    let mut all = read(reader.as_mut(), &model);
+    let mut known: BTreeSet<(String, String)> =
+        all.iter().map(|d| (model.kinds()[d.kind].name.to_string(), d.id.clone())).collect();
+    for document in &all {
+        for part in &model.kinds()[document.kind].parts {
+            let Some(body) = &document.body else { continue };
+            part.at.find(body, &mut |element| {
+                if let Value::Map(map) = element
+                    && let Some(id) = map.get(&part.id).and_then(Value::as_text)
+                {
+                    known.insert((part.name.to_string(), id.to_owned()));
+                }
+            });
+        }
+    }
+    let ids: BTreeSet<String> = known.iter().map(|(_, id)| id.clone()).collect();
+    let (mut references, mut secrets, mut kinds_seen) = (0, 0, BTreeSet::new());
+    for document in &mut all {
+        let kind: &Kind = &model.kinds()[document.kind];
+        let mut related = BTreeSet::new();
+        let mut derived = None;
+        let id = document.id.clone();
+        kind.walk(&mut document.columns, document.body.as_mut(), Direction::Up, &mut |rule, place, value| {
+            match rule {
+                Rule::Reference(index) => {
+                    let rule = &kind.references[index];
+                    for target in ids_at(rule.form, value) {
+                        let found = rule.to.iter().any(|t| {
+                            known.contains(&(model.target_name(*t).unwrap().to_string(), target.clone()))
+                        });
+                        let verbatim = model.is_verbatim(&target);
+                        assert!(found || verbatim || rule.maybe, "{} {id} {place}: {target}", kind.name);
+                        if found {
+                            references += 1;
+                            kinds_seen.insert(rule.at.text.clone());
+                            if place.column_name().is_none() {
+                                related.insert(target);
+                            }
+                            *value = Value::Null;
+                        }
+                    }
+                }
+                Rule::Secret(index) => {
+                    if kind.secrets[index].form == crate::model::SecretForm::Encrypted && !value.is_null() {
+                        key.decrypt(value.as_text().unwrap()).unwrap();
+                    }
+                    secrets += usize::from(!value.is_null());
+                    *value = Value::Null;
+                }
+                Rule::Derived(index) => {
+                    derived = Some((kind.derived[index].from.len(), ids_at(Form::Pipe, value)));
+                    *value = Value::Null;
+                }
+                Rule::PartId(_) => *value = Value::Null,
+                Rule::Local(_) => {}
+            }
+            Keep::Yes
+        });
+        if let Some((from, listed)) = derived
+            && from > 1
+        {
+            let missing: Vec<_> = related.iter().filter(|id| !listed.contains(id)).collect();
+            assert!(
+                missing.is_empty() || kind.name.as_str() != "VariableSet",
+                "{id} does not list {missing:?}"
+            );
+        }
+        let mut undeclared = |place: &crate::document::Place, value: &Value| {
+            if let Value::Text(text) = value {
+                assert!(!ids.contains(text), "{} {id} {place}: {text} is seen by no rule", kind.name);
+            }
+        };
+        let document = crate::document::Document {
+            kind: kind.name.clone(),
+            key: crate::document::Key::name(&id),
+            columns: document.columns.clone(),
+            body: document.body.clone(),
+        };
+        document.visit(&mut undeclared);
+    }
+    (references, secrets, kinds_seen)
+}
+
+#[test]
+fn both_sites_fill_both_generations_and_agree_with_the_model() {
+    for ddl in [SPACES, BEFORE_SPACES] {
+        for site in [Site::Build, Site::Production] {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut server, key, counts) = filled(folder.path(), ddl, site);
+            assert!(counts.documents > 140 && counts.secrets > 50, "{counts:?}");
+            let (references, secrets, rules) = agrees(&mut server, &key);
+            assert!(references > 400 && secrets > 50 && rules.len() > 40, "{references} {secrets} {rules:?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_with_documents_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, key, _) = filled(folder.path(), SPACES, Site::Build);
+    let again = build(&mut server, Site::Build, &key, &DemoOptions::default());
+    assert!(matches!(again, Err(DemoError::NotEmpty(_))));
+}
+
+#[test]
+fn equal_seeds_give_equal_rows_but_for_the_secrets() {
+    let model = Model::octopus().unwrap();
+    let texts: Vec<Vec<String>> = (0..2)
+        .map(|_| {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut server, _, _) = filled(folder.path(), SPACES, Site::Build);
+            let mut reader = server.read().unwrap();
+            let mut all = read(reader.as_mut(), &model);
+            all.iter_mut()
+                .map(|d| {
+                    let kind = &model.kinds()[d.kind];
+                    kind.walk(&mut d.columns, d.body.as_mut(), Direction::Up, &mut |rule, _, value| {
+                        if matches!(rule, Rule::Secret(_)) {
+                            *value = Value::Null;
+                        }
+                        Keep::Yes
+                    });
+                    let columns: Vec<_> = d.columns.iter().filter(|(n, _)| *n != "DataVersion").collect();
+                    format!("{} {columns:?} {:?}", d.id, d.body)
+                })
+                .collect()
+        })
+        .collect();
+    assert_eq!(texts[0], texts[1]);
+}
