@@ -1,0 +1,79 @@
+//! The command line: names, arguments and help of every command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+use crate::exit;
+
+/// Carries configuration between SQL Server databases in one portable, verifiable, encrypted file.
+///
+/// A SERVER is sqlite:PATH, an embedded server. A FILE is a bundle that `sealift export` made.
+#[derive(Debug, Parser)]
+#[command(name = "sealift", version, after_help = exit::TABLE, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Print one JSON object to standard output instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Describe the product by this model file instead of the built-in one (Octopus Deploy)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+}
+
+/// Where a bundle's password comes from.
+#[derive(Debug, Args)]
+pub struct PasswordArgs {
+    /// Read the bundle's password from this file (else SEALIFT_PASSWORD, else a prompt)
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// Where a server's master key comes from.
+#[derive(Debug, Args)]
+pub struct MasterKeyArgs {
+    /// Read the server's master key from this file (else SEALIFT_MASTER_KEY)
+    #[arg(long, value_name = "FILE")]
+    pub master_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make an empty embedded server
+    Init(commands::init::InitArgs),
+    /// Write a server's documents into a bundle
+    Export(commands::export::ExportArgs),
+    /// Write chosen projects and all they need into a bundle
+    PartialExport(commands::export::ExportArgs),
+    /// Check a bundle: every byte, and with the password every secret
+    Verify(commands::verify::VerifyArgs),
+    /// Say what a bundle is: product, counts, roots, protection, notices
+    Info(commands::look::InfoArgs),
+    /// List the documents of a bundle
+    List(commands::look::ListArgs),
+    /// Show one document of a bundle, secrets masked
+    Show(commands::look::ShowArgs),
+    /// Show exactly what an import would change
+    Plan(commands::plan::PlanArgs),
+    /// Import a bundle into a server, in one transaction
+    Import(commands::import::ImportArgs),
+    /// Show what differs between two bundles or servers
+    Diff(commands::diff::DiffArgs),
+    /// Make two servers and carry a configuration from one to the other
+    Demo(commands::demo::DemoArgs),
+    /// List the kinds of the model, or print the built-in model file
+    Model(commands::model::ModelArgs),
+    /// Print a completion script for a shell
+    Completions(commands::manual::CompletionsArgs),
+    /// Write the manual pages into a folder
+    Man(commands::manual::ManArgs),
+}

@@ -1,0 +1,240 @@
+//! `demo`: two servers, one configuration carried from the one to the other, in plain words.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sealift::bundle::{self, Header, Limits, Protection, Writer, WriterOptions};
+use sealift::crypto::{Envelope, KdfLimits, KdfParams, MasterKey, MasterKeySize, Password, random_guid};
+use sealift::demo::{self, DemoOptions, Site};
+use sealift::model::{Model, OCTOPUS_SPACES_SQL};
+use sealift::ops::translate::ServerSecrets;
+use sealift::ops::{self, ExportOptions, ImportOptions, Keys, Outcome};
+use sealift::plan::{Action, Plan};
+use sealift::server::Server;
+use sealift::server::sqlite::{Schema, SqliteServer};
+use serde_json::json;
+
+use super::render;
+use crate::cli::Common;
+use crate::exit::{Exit, Failure};
+use crate::ui;
+use crate::ui::say;
+
+/// A project of the demo that only one space has.
+const A_PROJECT: &str = "Order Service";
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The folder to make; it must not exist
+    #[arg(value_name = "DIR", default_value = "sealift-demo")]
+    folder: PathBuf,
+}
+
+/// Prints the story, unless the answer is wanted as JSON.
+struct Story {
+    quiet: bool,
+    chapter: usize,
+}
+
+impl Story {
+    fn chapter(&mut self, title: &str) -> Result<(), Failure> {
+        self.chapter += 1;
+        if !self.quiet {
+            say!("\n{}. {title}", self.chapter);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, text: impl AsRef<str>) -> Result<(), Failure> {
+        if !self.quiet {
+            say!("   {}", text.as_ref());
+        }
+        Ok(())
+    }
+}
+
+/// One of the two servers.
+struct Shop {
+    server: SqliteServer,
+    path: PathBuf,
+    key: MasterKey,
+    documents: u64,
+}
+
+fn write_secret(path: &Path, text: &[u8]) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text)?;
+    file.write_all(b"\n")?;
+    Ok(())
+}
+
+fn make(folder: &Path, name: &str, site: Site, size: MasterKeySize) -> Result<Shop, Failure> {
+    let failed = |e: sealift::crypto::CryptoError| Failure::new(Exit::Failed, e.to_string());
+    let path = folder.join(format!("{name}.sqlite"));
+    let key = MasterKey::generate(size).map_err(failed)?;
+    write_secret(&folder.join(format!("{name}.key")), key.to_base64().expose())?;
+    let mut server = SqliteServer::create(&path, Schema::Ddl(OCTOPUS_SPACES_SQL))?;
+    let counts = demo::build(&mut server, site, &key, &DemoOptions::default())?;
+    Ok(Shop { server, path, key, documents: counts.documents })
+}
+
+pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
+    let folder = &args.folder;
+    std::fs::create_dir(folder).map_err(|e| {
+        let failure = Failure::new(Exit::Failed, format!("cannot make the folder {}: {e}", folder.display()));
+        failure.hint("name a folder that does not exist yet: sealift demo DIR")
+    })?;
+    let mut story = Story { quiet: common.json, chapter: 0 };
+    let progress = ui::Bars::new();
+    let model = Model::octopus()?;
+
+    story.chapter("Two servers")?;
+    let mut build = make(folder, "build", Site::Build, MasterKeySize::Bits128)?;
+    let mut production = make(folder, "production", Site::Production, MasterKeySize::Bits256)?;
+    story.tell(format!(
+        "{} is where the team works: {} documents.",
+        build.path.display(),
+        build.documents
+    ))?;
+    story.tell(format!(
+        "{} is production: {} documents, some of the same names, other ids, another master key.",
+        production.path.display(),
+        production.documents
+    ))?;
+
+    story.chapter("Export: the configuration leaves the build server as one file")?;
+    let password = random_guid().map_err(|e| Failure::new(Exit::Failed, e.to_string()))?;
+    write_secret(&folder.join("password"), password.as_bytes())?;
+    let password = Password::new(password)?;
+    let file = folder.join("build.sealift");
+    let (envelope, key) = Envelope::create(&password, KdfParams::default())
+        .map_err(|e| Failure::new(Exit::Failed, e.to_string()))?;
+    let summary = {
+        let mut reader = build.server.read()?;
+        let header =
+            Header::new(model.name.clone(), model.digest, ops::product_version(&mut *reader, &model)?);
+        let options =
+            WriterOptions { protection: Protection::Password { envelope, key }, ..WriterOptions::default() };
+        let writer = Writer::create(&file, header, options)?;
+        let wanted = ExportOptions {
+            roots: vec![],
+            exclude: vec![],
+            only: vec![],
+            history: true,
+            secrets: ServerSecrets::Read(Some(&build.key)),
+        };
+        ops::export(&mut *reader, &model, writer, &wanted, &progress)?.summary
+    };
+    progress.clear();
+    story.tell(format!(
+        "{}: {} documents and {} secrets in {}; the secrets are sealed under a password of their own.",
+        file.display(),
+        summary.documents,
+        summary.secrets,
+        ui::bytes(summary.file_bytes)
+    ))?;
+    story.tell(format!("content root {}", summary.content_root))?;
+
+    story.chapter("Verify: what was carried is what was written")?;
+    let report =
+        bundle::verify(&file, Some(&password), &Limits::default(), &KdfLimits::default(), &progress)?;
+    progress.clear();
+    if !report.findings.is_empty() {
+        return Err(Failure::new(Exit::Damaged, format!("{} is damaged", file.display())));
+    }
+    story
+        .tell(format!("every byte is as it was written, and all {} secrets open.", report.secrets_opened))?;
+
+    story.chapter("Plan: what would change in production")?;
+    let bundle = super::open_bundle(&file, &progress)?;
+    let key = bundle.unlock(&password, &KdfLimits::default())?;
+    let seen = super::plan::seen_key()?;
+    let keys = Keys { bundle: Some(&key), master: Some(&production.key), seen: &seen };
+    let options = ImportOptions { overwrite: true, ..ImportOptions::default() };
+    let plan = ops::plan(&bundle, &mut *production.server.read()?, &model, keys, options, &progress)?;
+    progress.clear();
+    if !common.json {
+        render::print_plan(&plan)?;
+    }
+    refuse_findings(&plan)?;
+
+    story.chapter("Import: one transaction, all of it or nothing")?;
+    let outcome =
+        ops::import(&bundle, &mut production.server, &model, keys, Some(&plan), false, options, &progress)?;
+    progress.clear();
+    let Outcome::Applied(applied) = outcome else {
+        return Err(Failure::new(Exit::Failed, "the import of the demo was not applied"));
+    };
+    story.tell(format!(
+        "committed: {} created, {} updated, {} merged, {} were the same.",
+        applied.count(Action::Create),
+        applied.count(Action::Update),
+        applied.count(Action::Merge),
+        applied.count(Action::Unchanged)
+    ))?;
+
+    story.chapter("Proof: the same plan again")?;
+    let second = ops::plan(&bundle, &mut *production.server.read()?, &model, keys, options, &progress)?;
+    progress.clear();
+    refuse_findings(&second)?;
+    if !second.is_empty() {
+        return Err(Failure::new(Exit::Failed, "a second plan is not empty"));
+    }
+    story
+        .tell(format!("nothing left to do: all {} documents are as the file says.", second.entries.len()))?;
+
+    if common.json {
+        super::print_json(&json!({
+            "folder": folder.display().to_string(),
+            "documents": summary.documents,
+            "secrets": summary.secrets,
+            "content_root": summary.content_root.to_string(),
+            "imported": render::counts_json(&applied),
+            "second_plan_empty": true,
+        }))?;
+    } else {
+        advice(folder)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn refuse_findings(plan: &Plan) -> Result<(), Failure> {
+    match plan.findings.first() {
+        None => Ok(()),
+        Some(finding) => Err(Failure::new(Exit::Refused, render::finding_line(finding))),
+    }
+}
+
+fn advice(folder: &Path) -> Result<(), Failure> {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let (file, password) = (at("build.sealift"), at("password"));
+    say!("\nTo look around:");
+    say!("   sealift info {file}");
+    say!("   sealift list {file} Project");
+    say!("   sealift show {file} VariableSet \"{}\"", A_PROJECT);
+    say!("   sealift diff sqlite:{} sqlite:{}", at("build.sqlite"), at("production.sqlite"));
+    say!("   sealift verify {file} --password-file {password}");
+    say!("To carry a single project into a new server:");
+    say!("   sealift init sqlite:{}", at("new.sqlite"));
+    say!(
+        "   sealift partial-export sqlite:{} --project \"{}\" -o {} --master-key-file {} --password-file {password}",
+        at("build.sqlite"),
+        A_PROJECT,
+        at("one.sealift"),
+        at("build.key")
+    );
+    say!("   sealift list {} --why", at("one.sealift"));
+    say!(
+        "   sealift import {} --to sqlite:{} --master-key-file {} --password-file {password}",
+        at("one.sealift"),
+        at("new.sqlite"),
+        at("production.key")
+    );
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! `diff`: what differs between two bundles or servers.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sealift::document::json as document_json;
+use sealift::model::Model;
+use sealift::ops::translate::ServerSecrets;
+use sealift::ops::{self, Difference, Side};
+use sealift::plan::Action;
+use sealift::progress::Progress;
+use sealift::server;
+use serde_json::json;
+
+use super::render;
+use crate::cli::Common;
+use crate::exit::{Exit, Failure};
+use crate::secrets;
+use crate::ui::{self, shown};
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// A bundle, or a server: sqlite:PATH
+    #[arg(value_name = "LEFT")]
+    left: String,
+    /// A bundle, or a server: sqlite:PATH
+    #[arg(value_name = "RIGHT")]
+    right: String,
+    /// Password or master key of the left side, from this file; secrets are compared where both are given
+    #[arg(long, value_name = "FILE")]
+    left_key_file: Option<PathBuf>,
+    /// Password or master key of the right side, from this file
+    #[arg(long, value_name = "FILE")]
+    right_key_file: Option<PathBuf>,
+}
+
+pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
+    let model = super::load_model(common)?;
+    let progress = ui::Bars::new();
+    let folder = tempfile::tempdir()?;
+    let open = |text: &str, key: Option<&Path>| side(text, key, &model, folder.path(), &progress);
+    let left = open(&args.left, args.left_key_file.as_deref())?;
+    let right = open(&args.right, args.right_key_file.as_deref())?;
+    let report = ops::diff(&left, &right, &model, &progress)?;
+    progress.clear();
+    if common.json {
+        let entries: Vec<_> = report
+            .entries
+            .iter()
+            .map(|entry| {
+                let (word, changes) = match &entry.difference {
+                    Difference::OnlyLeft => ("only-left", Vec::new()),
+                    Difference::OnlyRight => ("only-right", Vec::new()),
+                    Difference::Changed(changes) => {
+                        ("changed", changes.iter().map(render::change_json).collect())
+                    }
+                };
+                json!({
+                    "kind": entry.kind.as_str(),
+                    "key": document_json::describe_key(&entry.key),
+                    "difference": word,
+                    "changes": changes,
+                })
+            })
+            .collect();
+        super::print_json(&json!({
+            "equal": report.equal,
+            "different": report.entries.len(),
+            "secrets_not_compared": report.secrets_not_compared,
+            "documents": entries,
+        }))?;
+    } else {
+        print(&report)?;
+    }
+    Ok(if report.entries.is_empty() { Exit::Done } else { Exit::Differences })
+}
+
+fn print(report: &ops::DiffReport) -> Result<(), Failure> {
+    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    let mut last = "";
+    for entry in &report.entries {
+        if last != entry.kind.as_str() {
+            last = entry.kind.as_str();
+            writeln!(out, "{}", shown(last))?;
+        }
+        let (sign, style) = match &entry.difference {
+            Difference::OnlyLeft => ("only left ", ui::action_style(Action::Skip)),
+            Difference::OnlyRight => ("only right", ui::action_style(Action::Create)),
+            Difference::Changed(_) => ("differs   ", ui::action_style(Action::Update)),
+        };
+        writeln!(out, "  {style}{sign}{style:#} {}", shown(&entry.key.to_string()))?;
+        if let Difference::Changed(changes) = &entry.difference {
+            for change in changes {
+                writeln!(out, "      {}", render::change(change))?;
+            }
+        }
+    }
+    writeln!(out, "{} documents differ, {} are equal", report.entries.len(), report.equal)?;
+    if report.secrets_not_compared > 0 {
+        writeln!(
+            out,
+            "{} secrets were not compared: --left-key-file and --right-key-file give what opens them",
+            report.secrets_not_compared
+        )?;
+    }
+    Ok(())
+}
+
+fn side(
+    text: &str,
+    key_file: Option<&Path>,
+    model: &Model,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<Side, Failure> {
+    match super::server_or_path(text)? {
+        Ok(address) => {
+            let key = match key_file {
+                Some(_) => secrets::master_key(key_file)?,
+                None => None,
+            };
+            let read = if key.is_some() { ServerSecrets::Read(key.as_ref()) } else { ServerSecrets::Mask };
+            let mut server = server::open(&address)?;
+            Ok(ops::server_side(&mut *server.read()?, model, read, folder, progress)?)
+        }
+        Err(path) => {
+            let bundle = super::open_bundle(&path, progress)?;
+            let key = match key_file {
+                Some(_) if bundle.info().sealed > 0 => {
+                    Some(super::unlock_with(&bundle, &secrets::password(key_file)?)?)
+                }
+                _ => None,
+            };
+            Ok(Side { bundle, key })
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! `export` and `partial-export`: a server's documents into a bundle.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sealift::bundle::{Header, Limits, Protection, UncheckedBundle, Writer, WriterOptions};
+use sealift::crypto::{Envelope, KdfLimits, KdfParams};
+use sealift::ops::translate::ServerSecrets;
+use sealift::ops::{self, ExportOptions, ExportReport, Root};
+use serde_json::json;
+
+use crate::cli::{Common, MasterKeyArgs, PasswordArgs};
+use crate::exit::{Exit, Failure};
+use crate::ui::say;
+use crate::{secrets, ui};
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The server to read: sqlite:PATH
+    #[arg(value_name = "SERVER")]
+    server: String,
+    /// The bundle to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Export this project and all it needs (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    project: Vec<String>,
+    /// Export the projects of this group and all they need (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    project_group: Vec<String>,
+    /// Export the document KIND/NAME of any kind and all it needs (may be given several times)
+    #[arg(long, value_name = "KIND/NAME")]
+    include: Vec<String>,
+    /// Leave out a kind (may be given several times)
+    #[arg(long, value_name = "KIND")]
+    exclude: Vec<String>,
+    /// Take only this kind (may be given several times)
+    #[arg(long, value_name = "KIND")]
+    only: Vec<String>,
+    /// Leave out kinds that are history: releases, deployments, events
+    #[arg(long)]
+    no_history: bool,
+    /// Export without the values of secrets; no password and no master key are needed
+    #[arg(long)]
+    no_secrets: bool,
+    /// Overwrite the output if it exists; secrets that did not change keep their encrypted bytes
+    #[arg(short, long)]
+    force: bool,
+    /// Keep the encrypted bytes of secrets that are the same in this earlier bundle (same password)
+    #[arg(long, value_name = "FILE")]
+    previous: Option<PathBuf>,
+    /// Memory for deriving the key from the password, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=1024))]
+    kdf_memory: u32,
+    #[command(flatten)]
+    password: PasswordArgs,
+    #[command(flatten)]
+    master_key: MasterKeyArgs,
+}
+
+pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Failure> {
+    let roots = roots(args)?;
+    if partial && roots.is_empty() {
+        return Err(Failure::new(Exit::Usage, "partial-export needs a project to start from")
+            .hint("name one with --project NAME or --project-group NAME, or take everything with `export`"));
+    }
+    let model = super::load_model(common)?;
+    let mut server = super::open_server(&args.server)?;
+    if args.output.exists() && !args.force {
+        return Err(Failure::new(Exit::Failed, format!("{} exists already", args.output.display()))
+            .hint("--force overwrites it"));
+    }
+    let progress = ui::Bars::new();
+    let master_key = secrets::master_key(args.master_key.master_key_file.as_deref())?;
+    let read = if args.no_secrets { ServerSecrets::Mask } else { ServerSecrets::Read(master_key.as_ref()) };
+    let mut options = WriterOptions { force: args.force, ..WriterOptions::default() };
+    if !args.no_secrets {
+        protect(args, &mut options)?;
+    }
+    let mut reader = server.read()?;
+    let version = ops::product_version(&mut *reader, &model)?;
+    let header = Header::new(model.name.clone(), model.digest, version);
+    let writer = Writer::create(&args.output, header, options)?;
+    let wanted = ExportOptions {
+        roots,
+        exclude: args.exclude.clone(),
+        only: args.only.clone(),
+        history: !args.no_history,
+        secrets: read,
+    };
+    let report = ops::export(&mut *reader, &model, writer, &wanted, &progress)?;
+    progress.clear();
+    show(common, &args.output, &report)?;
+    Ok(Exit::Done)
+}
+
+fn roots(args: &ExportArgs) -> Result<Vec<Root>, Failure> {
+    let mut roots: Vec<Root> = Vec::new();
+    for name in &args.project {
+        roots.push(Root::Named { kind: "Project".to_owned(), name: name.clone() });
+    }
+    for name in &args.project_group {
+        let (kind, of) = ("Project".to_owned(), "ProjectGroup".to_owned());
+        roots.push(Root::Members { kind, of, name: name.clone() });
+    }
+    for text in &args.include {
+        let Some((kind, name)) = text.split_once('/') else {
+            return Err(Failure::new(Exit::Usage, format!("{text:?} is not KIND/NAME")));
+        };
+        roots.push(Root::Named { kind: kind.to_owned(), name: name.to_owned() });
+    }
+    Ok(roots)
+}
+
+/// Sets up the sealing of secrets: with a new key, or with that of an earlier bundle so that what did not
+/// change keeps its bytes.
+fn protect(args: &ExportArgs, options: &mut WriterOptions) -> Result<(), Failure> {
+    let file = args.password.password_file.as_deref();
+    let earlier = match &args.previous {
+        Some(path) => Some(path.clone()),
+        None if args.force && args.output.exists() => Some(args.output.clone()),
+        None => None,
+    };
+    if let Some(path) = earlier {
+        let found = earlier_bundle(&path, args, options);
+        match (found, &args.previous) {
+            (Ok(true), _) => return Ok(()),
+            (Err(failure), Some(_)) => return Err(failure),
+            (Ok(false), Some(_)) => {
+                let text = format!("{} holds no secrets whose bytes could be kept", path.display());
+                return Err(Failure::new(Exit::Usage, text));
+            }
+            // What is merely overwritten may be anything.
+            (Ok(false) | Err(_), None) => {}
+        }
+    }
+    let password = secrets::new_password(file)?;
+    let params = KdfParams { memory_kib: args.kdf_memory * 1024, ..KdfParams::default() };
+    let (envelope, key) = Envelope::create(&password, params)
+        .map_err(|e| Failure::new(Exit::Failed, format!("cannot make a key: {e}")))?;
+    options.protection = Protection::Password { envelope, key };
+    Ok(())
+}
+
+fn earlier_bundle(path: &Path, args: &ExportArgs, options: &mut WriterOptions) -> Result<bool, Failure> {
+    let progress = ui::Bars::new();
+    let bundle = UncheckedBundle::open(path, &Limits::default())?.check(&progress)?;
+    let Some(envelope) = bundle.envelope().cloned() else { return Ok(false) };
+    let password = match secrets::given_password(args.password.password_file.as_deref())? {
+        Some(password) => password,
+        None => secrets::password(None)?,
+    };
+    let key = bundle.unlock(&password, &KdfLimits::default())?;
+    let again = bundle.unlock(&password, &KdfLimits::default())?;
+    options.protection = Protection::Password { envelope, key };
+    options.previous = Some(sealift::bundle::Previous { bundle, key: again });
+    Ok(true)
+}
+
+fn show(common: &Common, output: &Path, report: &ExportReport) -> Result<(), Failure> {
+    let ExportReport { summary, unknown, left, dangling } = report;
+    if common.json {
+        let unknown: Vec<_> = unknown.iter().map(|(t, rows)| json!({ "table": t, "rows": rows })).collect();
+        let left: Vec<_> = left.iter().map(|(t, why)| json!({ "table": t, "why": why })).collect();
+        return super::print_json(&json!({
+            "file": output.display().to_string(),
+            "content_root": summary.content_root.to_string(),
+            "file_root": summary.file_root.to_string(),
+            "documents": summary.documents,
+            "secrets": summary.secrets,
+            "raw_bytes": summary.raw_bytes,
+            "file_bytes": summary.file_bytes,
+            "kinds": summary.kinds.iter().map(|k| json!({ "kind": k.name, "documents": k.documents, "secrets": k.secrets })).collect::<Vec<_>>(),
+            "dangling_references": dangling,
+            "unknown_tables": unknown,
+            "tables_left_out": left,
+        }));
+    }
+    say!("{}: {} documents, {} secrets", output.display(), summary.documents, summary.secrets);
+    for kind in &summary.kinds {
+        say!("  {:24} {:>8}", kind.name, kind.documents);
+    }
+    say!("{} of content in {}", ui::bytes(summary.raw_bytes), ui::bytes(summary.file_bytes));
+    say!("content root {}", summary.content_root);
+    if *dangling > 0 {
+        say!("{dangling} references name nothing on the server; `sealift info` lists them");
+    }
+    if !unknown.is_empty() {
+        say!("tables that the model does not know, not carried:");
+        for (table, rows) in unknown {
+            say!("  {:32} {rows:>8} rows", ui::shown(table));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! `import`: plan, show, confirm, apply.
+
+use clap::Args;
+use sealift::ops::{self, Keys, Outcome};
+use sealift::plan::{Action, Plan};
+use serde_json::json;
+
+use super::plan::TargetArgs;
+use super::render;
+use crate::cli::Common;
+use crate::exit::{Exit, Failure};
+use crate::ui::say;
+use crate::{secrets, ui};
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Do everything an import does, then roll it back
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask before writing
+    #[arg(short, long)]
+    yes: bool,
+}
+
+pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
+    let target = &args.target;
+    let model = super::load_model(common)?;
+    let progress = ui::Bars::new();
+    let bundle = super::open_bundle(&target.file, &progress)?;
+    let mut server = super::open_server(&target.to)?;
+    let master = secrets::master_key(target.master_key.master_key_file.as_deref())?;
+    let key = super::unlock(&bundle, target.password.password_file.as_deref())?;
+    let seen = super::plan::seen_key()?;
+    let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
+    let ask = !args.yes && !args.dry_run;
+    let mut shown: Option<Plan> = None;
+    if ask {
+        let plan = ops::plan(&bundle, &mut *server.read()?, &model, keys, target.options(), &progress)?;
+        progress.clear();
+        if plan.findings.is_empty() && !plan.is_empty() {
+            // With --json only the answer goes to standard output, and that is what was done.
+            if !common.json {
+                render::print_plan(&plan)?;
+            }
+            let writes = plan.entries.iter().filter(|e| e.action.writes()).count();
+            if !ui::confirm(&format!("Write {writes} documents to {}?", target.to))? {
+                eprintln!("nothing was changed");
+                return Ok(Exit::Interrupted);
+            }
+        }
+        shown = Some(plan);
+    }
+    let outcome = ops::import(
+        &bundle,
+        &mut *server,
+        &model,
+        keys,
+        shown.as_ref(),
+        args.dry_run,
+        target.options(),
+        &progress,
+    )?;
+    progress.clear();
+    report(common, target, outcome, shown.is_some())
+}
+
+fn report(common: &Common, target: &TargetArgs, outcome: Outcome, was_shown: bool) -> Result<Exit, Failure> {
+    let (word, plan, exit) = match outcome {
+        Outcome::Applied(plan) => ("applied", plan, Exit::Done),
+        Outcome::DryRun(plan) => ("dry-run", plan, Exit::Done),
+        Outcome::Nothing(plan) => ("nothing-to-do", plan, Exit::Done),
+        Outcome::Refused(plan) => ("refused", plan, Exit::Refused),
+        Outcome::Stale(findings) => ("stale", Plan { findings, ..Plan::default() }, Exit::Refused),
+    };
+    if common.json {
+        let mut answer = render::plan_json(&plan);
+        if let Some(map) = answer.as_object_mut() {
+            map.insert("outcome".to_owned(), json!(word));
+            map.insert("target".to_owned(), json!(target.to));
+        }
+        super::print_json(&answer)?;
+        return Ok(exit);
+    }
+    let wrote = |action| plan.count(action);
+    match word {
+        "stale" => {
+            for finding in &plan.findings {
+                say!("{}", render::finding_line(finding));
+            }
+            eprintln!("the target changed since the plan was shown; nothing was written");
+        }
+        "applied" | "dry-run" => {
+            if !was_shown {
+                render::print_plan(&plan)?;
+            }
+            let done = format!(
+                "{} created, {} updated, {} merged",
+                wrote(Action::Create),
+                wrote(Action::Update),
+                wrote(Action::Merge)
+            );
+            match word {
+                "applied" => say!("committed to {}: {done}", target.to),
+                _ => say!("dry run, rolled back: an import would have {done}"),
+            }
+        }
+        "refused" => {
+            render::print_plan(&plan)?;
+            eprintln!("refused; nothing was written to {}", target.to);
+        }
+        _ => {
+            render::print_plan(&plan)?;
+            say!("nothing to do: {} holds all of it", target.to);
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,64 @@
+//! `init`: an empty embedded server.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use sealift::server::sqlite::{Schema, SqliteServer};
+use sealift::server::{Address, Server};
+
+use crate::cli::Common;
+use crate::exit::{Exit, Failure};
+use crate::ui::say;
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The server to make: sqlite:PATH
+    #[arg(value_name = "SERVER")]
+    server: String,
+    /// Take over the tables of this server (without their rows)
+    #[arg(long, value_name = "SERVER", conflicts_with_all = ["schema", "sql"])]
+    like: Option<String>,
+    /// The product's tables to make
+    #[arg(long, value_enum, default_value_t = Generation::OctopusSpaces)]
+    schema: Generation,
+    /// Make the tables that this SQL file declares
+    #[arg(long, value_name = "FILE", conflicts_with = "schema")]
+    sql: Option<PathBuf>,
+}
+
+/// The generations of tables that are built in.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Generation {
+    /// Octopus Deploy with spaces (2019.1 and later)
+    OctopusSpaces,
+    /// Octopus Deploy before spaces (2018)
+    Octopus2018,
+}
+
+pub fn run(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
+    let address: Address = args.server.parse()?;
+    let Address::Sqlite(path) = &address;
+    let mut made = if let Some(like) = &args.like {
+        let mut like = super::open_server(like)?;
+        let catalog = like.read()?.catalog().clone();
+        SqliteServer::create(path, Schema::Like(&catalog))?
+    } else if let Some(sql) = &args.sql {
+        let ddl = std::fs::read_to_string(sql)
+            .map_err(|e| Failure::new(Exit::Failed, format!("cannot read {}: {e}", sql.display())))?;
+        SqliteServer::create(path, Schema::Ddl(&ddl))?
+    } else {
+        let ddl = match args.schema {
+            Generation::OctopusSpaces => sealift::model::OCTOPUS_SPACES_SQL,
+            Generation::Octopus2018 => sealift::model::OCTOPUS_2018_SQL,
+        };
+        SqliteServer::create(path, Schema::Ddl(ddl))?
+    };
+    let tables = made.read()?.catalog().tables.len();
+    if common.json {
+        super::print_json(&serde_json::json!({ "server": address.to_string(), "tables": tables }))?;
+    } else {
+        say!("made {address} with {tables} empty tables");
+    }
+    Ok(Exit::Done)
+}

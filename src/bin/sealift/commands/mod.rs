@@ -1,0 +1,90 @@
+//! One command a file: arguments resolved, the library called, the answer shown.
+
+pub mod demo;
+pub mod diff;
+pub mod export;
+pub mod import;
+pub mod init;
+pub mod look;
+pub mod manual;
+pub mod model;
+pub mod plan;
+mod render;
+pub mod verify;
+
+use std::path::{Path, PathBuf};
+
+use sealift::bundle::{Bundle, Limits, UncheckedBundle};
+use sealift::crypto::{DataKey, KdfLimits, Password};
+use sealift::model::Model;
+use sealift::progress::Progress;
+use sealift::server::{self, Address, Server};
+
+use crate::cli::{Cli, Command, Common};
+use crate::exit::{Exit, Failure};
+
+/// Runs a command.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    let common = cli.common;
+    match cli.command {
+        Command::Init(args) => init::run(&common, &args),
+        Command::Export(args) => export::run(&common, &args, false),
+        Command::PartialExport(args) => export::run(&common, &args, true),
+        Command::Verify(args) => verify::run(&common, &args),
+        Command::Info(args) => look::info(&common, &args),
+        Command::List(args) => look::list(&common, &args),
+        Command::Show(args) => look::show(&common, &args),
+        Command::Plan(args) => plan::run(&common, &args),
+        Command::Import(args) => import::run(&common, &args),
+        Command::Diff(args) => diff::run(&common, &args),
+        Command::Demo(args) => demo::run(&common, &args),
+        Command::Model(args) => model::run(&common, &args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&common, &args),
+    }
+}
+
+/// The model in use.
+fn load_model(common: &Common) -> Result<Model, Failure> {
+    Ok(match &common.model {
+        Some(path) => Model::load(path)?,
+        None => Model::octopus()?,
+    })
+}
+
+/// Opens the server of an address given as text.
+fn open_server(address: &str) -> Result<Box<dyn Server>, Failure> {
+    Ok(server::open(&address.parse::<Address>()?)?)
+}
+
+/// Opens a bundle and checks every byte of it.
+fn open_bundle(path: &Path, progress: &dyn Progress) -> Result<Bundle, Failure> {
+    Ok(UncheckedBundle::open(path, &Limits::default())?.check(progress)?)
+}
+
+/// Opens the secrets of a bundle, asking for the password; `None` where it holds none.
+fn unlock(bundle: &Bundle, password_file: Option<&Path>) -> Result<Option<DataKey>, Failure> {
+    if bundle.info().sealed == 0 {
+        return Ok(None);
+    }
+    let password = crate::secrets::password(password_file)?;
+    unlock_with(bundle, &password).map(Some)
+}
+
+fn unlock_with(bundle: &Bundle, password: &Password) -> Result<DataKey, Failure> {
+    Ok(bundle.unlock(password, &KdfLimits::default())?)
+}
+
+/// Prints a JSON object as the command's answer.
+fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+/// An input that is a server's address or the path of a bundle.
+fn server_or_path(text: &str) -> Result<Result<Address, PathBuf>, Failure> {
+    Ok(Address::recognise(text)?.ok_or_else(|| PathBuf::from(text)))
+}

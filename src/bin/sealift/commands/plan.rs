@@ -1,0 +1,78 @@
+//! `plan`: exactly what an import would change.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use sealift::crypto::FingerprintKey;
+use sealift::ops::{self, ImportOptions, Keys};
+
+use super::render;
+use crate::cli::{Common, MasterKeyArgs, PasswordArgs};
+use crate::exit::{Exit, Failure};
+use crate::{secrets, ui};
+
+/// What plan and import have in common.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// The bundle
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The server that the bundle is for: sqlite:PATH
+    #[arg(long, value_name = "SERVER")]
+    pub to: String,
+    /// Overwrite documents that the target has otherwise; they are skipped without this
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Take a target of another product version
+    #[arg(long)]
+    pub ignore_version: bool,
+    /// Write ids that named nothing at the source even where they name something in the target
+    #[arg(long)]
+    pub accept_dangling: bool,
+    #[command(flatten)]
+    pub password: PasswordArgs,
+    #[command(flatten)]
+    pub master_key: MasterKeyArgs,
+}
+
+impl TargetArgs {
+    pub fn options(&self) -> ImportOptions {
+        ImportOptions {
+            overwrite: self.overwrite,
+            ignore_version: self.ignore_version,
+            accept_dangling: self.accept_dangling,
+        }
+    }
+}
+
+/// A key for a plan's fingerprints.
+pub fn seen_key() -> Result<FingerprintKey, Failure> {
+    FingerprintKey::generate().map_err(|e| Failure::new(Exit::Failed, e.to_string()))
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
+    let args = &args.target;
+    let model = super::load_model(common)?;
+    let progress = ui::Bars::new();
+    let bundle = super::open_bundle(&args.file, &progress)?;
+    let mut server = super::open_server(&args.to)?;
+    let master = secrets::master_key(args.master_key.master_key_file.as_deref())?;
+    let key = super::unlock(&bundle, args.password.password_file.as_deref())?;
+    let seen = seen_key()?;
+    let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
+    let plan = ops::plan(&bundle, &mut *server.read()?, &model, keys, args.options(), &progress)?;
+    progress.clear();
+    if common.json {
+        super::print_json(&render::plan_json(&plan))?;
+    } else {
+        render::print_plan(&plan)?;
+    }
+    Ok(if plan.findings.is_empty() { Exit::Done } else { Exit::Refused })
+}

@@ -1,0 +1,262 @@
+//! What every error means to a person and to a script: kind, hint and exit code, all in this one file.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use sealift::bundle::BundleError;
+use sealift::crypto::{MasterKeyError, PasswordError};
+use sealift::demo::DemoError;
+use sealift::model::LoadError;
+use sealift::ops::translate::TranslateError;
+use sealift::ops::{DiffError, ExportError, ImportError};
+use sealift::progress::Cancelled;
+use sealift::server::{AddressError, ServerError};
+
+/// The exit codes, for scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// Differences or findings, where they were asked for.
+    Differences = 3,
+    /// Refused; the target is untouched.
+    Refused = 4,
+    /// The bundle is damaged or was tampered with.
+    Damaged = 5,
+    /// Wrong password or key.
+    WrongKey = 6,
+    /// Interrupted; the target is untouched.
+    Interrupted = 130,
+}
+
+/// The table that `--help` shows. Code 7 is for servers across a network: the embedded one always answers.
+pub const TABLE: &str = "\
+Exit codes:
+    0  done, or nothing to do
+    1  failed
+    2  wrong usage
+    3  differences or findings (diff, verify)
+    4  refused, target untouched (conflict, stale plan, other version)
+    5  the bundle is damaged or was tampered with
+    6  wrong password or master key
+    7  it is not known whether the server committed
+  130  interrupted, target untouched";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// An error on its way to a person.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// An error of the library with all its causes; none repeats another.
+    fn of(exit: Exit, error: &dyn Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !message.ends_with(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            cause = error.source();
+        }
+        Self { exit, message, hint: None }
+    }
+
+    pub fn print(&self) {
+        if self.exit == Exit::Done {
+            return;
+        }
+        use anstyle::{AnsiColor, Style};
+        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        let cyan = Style::new().fg_color(Some(AnsiColor::Cyan.into()));
+        anstream::eprintln!("{red}error:{red:#} {}", self.message);
+        if let Some(hint) = &self.hint {
+            anstream::eprintln!("{cyan}hint:{cyan:#} {hint}");
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            // A reader that had enough (`sealift list | head`) is no failure of ours.
+            std::io::ErrorKind::BrokenPipe => Self::new(Exit::Done, "the reader of the output went away"),
+            _ => Self::of(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<Cancelled> for Failure {
+    fn from(_: Cancelled) -> Self {
+        Self::new(Exit::Interrupted, "interrupted; nothing was changed")
+    }
+}
+
+impl From<AddressError> for Failure {
+    fn from(error: AddressError) -> Self {
+        Self::of(Exit::Usage, &error).hint("a server is named sqlite:PATH")
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::of(Exit::Usage, &error)
+            .hint("`sealift model` prints the built-in model, whose head explains the language")
+    }
+}
+
+impl From<PasswordError> for Failure {
+    fn from(error: PasswordError) -> Self {
+        Self::of(Exit::Usage, &error)
+    }
+}
+
+impl From<MasterKeyError> for Failure {
+    fn from(error: MasterKeyError) -> Self {
+        Self::of(Exit::WrongKey, &error)
+            .hint("the master key is the base64 text that the server shows for 16 or 32 bytes")
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        let failure = Self::of(Exit::Failed, &error);
+        match error {
+            ServerError::Missing(_) => failure.hint("`sealift init` makes an empty one"),
+            ServerError::NotADatabase(_) => failure.hint("an embedded server is a SQLite database"),
+            ServerError::Exists(_) => failure.hint("choose another path; a server is never overwritten"),
+            ServerError::Busy => failure.hint("wait until the other process is done, then try again"),
+            ServerError::Full => failure.hint("nothing was changed; make room and try again"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<TranslateError> for Failure {
+    fn from(error: TranslateError) -> Self {
+        match error {
+            TranslateError::Server(error) => error.into(),
+            TranslateError::WrongMasterKey { .. } => {
+                Self::of(Exit::WrongKey, &error).hint("take the master key of the server that is named")
+            }
+            TranslateError::NeedMasterKey { .. } => Self::of(Exit::WrongKey, &error)
+                .hint("give it by --master-key-file FILE or in SEALIFT_MASTER_KEY"),
+            TranslateError::DamagedSecret { .. } => Self::of(Exit::Failed, &error)
+                .hint("enter the secret anew on the server, or leave its kind out with --exclude"),
+            TranslateError::Ambiguous { .. } => Self::of(Exit::Refused, &error)
+                .hint("rename one of them, or say in the model how they are told apart"),
+            TranslateError::Column { .. } => {
+                Self::of(Exit::Failed, &error).hint("is this the right server for the model? see --model")
+            }
+            TranslateError::Json { .. } | TranslateError::NotJson { .. } => Self::of(Exit::Failed, &error)
+                .hint("mend the row on the server, or leave its kind out with --exclude"),
+            _ => Self::of(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<BundleError> for Failure {
+    fn from(error: BundleError) -> Self {
+        let exit = match &error {
+            BundleError::WrongPassword { .. } | BundleError::TooExpensive { .. } => Exit::WrongKey,
+            error if error.is_damage() => Exit::Damaged,
+            _ => Exit::Failed,
+        };
+        let failure = Self::of(exit, &error);
+        match &error {
+            BundleError::WrongPassword { .. } => {
+                failure.hint("take the password that the export was made with")
+            }
+            BundleError::TooExpensive { .. } => {
+                failure.hint("the file asks for more work than a reader accepts; do not trust it")
+            }
+            BundleError::Exists { .. } => failure.hint("--force overwrites it"),
+            BundleError::TooNew { .. } => failure.hint("get a newer sealift"),
+            error if error.is_damage() => {
+                failure.hint("`sealift verify` lists everything that is wrong with it")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Translate(error) => error.into(),
+            ExportError::Server(error) => error.into(),
+            ExportError::Bundle(BundleError::DuplicateKey { .. }) => Self::of(Exit::Refused, &error)
+                .hint("rename one of them, or say in the model how they are told apart"),
+            ExportError::Bundle(error) => error.into(),
+            ExportError::Cancelled(error) => error.into(),
+            ExportError::NoSuchKind(_) => {
+                Self::of(Exit::Usage, &error).hint("`sealift model` lists the kinds of a model")
+            }
+            ExportError::LeftOut(_) => Self::of(Exit::Usage, &error),
+            ExportError::NoSuchDocument { .. } => {
+                Self::of(Exit::Usage, &error).hint("names are matched as the server compares them")
+            }
+            ExportError::NotThisProduct(_) => {
+                Self::of(Exit::Usage, &error).hint("name another model with --model FILE")
+            }
+        }
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Translate(error) => error.into(),
+            ImportError::Server(error) => error.into(),
+            ImportError::Bundle(error) => error.into(),
+            ImportError::Cancelled(error) => error.into(),
+            ImportError::OtherModel { .. } => {
+                Self::of(Exit::Usage, &error).hint("name the bundle's model with --model FILE")
+            }
+            ImportError::Write { .. } => {
+                Self::of(Exit::Refused, &error).hint("everything was rolled back; the target is as it was")
+            }
+            ImportError::TooLarge(_) | ImportError::Crypto(_) => Self::of(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<DiffError> for Failure {
+    fn from(error: DiffError) -> Self {
+        match error {
+            DiffError::Export(error) => error.into(),
+            DiffError::Bundle(error) => error.into(),
+            DiffError::Cancelled(error) => error.into(),
+            DiffError::Crypto(_) | DiffError::Password(_) => Self::of(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        Self::of(Exit::Failed, &error)
+    }
+}

@@ -1,0 +1,242 @@
+//! What a person sees while work goes on: bars, notices, questions, colours.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sealift::plan::Action;
+use sealift::progress::{Event, Progress};
+
+use crate::exit::{Exit, Failure};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static ASKING: AtomicBool = AtomicBool::new(false);
+
+/// Work that is done sooner shows no bar.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Ctrl-C asks the work to stop at its next safe point; a second one, or one at a question, ends at once.
+pub fn watch_interrupts() {
+    let _ = ctrlc::set_handler(|| {
+        if ASKING.load(Ordering::SeqCst) || INTERRUPTED.swap(true, Ordering::SeqCst) {
+            echo::restore();
+            std::process::exit(i32::from(Exit::Interrupted as u8));
+        }
+    });
+}
+
+/// Draws progress on the terminal; silent elsewhere.
+pub struct Bars {
+    started: Instant,
+    shown: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    bar: Option<ProgressBar>,
+    phase: String,
+    total: Option<u64>,
+    done: u64,
+}
+
+impl Bars {
+    pub fn new() -> Self {
+        Self { started: Instant::now(), shown: std::io::stderr().is_terminal(), state: Mutex::default() }
+    }
+
+    /// Clears what was drawn, before other things are printed.
+    pub fn clear(&self) {
+        if let Ok(mut state) = self.state.lock()
+            && let Some(bar) = state.bar.take()
+        {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl State {
+    fn draw(&mut self) {
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        // Before the length: a tick between the two must not show the count of the phase before.
+        bar.set_position(self.done);
+        let style = match self.total {
+            Some(total) => {
+                bar.set_length(total);
+                ProgressStyle::with_template("{spinner} {msg:34} {bar:30} {pos}/{len}")
+            }
+            None => ProgressStyle::with_template("{spinner} {msg:34} {pos}"),
+        };
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar.set_message(self.phase.clone());
+    }
+}
+
+impl Progress for Bars {
+    fn event(&self, event: Event) {
+        let Ok(mut state) = self.state.lock() else { return };
+        let mut redraw = false;
+        match event {
+            Event::Phase { name, total } => {
+                state.phase = name;
+                state.total = total;
+                state.done = 0;
+                redraw = true;
+            }
+            Event::Advance { items, .. } => {
+                state.done += items;
+                match &state.bar {
+                    Some(bar) => bar.set_position(state.done),
+                    None => redraw = true,
+                }
+            }
+            Event::Notice(text) => {
+                let line = format!("note: {text}");
+                match &state.bar {
+                    Some(bar) => bar.println(line),
+                    None => eprintln!("{line}"),
+                }
+            }
+        }
+        if redraw && self.shown && self.started.elapsed() >= PATIENCE {
+            state.draw();
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        INTERRUPTED.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// Writes a line of the answer to standard output.
+///
+/// # Errors
+/// When it cannot be written; a reader that went away is no failure ([`Exit::Done`]).
+pub fn line(text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_fmt(text)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+/// Prints a line of a command's answer, and ends the command where nobody reads it. `println!` would panic.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::ui::line(format_args!($($text)*))? };
+}
+pub(crate) use say;
+
+/// The terminal's settings, to be put back when a prompt that hides what is typed is interrupted.
+#[cfg(unix)]
+mod echo {
+    use std::sync::Mutex;
+
+    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+
+    static SETTINGS: Mutex<Option<Termios>> = Mutex::new(None);
+
+    pub fn remember() {
+        if let (Ok(mut settings), Ok(now)) = (SETTINGS.lock(), tcgetattr(std::io::stdin())) {
+            *settings = Some(now);
+        }
+    }
+
+    pub fn restore() {
+        if let Ok(Some(settings)) = SETTINGS.lock().as_deref() {
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, settings);
+        }
+    }
+}
+
+/// Other systems put the settings of a console back by themselves.
+#[cfg(not(unix))]
+mod echo {
+    pub fn remember() {}
+
+    pub fn restore() {}
+}
+
+/// Reads a line that is not shown while it is typed. An interruption ends the command.
+///
+/// # Errors
+/// When the terminal cannot be read.
+pub fn read_hidden(terminal: &console::Term) -> std::io::Result<String> {
+    echo::remember();
+    ASKING.store(true, Ordering::SeqCst);
+    let read = terminal.read_secure_line();
+    ASKING.store(false, Ordering::SeqCst);
+    read
+}
+
+/// Asks a question that is answered by yes or no; no is the default.
+///
+/// # Errors
+/// Wrong usage, where there is nobody to ask; exit 130 when the input ends.
+pub fn confirm(question: &str) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::new(Exit::Usage, "there is no terminal to ask for confirmation")
+            .hint("--yes goes ahead without asking; --dry-run only tries"));
+    }
+    eprint!("{question} [y/N] ");
+    std::io::stderr().flush()?;
+    ASKING.store(true, Ordering::SeqCst);
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer)?;
+    ASKING.store(false, Ordering::SeqCst);
+    if read == 0 {
+        return Err(Failure::new(Exit::Interrupted, "no answer; nothing was changed"));
+    }
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// The colour of an action.
+pub fn action_style(action: Action) -> Style {
+    let colour = match action {
+        Action::Create => AnsiColor::Green,
+        Action::Update | Action::Merge => AnsiColor::Yellow,
+        Action::Unchanged => return Style::new().dimmed(),
+        Action::Skip => AnsiColor::Cyan,
+    };
+    Style::new().fg_color(Some(colour.into()))
+}
+
+/// The sign of an action, for places without colour.
+pub fn action_sign(action: Action) -> char {
+    match action {
+        Action::Create => '+',
+        Action::Update => '~',
+        Action::Merge => '&',
+        Action::Unchanged => '=',
+        Action::Skip => '-',
+    }
+}
+
+/// Writes a number of bytes for people.
+pub fn bytes(count: u64) -> String {
+    indicatif::HumanBytes(count).to_string()
+}
+
+/// Makes text from a file or a server safe to show: control characters could move the cursor or hide text.
+pub fn shown(text: &str) -> String {
+    if text.chars().any(char::is_control) {
+        text.chars()
+            .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+            .collect()
+    } else {
+        text.to_owned()
+    }
+}

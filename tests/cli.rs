@@ -1,0 +1,498 @@
+//! The command as its users meet it: exit codes, errors with subject and hint, nothing half written.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// One demo for all tests: its servers, keys and bundle are only read, or copied first.
+fn demo() -> &'static Path {
+    static DEMO: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, folder) = DEMO.get_or_init(|| {
+        let parent = support::folder();
+        let folder = parent.path().join("demo");
+        let out = run(&["demo", &text(&folder)], &[]);
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        (parent, folder)
+    });
+    folder
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+fn run(args: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sealift"))
+        .args(args)
+        .env_remove("SEALIFT_PASSWORD")
+        .env_remove("SEALIFT_MASTER_KEY")
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn stdout(out: &Output) -> String {
+    String::from_utf8(out.stdout.clone()).unwrap()
+}
+
+fn stderr(out: &Output) -> String {
+    String::from_utf8(out.stderr.clone()).unwrap()
+}
+
+/// Expects an exit code and a piece of the error; errors go to standard error and carry a hint.
+fn refuse(args: &[&str], code: i32, piece: &str) -> String {
+    let out = run(args, &[]);
+    let error = stderr(&out);
+    assert_eq!(out.status.code(), Some(code), "{args:?}\n{error}\n{}", stdout(&out));
+    assert!(error.contains(piece), "{args:?}\n{error}");
+    error
+}
+
+struct Paths {
+    build: String,
+    production: String,
+    bundle: String,
+    password: String,
+    build_key: String,
+    production_key: String,
+}
+
+fn paths() -> Paths {
+    let at = |name: &str| text(&demo().join(name));
+    Paths {
+        build: format!("sqlite:{}", at("build.sqlite")),
+        production: format!("sqlite:{}", at("production.sqlite")),
+        bundle: at("build.sealift"),
+        password: at("password"),
+        build_key: at("build.key"),
+        production_key: at("production.key"),
+    }
+}
+
+#[test]
+fn the_demo_proves_itself_and_says_what_to_try() {
+    let parent = support::folder();
+    let folder = parent.path().join("d");
+    let out = run(&["demo", &text(&folder)], &[]);
+    let told = stdout(&out);
+    for word in ["Export", "Verify", "Plan", "Import", "Proof", "nothing left to do", "sealift show"] {
+        assert!(told.contains(word), "{word}\n{told}");
+    }
+    refuse(&["demo", &text(&folder)], 1, "cannot make the folder");
+    let password = std::fs::read_to_string(folder.join("password")).unwrap();
+    assert!(!told.contains(password.trim()) && !stderr(&out).contains(password.trim()));
+}
+
+#[test]
+fn every_command_the_demo_advises_works() {
+    let parent = support::folder();
+    let folder = parent.path().join("d");
+    let told = stdout(&run(&["demo", &text(&folder)], &[]));
+    let commands: Vec<&str> = told.lines().map(str::trim).filter(|l| l.starts_with("sealift ")).collect();
+    assert!(commands.len() >= 8, "{told}");
+    for command in commands {
+        let mut args: Vec<String> = Vec::new();
+        for (index, piece) in command.split('"').enumerate() {
+            match index % 2 {
+                0 => args.extend(piece.split_whitespace().map(str::to_owned)),
+                _ => args.push(piece.to_owned()),
+            }
+        }
+        args.remove(0);
+        if args[0] == "import" {
+            args.push("--yes".to_owned());
+        }
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let out = run(&args, &[]);
+        let expected = if args[0] == "diff" { 3 } else { 0 };
+        assert_eq!(out.status.code(), Some(expected), "{command}\n{}", stderr(&out));
+    }
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    let p = paths();
+    refuse(&["nonsense"], 2, "unrecognized subcommand");
+    refuse(&["export", &p.build], 2, "--output");
+    refuse(&["export", "build.sqlite", "-o", "x"], 2, "names no server");
+    refuse(&["partial-export", &p.build, "-o", "x"], 2, "needs a project");
+    refuse(&["export", &p.build, "-o", "x", "--kdf-memory", "4"], 2, "4");
+    refuse(&["list", &p.bundle, "Nothing"], 2, "no kind");
+    refuse(&["plan", &p.bundle, "--to", &p.production, "--model", "/no/model.toml"], 2, "/no/model.toml");
+    let out = run(&["--help"], &[]);
+    assert_eq!(out.status.code(), Some(0));
+    assert!(stdout(&out).contains("Exit codes"));
+}
+
+#[test]
+fn servers_that_are_none_are_named() {
+    let folder = support::folder();
+    let missing = text(&folder.path().join("missing.sqlite"));
+    refuse(&["export", &format!("sqlite:{missing}"), "-o", "x", "--no-secrets"], 1, "missing.sqlite");
+    assert!(!Path::new(&missing).exists(), "looking for a server made one");
+    let other = folder.path().join("text.sqlite");
+    std::fs::write(&other, "this is no database, only text of some length").unwrap();
+    refuse(
+        &["export", &format!("sqlite:{}", text(&other)), "-o", "x", "--no-secrets"],
+        1,
+        "is not a database",
+    );
+    let p = paths();
+    let again = p.build.clone();
+    refuse(&["init", &again], 1, "exists already");
+}
+
+#[test]
+fn keys_and_passwords_are_told_apart() {
+    let p = paths();
+    let folder = support::folder();
+    let out = text(&folder.path().join("o.sealift"));
+    let export = ["export", &p.build, "-o", &out, "--password-file", &p.password, "--kdf-memory", "8"];
+    refuse(&export, 6, "there is no master key");
+    refuse(
+        &[&export[..], &["--master-key-file", &p.production_key]].concat(),
+        6,
+        "master key is not this server's",
+    );
+    assert!(!Path::new(&out).exists());
+    refuse(&["export", &p.build, "-o", &out, "--master-key-file", &p.build_key], 6, "a password is needed");
+    refuse(&["verify", &p.bundle, "--password-file", &p.build_key], 6, "password");
+    refuse(
+        &[
+            "plan",
+            &p.bundle,
+            "--to",
+            &p.production,
+            "--password-file",
+            &p.build_key,
+            "--master-key-file",
+            &p.production_key,
+        ],
+        6,
+        "password",
+    );
+    refuse(
+        &[
+            "plan",
+            &p.bundle,
+            "--to",
+            &p.production,
+            "--password-file",
+            &p.password,
+            "--master-key-file",
+            &p.build_key,
+        ],
+        6,
+        "master key",
+    );
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "\n").unwrap();
+    refuse(&["verify", &p.bundle, "--password-file", &text(&empty)], 2, "empty");
+    refuse(&["verify", &p.bundle, "--password-file", "/no/such/file"], 1, "/no/such/file");
+    let from_environment = std::fs::read_to_string(&p.password).unwrap();
+    let out = run(&["verify", &p.bundle], &[("SEALIFT_PASSWORD", from_environment.trim())]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    assert!(stdout(&out).contains("secrets open"));
+}
+
+#[test]
+fn damaged_bundles_are_5_and_never_read_further() {
+    let p = paths();
+    let folder = support::folder();
+    let bytes = std::fs::read(&p.bundle).unwrap();
+    let broken = folder.path().join("broken.sealift");
+    let mut flipped = bytes.clone();
+    flipped[bytes.len() / 2] ^= 1;
+    let mut longer = bytes.clone();
+    longer.push(0);
+    let mut newer = bytes.clone();
+    newer[63] = 9; // user_version
+    let cases: [(&str, &[u8]); 4] = [
+        ("one flipped bit", &flipped),
+        ("cut short", &bytes[..bytes.len() - 1]),
+        ("half", &bytes[..bytes.len() / 2]),
+        ("one byte more", &longer),
+    ];
+    for (case, content) in cases {
+        std::fs::write(&broken, content).unwrap();
+        for args in [
+            &["verify", &text(&broken)][..],
+            &["info", &text(&broken)],
+            &["show", &text(&broken), "Project", "x"],
+            &["plan", &text(&broken), "--to", &p.production],
+            &["import", &text(&broken), "--to", &p.production, "--yes"],
+            &["diff", &text(&broken), &p.bundle],
+        ] {
+            let out = run(args, &[]);
+            assert_eq!(out.status.code(), Some(5), "{case}: {args:?}\n{}", stderr(&out));
+        }
+    }
+    std::fs::write(&broken, &newer).unwrap();
+    refuse(&["info", &text(&broken)], 1, "newer");
+    refuse(&["info", "/no/such.sealift"], 1, "/no/such.sealift");
+}
+
+#[test]
+fn an_output_that_exists_is_refused_and_left_alone() {
+    let p = paths();
+    let folder = support::folder();
+    let out = folder.path().join("mine.txt");
+    std::fs::write(&out, "precious").unwrap();
+    refuse(&["export", &p.build, "-o", &text(&out), "--no-secrets"], 1, "exists already");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "precious");
+    let forced = run(&["export", &p.build, "-o", &text(&out), "--no-secrets", "--force"], &[]);
+    assert_eq!(forced.status.code(), Some(0), "{}", stderr(&forced));
+    assert!(std::fs::read(&out).unwrap().starts_with(b"SQLite format 3"));
+}
+
+/// A nightly export over the last one: unchanged content, unchanged bytes.
+#[test]
+fn an_export_over_an_earlier_one_keeps_its_bytes() {
+    let p = paths();
+    let folder = support::folder();
+    let out = text(&folder.path().join("nightly.sealift"));
+    let args = [
+        "export",
+        &p.build,
+        "-o",
+        &out,
+        "--password-file",
+        &p.password,
+        "--master-key-file",
+        &p.build_key,
+        "--kdf-memory",
+        "8",
+    ];
+    assert_eq!(run(&args, &[]).status.code(), Some(0));
+    let first = std::fs::read(&out).unwrap();
+    let again = run(&[&args[..], &["--force"]].concat(), &[]);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert!(first == std::fs::read(&out).unwrap());
+}
+
+#[test]
+fn an_import_asks_and_without_a_terminal_needs_yes() {
+    let p = paths();
+    let folder = support::folder();
+    let target = folder.path().join("t.sqlite");
+    let address = format!("sqlite:{}", text(&target));
+    assert_eq!(run(&["init", &address], &[]).status.code(), Some(0));
+    let before = std::fs::read(&target).unwrap();
+    let args = [
+        "import",
+        &p.bundle,
+        "--to",
+        &address,
+        "--password-file",
+        &p.password,
+        "--master-key-file",
+        &p.production_key,
+        "--ignore-version",
+    ];
+    refuse(&args, 2, "no terminal to ask");
+    assert!(before == std::fs::read(&target).unwrap());
+    let dry = run(&[&args[..], &["--dry-run"]].concat(), &[]);
+    assert_eq!(dry.status.code(), Some(0), "{}", stderr(&dry));
+    assert!(stdout(&dry).contains("rolled back"));
+    assert!(before == std::fs::read(&target).unwrap());
+    let wet = run(&[&args[..], &["--yes", "--json"]].concat(), &[]);
+    assert_eq!(wet.status.code(), Some(0), "{}", stderr(&wet));
+    let answer: serde_json::Value = serde_json::from_str(&stdout(&wet)).unwrap();
+    assert_eq!(answer["outcome"], "applied");
+    let second = run(&[&args[..], &["--yes", "--overwrite", "--json"]].concat(), &[]);
+    let answer: serde_json::Value = serde_json::from_str(&stdout(&second)).unwrap();
+    assert_eq!(answer["outcome"], "nothing-to-do");
+}
+
+#[test]
+fn diff_is_0_for_equal_and_3_for_different() {
+    let p = paths();
+    let equal = run(&["diff", &p.bundle, &p.build], &[]);
+    assert_eq!(equal.status.code(), Some(0), "{}", stdout(&equal));
+    let different = run(&["diff", &p.bundle, &p.production, "--json"], &[]);
+    assert_eq!(different.status.code(), Some(3), "{}", stderr(&different));
+    let answer: serde_json::Value = serde_json::from_str(&stdout(&different)).unwrap();
+    assert!(answer["different"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn every_looking_command_speaks_json() {
+    let p = paths();
+    for args in [
+        vec!["info", &p.bundle, "--json"],
+        vec!["verify", &p.bundle, "--json"],
+        vec!["list", &p.bundle, "Project", "--json"],
+        vec!["show", &p.bundle, "project", "order service", "--json"],
+        vec!["model", "--json"],
+    ] {
+        let out = run(&args, &[]);
+        assert_eq!(out.status.code(), Some(0), "{args:?} {}", stderr(&out));
+        serde_json::from_str::<serde_json::Value>(&stdout(&out)).unwrap();
+    }
+}
+
+/// Secrets of the source, in plain text, appear nowhere: not in the bundle, not in what is shown.
+#[test]
+fn no_secret_is_ever_shown_or_stored_plain() {
+    let p = paths();
+    let key = sealift::crypto::MasterKey::from_base64(std::fs::read_to_string(&p.build_key).unwrap().trim())
+        .unwrap();
+    let db = rusqlite::Connection::open(p.build.strip_prefix("sqlite:").unwrap()).unwrap();
+    let mut select = db
+        .prepare(
+            "SELECT JSON FROM VariableSet UNION ALL SELECT JSON FROM Account UNION ALL SELECT JSON FROM Feed",
+        )
+        .unwrap();
+    let bodies: Vec<String> = select.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut secrets = Vec::new();
+    for body in bodies {
+        for piece in body.split('"') {
+            if let Ok(secret) = key.decrypt(piece) {
+                secrets.push(secret.expose_text().unwrap().to_owned());
+            }
+        }
+    }
+    secrets.retain(|s| s.len() >= 6);
+    assert!(secrets.len() > 10, "the test found no secrets to look for");
+    let bundle = std::fs::read(&p.bundle).unwrap();
+    let shown = [
+        run(&["list", &p.bundle, "--why"], &[]),
+        run(&["info", &p.bundle], &[]),
+        run(
+            &[
+                "plan",
+                &p.bundle,
+                "--to",
+                &p.production,
+                "--json",
+                "--overwrite",
+                "--password-file",
+                &p.password,
+                "--master-key-file",
+                &p.production_key,
+            ],
+            &[],
+        ),
+        run(
+            &[
+                "diff",
+                &p.build,
+                &p.production,
+                "--json",
+                "--left-key-file",
+                &p.build_key,
+                "--right-key-file",
+                &p.production_key,
+            ],
+            &[],
+        ),
+    ];
+    for secret in secrets {
+        let bytes = secret.as_bytes();
+        assert!(!bundle.windows(bytes.len()).any(|w| w == bytes), "a secret stands in the bundle");
+        for out in &shown {
+            assert!(!stdout(out).contains(&secret) && !stderr(out).contains(&secret), "a secret was shown");
+        }
+    }
+}
+
+/// Runs a command whose files cannot grow past some KiB: every write beyond fails, as on a full disk.
+#[cfg(unix)]
+fn run_cramped(kib: u32, args: &[&str]) -> Output {
+    let quoted: Vec<String> = args.iter().map(|a| format!("'{a}'")).collect();
+    let command = format!(
+        "trap '' XFSZ; ulimit -f {}; exec '{}' {}",
+        kib * 2,
+        env!("CARGO_BIN_EXE_sealift"),
+        quoted.join(" ")
+    );
+    Command::new("sh").args(["-c", &command]).stdin(Stdio::null()).output().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn an_export_without_room_leaves_nothing() {
+    let p = paths();
+    let folder = support::folder();
+    let out = folder.path().join("o.sealift");
+    let args = ["export", &p.build, "-o", &text(&out), "--no-secrets"];
+    for kib in [0, 4, 32, 60] {
+        let cramped = run_cramped(kib, &args);
+        assert_eq!(cramped.status.code(), Some(1), "{kib} KiB: {}", stderr(&cramped));
+        assert!(stderr(&cramped).starts_with("error: "), "{}", stderr(&cramped));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "something was left behind");
+    }
+    assert_eq!(run_cramped(4096, &args).status.code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_import_without_room_leaves_the_target_as_it_was() {
+    let p = paths();
+    let folder = support::folder();
+    let target = folder.path().join("t.sqlite");
+    let address = format!("sqlite:{}", text(&target));
+    assert_eq!(run(&["init", &address], &[]).status.code(), Some(0));
+    let before = std::fs::read(&target).unwrap();
+    let args = [
+        "import",
+        &p.bundle,
+        "--to",
+        &address,
+        "--yes",
+        "--ignore-version",
+        "--password-file",
+        &p.password,
+        "--master-key-file",
+        &p.production_key,
+    ];
+    let room = u32::try_from(before.len() / 1024).unwrap();
+    let cramped = run_cramped(room + 16, &args);
+    assert_ne!(cramped.status.code(), Some(0), "the fault did not strike");
+    assert!(matches!(cramped.status.code(), Some(1 | 4)), "{:?} {}", cramped.status, stderr(&cramped));
+    // Whatever SQLite left to be rolled back is rolled back by the next who opens the file.
+    let count: i64 = rusqlite::Connection::open(&target)
+        .unwrap()
+        .query_row("SELECT count(*) FROM Project", [], |r| r.get(0))
+        .unwrap();
+    assert_eq!(count, 0);
+    assert!(before == std::fs::read(&target).unwrap());
+    assert_eq!(run(&args, &[]).status.code(), Some(0), "the next run works");
+}
+
+/// `sealift list FILE | head -1` once ended in a panic.
+#[test]
+fn a_reader_that_had_enough_is_no_failure() {
+    let p = paths();
+    for args in
+        [vec!["list", &p.bundle, "--why"], vec!["info", &p.bundle], vec!["model"], vec!["model", "--toml"]]
+    {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sealift"))
+            .args(&args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let out = child.wait_with_output().unwrap();
+        assert_eq!(out.status.code(), Some(0), "{args:?} {}", stderr(&out));
+        assert_eq!(stderr(&out), "", "{args:?}");
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_are_made() {
+    let script = run(&["completions", "bash"], &[]);
+    assert!(stdout(&script).contains("sealift"));
+    let folder = support::folder();
+    let pages = folder.path().join("man");
+    assert_eq!(run(&["man", &text(&pages)], &[]).status.code(), Some(0));
+    for page in ["sealift.1", "sealift-export.1", "sealift-import.1"] {
+        assert!(std::fs::read_to_string(pages.join(page)).unwrap().contains(".TH"), "{page}");
+    }
+}
