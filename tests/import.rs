@@ -800,3 +800,25 @@ fn a_variable_that_becomes_a_secret_and_back_is_written_as_what_it_is() {
     assert_eq!(target.decrypt(variable(&target)["Value"].as_str().unwrap()), "s3cret");
     assert!(!format!("{plan:?}").contains("s3cret"));
 }
+
+/// Sets were once ordered by their names as spelled: "alpha" before "BETA" here, after it there.
+#[test]
+fn a_set_of_names_in_another_case_is_no_other_order() {
+    let folder = folder();
+    let envs = |names: [&str; 2]| {
+        format!(
+            "INSERT INTO Env VALUES ('Envs-1', '{}', '{{}}'), ('Envs-2', '{}', '{{}}');
+             INSERT INTO Project VALUES ('Projects-1', 'P', '|Envs-1|Envs-2|', NULL, NULL, 0, '{{}}')",
+            names[0], names[1]
+        )
+    };
+    let source = Shop::new(folder.path(), "source.sqlite", 1, &envs(["alpha", "Beta"]));
+    let target = Shop::new(folder.path(), "target.sqlite", 2, &envs(["alpha", "BETA"]));
+    target.run(
+        "UPDATE Env SET Name = 'Alpha' WHERE Id = 'Envs-1'; UPDATE Env SET Name = 'beta' WHERE Id = 'Envs-2'",
+    );
+    let file = carried(folder.path(), &source, "a.sealift");
+    let plan = plan(&file, &target.path, &model(), Some(&target.key), overwrite());
+    let project = plan.entries.iter().find(|e| e.kind.as_str() == "Project").unwrap();
+    assert_eq!(project.action, Action::Unchanged, "{:?}", project.changes);
+}

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use crate::crypto::{DecryptError, MasterKey, SecretBytes};
-use crate::document::{Document, KindName, Map, Place, Reference, SecretId, Step, Value, canonical, json};
+use crate::document::{
+    Collation, Document, KindName, Map, Place, Reference, SecretId, Step, Value, canonical, json,
+};
 use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, SecretForm, Target};
 use crate::server::{Reader, Row};
 
@@ -305,7 +307,7 @@ impl<'m> Translation<'m> {
             (Form::Pipe, Value::Text(text)) => {
                 // A set: its order is the order of ids on this server, and means nothing.
                 let list = pieces(&text, '|').map(|id| name(Value::from(id))).collect();
-                *value = Value::List(sorted_set(list));
+                *value = Value::List(sorted_set(list, model.collation));
             }
             (Form::Pipe, Value::Null) => *value = Value::List(Vec::new()),
             (Form::Comma, Value::Text(text)) if !model.is_verbatim(&text) => {
@@ -315,7 +317,7 @@ impl<'m> Translation<'m> {
                 let pairs = map.into_iter();
                 let pairs =
                     pairs.map(|(id, value)| Value::List(vec![name(Value::Text(id)), value])).collect();
-                *value = Value::List(sorted_set(pairs));
+                *value = Value::List(sorted_set(pairs, model.collation));
             }
             (_, other) => *value = other,
         }
@@ -447,9 +449,19 @@ fn pieces(text: &str, separator: char) -> impl Iterator<Item = &str> {
     text.split(separator).map(str::trim).filter(|piece| !piece.is_empty())
 }
 
-/// Brings a set into the order of its canonical bytes, each element once.
-fn sorted_set(mut list: Vec<Value>) -> Vec<Value> {
-    list.sort_by_cached_key(|value| canonical::encode_value(value).unwrap_or_default());
+/// Brings a set into an order of its own, each element once: by the names it refers to as they compare, so
+/// that a name in another case is no other order, then by canonical bytes.
+fn sorted_set(mut list: Vec<Value>, collation: Collation) -> Vec<Value> {
+    fn name(value: &Value, collation: Collation) -> Option<(String, String)> {
+        match value {
+            Value::Ref(reference) => Some((reference.kind.to_string(), reference.key.folded(collation))),
+            Value::List(pair) => pair.first().and_then(|key| name(key, collation)),
+            _ => None,
+        }
+    }
+    list.sort_by_cached_key(|value| {
+        (name(value, collation), canonical::encode_value(value).unwrap_or_default())
+    });
     list.dedup();
     list
 }
