@@ -6,12 +6,13 @@ use std::collections::{HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Document, Key, Map, Place, Reference, SecretId, Value, canonical};
-use crate::model::{Direction, Form, IdRule, Keep, Missing, Model, NewId, Rule, Target};
+use crate::document::{Document, Key, Reference, SecretId, Value, canonical};
+use crate::model::{Direction, IdRule, Keep, Missing, Model, NewId, Rule, Target};
 use crate::plan::{Action, Entry, Finding, Seen, changes, merge, respell, take_out};
 use crate::server::{Lookup, Reader, Row};
 
 use super::ImportError;
+use super::misplaced::misplaced;
 use super::translate::{
     Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault, part_ids,
 };
@@ -63,7 +64,7 @@ impl<'m> Examiner<'_, 'm> {
         &self.translation.layouts
     }
 
-    fn model(&self) -> &'m Model {
+    pub(super) fn model(&self) -> &'m Model {
         self.translation.layouts.model
     }
 
@@ -164,93 +165,6 @@ impl<'m> Examiner<'_, 'm> {
         for (place, value) in places.iter().zip(values) {
             if let (Some(value), Some(marker)) = (value, source.document.at_mut(place)) {
                 *marker = Value::Secret(self.vault.keep(value));
-            }
-        }
-        Ok(())
-    }
-
-    /// Finds, in the target, all that the documents refer to and the bundle does not bring.
-    fn look_up_references(&mut self, reader: &mut dyn Reader, sources: &[Source]) -> Result<(), ImportError> {
-        let model = self.model();
-        let mut stray = Vec::new();
-        for source in sources {
-            let mut see = |value: &Value| {
-                if let Value::Ref(reference) = value
-                    && model.target(&reference.kind).is_none()
-                {
-                    stray.push((
-                        source.document.kind.clone(),
-                        source.document.key.clone(),
-                        reference.to_string(),
-                    ));
-                }
-            };
-            source.document.each(&mut |value| see(value));
-        }
-        for (kind, key, reference) in stray {
-            self.find(
-                kind.as_str(),
-                key.to_string(),
-                format!("refers to {reference}, a kind the model does not know"),
-            );
-        }
-        self.find_references(reader, sources.iter().map(|source| &source.document))
-    }
-
-    fn find_references<'d>(
-        &mut self,
-        reader: &mut dyn Reader,
-        documents: impl Iterator<Item = &'d Document>,
-    ) -> Result<(), ImportError> {
-        let model = self.model();
-        let mut wanted: HashMap<Target, Vec<&Key>> = HashMap::new();
-        documents.for_each(|document| gather_references(document, model, &mut wanted));
-        for (target, keys) in wanted {
-            self.ids.find(reader, &self.translation.layouts, target, &keys)?;
-        }
-        Ok(())
-    }
-
-    /// An id that named nothing at the source travels as it is. Should the target have given that very id to a
-    /// document of its own, the import would bind the two by accident.
-    fn look_up_dangling(&mut self, reader: &mut dyn Reader, sources: &[Source]) -> Result<(), ImportError> {
-        let model = self.model();
-        let mut loose: Vec<(&Document, Vec<Target>, Id)> = Vec::new();
-        for source in sources {
-            let rules = model.kind(source.document.kind.as_str()).map_or(&[][..], |kind| &kind.references);
-            source.document.visit(&mut |_, value| {
-                let Value::Dangling(dangling) = value else { return };
-                let (Some(first), Some(id)) = (model.target(&dangling.kind), Id::of(&dangling.id)) else {
-                    return;
-                };
-                // A place may lead to several kinds, of which the dangling id names the first.
-                let mut targets = vec![first];
-                for target in rules.iter().filter(|rule| rule.to.contains(&first)).flat_map(|rule| &rule.to) {
-                    if !targets.contains(target) {
-                        targets.push(*target);
-                    }
-                }
-                let text = id.to_string();
-                targets.retain(|target| {
-                    let rule = model.kind_at(target.kind()).and_then(|kind| kind.id.as_ref());
-                    !rule.is_some_and(|rule| rule.is_fixed(&text))
-                });
-                loose.push((&source.document, targets, id));
-            });
-        }
-        let each = || loose.iter().flat_map(|(_, targets, id)| targets.iter().map(move |t| (*t, id)));
-        self.loose.extend(each().map(|(target, id)| (target.kind(), id.to_string().to_lowercase())));
-        if self.options.accept_dangling {
-            return Ok(());
-        }
-        let wanted = each().map(|(target, id)| (target, id.clone())).collect();
-        self.translation.learn(reader, wanted)?;
-        for (document, targets, id) in loose {
-            if let Some(theirs) = self.translation.name(&targets, &id) {
-                let problem = format!(
-                    "names {id}, which was nothing at the source and is {theirs} in the target; --accept-dangling writes it all the same"
-                );
-                self.find(document.kind.as_str(), document.key.to_string(), problem);
             }
         }
         Ok(())
@@ -559,111 +473,6 @@ fn note_empty_secrets(document: &Document, notes: &mut Vec<String>) {
     });
 }
 
-/// What a document holds that its kind has no rule for, or the target no place: it could only be written as
-/// something else. No export makes such a document; hands, and other versions of the model, do.
-fn misplaced(layout: &Layout<'_>, model: &Model, document: &Document) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for (part, position) in document.key.parts().iter().zip(&layout.key) {
-        let Some(column) = layout.content.get(*position) else { continue };
-        let held = document.columns.get(&column.name).cloned().and_then(|held| Key::new(vec![held]).ok());
-        let named = Key::new(vec![part.clone()]).ok();
-        if held.map(|k| k.folded(model.collation)) != named.map(|k| k.folded(model.collation)) {
-            wrong.push(format!("is named otherwise by its column {}", column.name));
-        }
-    }
-    if document.body.is_some() && layout.body.is_none() {
-        wrong.push("has JSON, for which the target's table has no column".to_owned());
-    }
-    let (mut columns, mut body) = (document.columns.clone(), document.body.clone());
-    // Several rules may reach one place: what one of them allows is allowed.
-    let mut single: HashMap<Place, (Value, Vec<Target>, bool)> = HashMap::new();
-    let refers = |value: &Value, to: &[Target], maybe: bool| match value {
-        Value::Ref(reference) => model.target(&reference.kind).is_none_or(|target| to.contains(&target)),
-        Value::Text(text) => maybe || model.is_verbatim(text),
-        Value::Int(_) => maybe,
-        Value::Secret(_) | Value::Bytes(_) => false,
-        _ => true,
-    };
-    layout.kind.walk(&mut columns, body.as_mut(), Direction::Down, &mut |rule, place, value| {
-        match rule {
-            Rule::Reference(index) => {
-                let Some(rule) = layout.kind.references.get(index) else { return Keep::Yes };
-                let ids = |value: &Value| {
-                    matches!(value, Value::Ref(_) | Value::Dangling(_) | Value::Text(_))
-                        && refers(value, &rule.to, rule.maybe)
-                };
-                match (rule.form, &mut *value) {
-                    (Form::Id, value) => {
-                        let held = single.entry(place.clone()).or_insert((Value::Null, Vec::new(), false));
-                        if matches!(
-                            value,
-                            Value::Ref(_) | Value::Dangling(_) | Value::Text(_) | Value::Int(_)
-                        ) {
-                            held.0 = value.clone();
-                        }
-                        held.1.extend(&rule.to);
-                        held.2 |= rule.maybe;
-                        if matches!(value, Value::Ref(_) | Value::Dangling(_)) {
-                            *value = Value::Null;
-                        }
-                    }
-                    (Form::Pipe | Form::Comma, Value::List(list)) => {
-                        if !list.iter().all(ids) {
-                            wrong.push(format!("holds something else than references at {place}"));
-                        }
-                        *value = Value::Null;
-                    }
-                    (Form::Keys, Value::List(pairs)) => {
-                        let mut map = Map::new();
-                        for (number, pair) in std::mem::take(pairs).into_iter().enumerate() {
-                            match pair {
-                                Value::List(pair) => match <[Value; 2]>::try_from(pair) {
-                                    Ok([key, value]) if ids(&key) => {
-                                        map.insert(number.to_string(), value);
-                                    }
-                                    _ => wrong.push(format!("holds something else than pairs at {place}")),
-                                },
-                                _ => wrong.push(format!("holds something else than pairs at {place}")),
-                            }
-                        }
-                        *value = Value::Map(map);
-                    }
-                    _ => {}
-                }
-            }
-            Rule::Secret(_) => match value {
-                Value::Secret(_) => *value = Value::Null,
-                Value::Text(text) if !text.is_empty() => {
-                    wrong.push(format!("holds an open text at {place}, where a secret belongs"));
-                }
-                _ => {}
-            },
-            Rule::Derived(_) | Rule::Local(_) | Rule::PartId(_) => {}
-        }
-        Keep::Yes
-    });
-    for (place, (value, to, maybe)) in single {
-        if !refers(&value, &to, maybe) {
-            wrong.push(format!("holds {} at {place}, where another reference belongs", value.type_name()));
-        }
-    }
-    let mut left = |place: &Place, value: &Value, column: bool| {
-        let fits = match value {
-            Value::Ref(_) | Value::Dangling(_) | Value::Secret(_) => false,
-            Value::Bytes(_) => column,
-            Value::List(_) | Value::Map(_) => !column,
-            _ => true,
-        };
-        if !fits {
-            wrong.push(format!("holds {} at {place}, which has no place there", value.type_name()));
-        }
-    };
-    Document { kind: document.kind.clone(), key: document.key.clone(), columns, body }
-        .visit(&mut |place, value| left(place, value, place.column_name().is_some()));
-    wrong.sort();
-    wrong
-}
-
 /// The parts of a document whose ids are numbered within it, with their keys.
 pub(super) fn numbered_parts<'d>(
     layout: &Layout<'_>,
@@ -685,21 +494,4 @@ pub(super) fn numbered_parts<'d>(
         });
     }
     keys
-}
-
-fn gather_references<'d>(document: &'d Document, model: &Model, wanted: &mut HashMap<Target, Vec<&'d Key>>) {
-    fn gather<'d>(value: &'d Value, model: &Model, wanted: &mut HashMap<Target, Vec<&'d Key>>) {
-        match value {
-            Value::Ref(reference) => {
-                if let Some(target) = model.target(&reference.kind) {
-                    wanted.entry(target).or_default().push(&reference.key);
-                }
-            }
-            Value::List(list) => list.iter().for_each(|value| gather(value, model, wanted)),
-            Value::Map(map) => map.iter().for_each(|(_, value)| gather(value, model, wanted)),
-            _ => {}
-        }
-    }
-    document.columns.iter().for_each(|(_, value)| gather(value, model, wanted));
-    document.body.iter().for_each(|value| gather(value, model, wanted));
 }

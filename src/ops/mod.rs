@@ -6,7 +6,9 @@ mod diff;
 mod examine;
 mod export;
 mod import;
+mod misplaced;
 mod plan;
+mod references;
 mod select;
 pub mod translate;
 

@@ -1,0 +1,125 @@
+//! What the documents of a bundle refer to, found in the target.
+
+use std::collections::HashMap;
+
+use crate::document::{Document, Key, Value};
+use crate::model::{Model, Target};
+use crate::server::Reader;
+
+use super::ImportError;
+use super::examine::{Examiner, Source};
+use super::translate::Id;
+
+impl Examiner<'_, '_> {
+    /// Finds, in the target, all that the documents refer to and the bundle does not bring.
+    pub(super) fn look_up_references(
+        &mut self,
+        reader: &mut dyn Reader,
+        sources: &[Source],
+    ) -> Result<(), ImportError> {
+        let model = self.model();
+        let mut stray = Vec::new();
+        for source in sources {
+            let mut see = |value: &Value| {
+                if let Value::Ref(reference) = value
+                    && model.target(&reference.kind).is_none()
+                {
+                    stray.push((
+                        source.document.kind.clone(),
+                        source.document.key.clone(),
+                        reference.to_string(),
+                    ));
+                }
+            };
+            source.document.each(&mut |value| see(value));
+        }
+        for (kind, key, reference) in stray {
+            self.find(
+                kind.as_str(),
+                key.to_string(),
+                format!("refers to {reference}, a kind the model does not know"),
+            );
+        }
+        self.find_references(reader, sources.iter().map(|source| &source.document))
+    }
+
+    pub(super) fn find_references<'d>(
+        &mut self,
+        reader: &mut dyn Reader,
+        documents: impl Iterator<Item = &'d Document>,
+    ) -> Result<(), ImportError> {
+        let model = self.model();
+        let mut wanted: HashMap<Target, Vec<&Key>> = HashMap::new();
+        documents.for_each(|document| gather_references(document, model, &mut wanted));
+        for (target, keys) in wanted {
+            self.ids.find(reader, &self.translation.layouts, target, &keys)?;
+        }
+        Ok(())
+    }
+
+    /// An id that named nothing at the source travels as it is. Should the target have given that very id to a
+    /// document of its own, the import would bind the two by accident.
+    pub(super) fn look_up_dangling(
+        &mut self,
+        reader: &mut dyn Reader,
+        sources: &[Source],
+    ) -> Result<(), ImportError> {
+        let model = self.model();
+        let mut loose: Vec<(&Document, Vec<Target>, Id)> = Vec::new();
+        for source in sources {
+            let rules = model.kind(source.document.kind.as_str()).map_or(&[][..], |kind| &kind.references);
+            source.document.visit(&mut |_, value| {
+                let Value::Dangling(dangling) = value else { return };
+                let (Some(first), Some(id)) = (model.target(&dangling.kind), Id::of(&dangling.id)) else {
+                    return;
+                };
+                // A place may lead to several kinds, of which the dangling id names the first.
+                let mut targets = vec![first];
+                for target in rules.iter().filter(|rule| rule.to.contains(&first)).flat_map(|rule| &rule.to) {
+                    if !targets.contains(target) {
+                        targets.push(*target);
+                    }
+                }
+                let text = id.to_string();
+                targets.retain(|target| {
+                    let rule = model.kind_at(target.kind()).and_then(|kind| kind.id.as_ref());
+                    !rule.is_some_and(|rule| rule.is_fixed(&text))
+                });
+                loose.push((&source.document, targets, id));
+            });
+        }
+        let each = || loose.iter().flat_map(|(_, targets, id)| targets.iter().map(move |t| (*t, id)));
+        self.loose.extend(each().map(|(target, id)| (target.kind(), id.to_string().to_lowercase())));
+        if self.options.accept_dangling {
+            return Ok(());
+        }
+        let wanted = each().map(|(target, id)| (target, id.clone())).collect();
+        self.translation.learn(reader, wanted)?;
+        for (document, targets, id) in loose {
+            if let Some(theirs) = self.translation.name(&targets, &id) {
+                let problem = format!(
+                    "names {id}, which was nothing at the source and is {theirs} in the target; --accept-dangling writes it all the same"
+                );
+                self.find(document.kind.as_str(), document.key.to_string(), problem);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn gather_references<'d>(document: &'d Document, model: &Model, wanted: &mut HashMap<Target, Vec<&'d Key>>) {
+    fn gather<'d>(value: &'d Value, model: &Model, wanted: &mut HashMap<Target, Vec<&'d Key>>) {
+        match value {
+            Value::Ref(reference) => {
+                if let Some(target) = model.target(&reference.kind) {
+                    wanted.entry(target).or_default().push(&reference.key);
+                }
+            }
+            Value::List(list) => list.iter().for_each(|value| gather(value, model, wanted)),
+            Value::Map(map) => map.iter().for_each(|(_, value)| gather(value, model, wanted)),
+            _ => {}
+        }
+    }
+    document.columns.iter().for_each(|(_, value)| gather(value, model, wanted));
+    document.body.iter().for_each(|value| gather(value, model, wanted));
+}
