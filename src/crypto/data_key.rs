@@ -76,6 +76,12 @@ impl DataKey {
         &self.keys.data
     }
 
+    /// A second copy of the key, for a second owner. Deriving it from the password again would cost as much as
+    /// the first time.
+    pub fn duplicate(&self) -> Self {
+        Self::from_bytes(&self.keys.data, self.scope)
+    }
+
     /// The random identity of the bundle that the key belongs to. Not secret.
     pub fn scope(&self) -> &[u8; SCOPE_BYTES] {
         &self.scope

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::document::{Document, Key, Value};
-use crate::model::{Model, Target};
+use crate::model::Target;
 use crate::server::Reader;
 
 use super::ImportError;
@@ -20,7 +20,7 @@ impl Examiner<'_, '_> {
         let model = self.model();
         let mut stray = Vec::new();
         for source in sources {
-            let mut see = |value: &Value| {
+            source.document.each(&mut |value| {
                 if let Value::Ref(reference) = value
                     && model.target(&reference.kind).is_none()
                 {
@@ -30,8 +30,7 @@ impl Examiner<'_, '_> {
                         reference.to_string(),
                     ));
                 }
-            };
-            source.document.each(&mut |value| see(value));
+            });
         }
         for (kind, key, reference) in stray {
             self.find(
@@ -50,7 +49,15 @@ impl Examiner<'_, '_> {
     ) -> Result<(), ImportError> {
         let model = self.model();
         let mut wanted: HashMap<Target, Vec<&Key>> = HashMap::new();
-        documents.for_each(|document| gather_references(document, model, &mut wanted));
+        documents.for_each(|document| {
+            document.each(&mut |value| {
+                if let Value::Ref(reference) = value
+                    && let Some(target) = model.target(&reference.kind)
+                {
+                    wanted.entry(target).or_default().push(&reference.key);
+                }
+            });
+        });
         for (target, keys) in wanted {
             self.ids.find(reader, &self.translation.layouts, target, &keys)?;
         }
@@ -68,7 +75,7 @@ impl Examiner<'_, '_> {
         let mut loose: Vec<(&Document, Vec<Target>, Id)> = Vec::new();
         for source in sources {
             let rules = model.kind(source.document.kind.as_str()).map_or(&[][..], |kind| &kind.references);
-            source.document.visit(&mut |_, value| {
+            source.document.each(&mut |value| {
                 let Value::Dangling(dangling) = value else { return };
                 let (Some(first), Some(id)) = (model.target(&dangling.kind), Id::of(&dangling.id)) else {
                     return;
@@ -105,21 +112,4 @@ impl Examiner<'_, '_> {
         }
         Ok(())
     }
-}
-
-fn gather_references<'d>(document: &'d Document, model: &Model, wanted: &mut HashMap<Target, Vec<&'d Key>>) {
-    fn gather<'d>(value: &'d Value, model: &Model, wanted: &mut HashMap<Target, Vec<&'d Key>>) {
-        match value {
-            Value::Ref(reference) => {
-                if let Some(target) = model.target(&reference.kind) {
-                    wanted.entry(target).or_default().push(&reference.key);
-                }
-            }
-            Value::List(list) => list.iter().for_each(|value| gather(value, model, wanted)),
-            Value::Map(map) => map.iter().for_each(|(_, value)| gather(value, model, wanted)),
-            _ => {}
-        }
-    }
-    document.columns.iter().for_each(|(_, value)| gather(value, model, wanted));
-    document.body.iter().for_each(|value| gather(value, model, wanted));
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sealift::bundle::{Header, Limits, Protection, UncheckedBundle, Writer, WriterOptions};
+use sealift::bundle::{Header, Limits, Previous, Protection, UncheckedBundle, Writer, WriterOptions};
 use sealift::crypto::{Envelope, KdfLimits, KdfParams};
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, ExportOptions, ExportReport, Root};
@@ -147,14 +147,10 @@ fn earlier_bundle(path: &Path, args: &ExportArgs, options: &mut WriterOptions) -
     let progress = ui::Bars::new();
     let bundle = UncheckedBundle::open(path, &Limits::default())?.check(&progress)?;
     let Some(envelope) = bundle.envelope().cloned() else { return Ok(false) };
-    let password = match secrets::given_password(args.password.password_file.as_deref())? {
-        Some(password) => password,
-        None => secrets::password(None)?,
-    };
+    let password = secrets::password(args.password.password_file.as_deref())?;
     let key = bundle.unlock(&password, &KdfLimits::default())?;
-    let again = bundle.unlock(&password, &KdfLimits::default())?;
+    options.previous = Some(Previous { bundle, key: key.duplicate() });
     options.protection = Protection::Password { envelope, key };
-    options.previous = Some(sealift::bundle::Previous { bundle, key: again });
     Ok(true)
 }
 
