@@ -44,6 +44,11 @@ fn read(reader: &mut dyn Reader, model: &Model) -> Vec<Found> {
             for (name, value) in columns.iter().zip(row) {
                 map.insert(*name, value);
             }
+            let passes =
+                |f: &crate::model::RowFilter| map.get(&f.column).is_some_and(|v| f.equals.contains(v));
+            if !kind.rows.iter().all(passes) {
+                continue;
+            }
             let id = map.remove("Id").unwrap().as_text().unwrap().to_owned();
             let body = map.remove("JSON").map(|b| json::parse(b.as_text().unwrap().as_bytes()).unwrap());
             all.push(Found { kind: index, id, columns: map, body });

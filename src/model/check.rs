@@ -8,11 +8,10 @@ use toml::Spanned;
 use crate::document::{self, KindName, Value};
 
 use super::file::{self, File};
-use super::kind::{
-    Derived, Duplicates, Form, IdRule, KeyColumn, Kind, Local, LocalUpdate, Merge, MergeRule, Missing, NewId,
-    NewPartId, Part, ReferenceRule, RowFilter, SecretForm, SecretRule, Target,
-};
+use super::identity::{alias, group};
+use super::kind::{Duplicates, Kind, NewPartId, RowFilter, Target};
 use super::pattern::Pattern;
+use super::places::{derived, find_reference, local, merge, part, pattern};
 use super::walk::{PlaceTree, Rule};
 use super::{AllocationRule, Cipher, LeftTable, Model, VersionRule};
 
@@ -49,9 +48,9 @@ pub enum LoadError {
 pub struct Problem(pub String);
 
 type Fault = (Range<usize>, String);
-type Checked<T> = Result<T, Fault>;
+pub(super) type Checked<T> = Result<T, Fault>;
 
-fn fault<T>(span: Range<usize>, text: impl Into<String>) -> Checked<T> {
+pub(super) fn fault<T>(span: Range<usize>, text: impl Into<String>) -> Checked<T> {
     Err((span, text.into()))
 }
 
@@ -89,7 +88,18 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
     if shared.len() < file.rules.len() {
         return fault(file.name.span(), "two sets of rules have one name");
     }
-    let scope = Scope { by_name: &by_name, shared: &shared, cipher, allocates: file.allocation.is_some() };
+    let with_ids = file.kind.iter().enumerate().filter(|(_, kind)| kind.id.is_some());
+    let anything: Vec<Target> = with_ids.map(|(index, _)| Target::Kind(index)).collect();
+    let mut scope = Scope {
+        by_name: &by_name,
+        shared: &shared,
+        types: &[],
+        anything: &anything,
+        cipher,
+        allocates: file.allocation.is_some(),
+    };
+    let types = file.types.iter().map(|types| scope.types(types)).collect::<Checked<Vec<_>>>()?;
+    scope.types = &types;
     let kinds = file.kind.iter().map(|kind| scope.kind(kind)).collect::<Checked<Vec<_>>>()?;
     let key_order = key_order(&kinds, &file)?;
     Ok(Model {
@@ -109,6 +119,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
         allocation: file.allocation.map(|a| AllocationRule { table: a.table, name: a.name, last: a.last }),
         left: file.leave.into_iter().map(|l| LeftTable { table: l.table, why: l.why }).collect(),
         digest,
+        types,
         kinds,
         by_name,
         key_order,
@@ -140,27 +151,18 @@ fn names(file: &File) -> Checked<HashMap<String, Target>> {
     Ok(by_name)
 }
 
-struct Scope<'a> {
-    by_name: &'a HashMap<String, Target>,
-    shared: &'a HashMap<&'a str, &'a file::Rules>,
-    cipher: Cipher,
-    allocates: bool,
+/// What the rules of one kind may name.
+pub(super) struct Scope<'a> {
+    pub by_name: &'a HashMap<String, Target>,
+    pub shared: &'a HashMap<&'a str, &'a file::Rules>,
+    pub types: &'a [super::Types],
+    /// The kinds that have ids, which a reference to anything may lead to.
+    pub anything: &'a [Target],
+    pub cipher: Cipher,
+    pub allocates: bool,
 }
 
-fn pattern(text: &Spanned<String>) -> Checked<Pattern> {
-    Pattern::parse(text.get_ref()).or_else(|e| fault(text.span(), e.to_string()))
-}
-
-fn form(form: file::Form) -> Form {
-    match form {
-        file::Form::Id => Form::Id,
-        file::Form::Pipe => Form::Pipe,
-        file::Form::Comma => Form::Comma,
-        file::Form::Keys => Form::Keys,
-    }
-}
-
-fn scalar(scalar: &file::Scalar) -> Value {
+pub(super) fn scalar(scalar: &file::Scalar) -> Value {
     match scalar {
         file::Scalar::Bool(truth) => Value::Bool(*truth),
         file::Scalar::Int(number) => Value::Int(*number),
@@ -209,7 +211,7 @@ impl Scope<'_> {
         let rules = rules.chain(derived.iter().enumerate().map(|(i, d)| (d.at.clone(), Rule::Derived(i))));
         let rules = rules.chain(local.iter().enumerate().map(|(i, l)| (l.at.clone(), Rule::Local(i))));
         let mut rules: Vec<_> = rules.collect();
-        for (index, part) in parts.iter().enumerate() {
+        for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.new != NewPartId::Keep) {
             let mut at = part.at.clone();
             at.text = format!("{}.{}", at.text, part.id);
             at.segments.push(super::pattern::Segment::Member(part.id.clone()));
@@ -231,7 +233,7 @@ impl Scope<'_> {
         Ok(Kind {
             name: KindName::new(wire.name.get_ref()),
             table: wire.table.get_ref().clone(),
-            id: wire.id.as_ref().map(|id| self.id(id, wire)).transpose()?,
+            id: wire.id.as_ref().map(|id| self.id(id, wire, &key)).transpose()?,
             body: wire.body.clone(),
             key,
             rows: wire
@@ -246,7 +248,10 @@ impl Scope<'_> {
                 file::Duplicates::Refuse => Duplicates::Refuse,
                 file::Duplicates::Number => Duplicates::Number,
             },
-            history: wire.history,
+            groups: wire.groups.iter().map(group).collect::<Checked<_>>()?,
+            ask: wire.ask,
+            version: wire.version.clone(),
+            aliases: alias(wire)?,
             with,
             references,
             secrets,
@@ -258,207 +263,6 @@ impl Scope<'_> {
             reference_places,
         })
     }
-
-    fn id(&self, wire: &Spanned<file::Id>, kind: &file::Kind) -> Checked<IdRule> {
-        let id = wire.get_ref();
-        let only = |field: &Option<String>, name: &str, wanted: bool| match (field, wanted) {
-            (None, true) => fault(wire.span(), format!("this way to make ids needs `{name}`")),
-            (Some(_), false) => fault(wire.span(), format!("this way to make ids has no `{name}`")),
-            _ => Ok(field.clone().unwrap_or_default()),
-        };
-        let prefix = only(&id.prefix, "prefix", id.new == file::NewId::Allocate)?;
-        let template = only(&id.pattern, "pattern", id.new == file::NewId::Compose)?;
-        if id.new != file::NewId::Allocate && id.collection.is_some() {
-            return fault(wire.span(), "only allocated ids have a `collection`");
-        }
-        let new = match id.new {
-            file::NewId::Allocate if !self.allocates => {
-                return fault(wire.span(), "ids are allocated, but the model has no [allocation]");
-            }
-            file::NewId::Allocate => NewId::Allocate {
-                prefix,
-                collection: id.collection.clone().unwrap_or_else(|| kind.table.get_ref().clone()),
-            },
-            file::NewId::Next => NewId::Next,
-            file::NewId::Guid => NewId::Guid,
-            file::NewId::Keep => NewId::Keep,
-            file::NewId::Compose
-                if template.matches('{').count() == 1 && template.matches('}').count() == 1 =>
-            {
-                NewId::Compose(template)
-            }
-            file::NewId::Compose => {
-                return fault(wire.span(), "a pattern holds one column in braces: \"variableset-{OwnerId}\"");
-            }
-        };
-        Ok(IdRule { column: id.column.clone(), new, fixed: id.fixed.clone() })
-    }
-
-    fn key(&self, wire: &file::Kind, references: &[ReferenceRule]) -> Checked<Vec<KeyColumn>> {
-        if wire.key.get_ref().is_empty() {
-            return fault(wire.key.span(), "a kind without a natural key cannot be found again");
-        }
-        let column = |text: &Spanned<String>| {
-            let (column, optional) = match text.get_ref().strip_suffix('?') {
-                Some(column) => (column, true),
-                None => (text.get_ref().as_str(), false),
-            };
-            if Pattern::parse(column).is_ok_and(|p| p.column.is_none()) || Pattern::parse(column).is_err() {
-                return fault(text.span(), format!("{column:?} is no column: keys are made of columns"));
-            }
-            let reference = references.iter().position(|r| r.at.column.as_deref() == Some(column));
-            let reference = match reference.and_then(|i| references.get(i).map(|r| (i, r))) {
-                Some((_, rule)) if rule.form != Form::Id => {
-                    return fault(
-                        text.span(),
-                        format!("{column} holds a list of ids and cannot be in a key"),
-                    );
-                }
-                Some((_, rule)) if rule.to.iter().any(|t| matches!(t, Target::Part { .. })) => {
-                    return fault(
-                        text.span(),
-                        format!("{column} leads to a part, which no key can run through"),
-                    );
-                }
-                found => found.map(|(i, _)| i),
-            };
-            Ok(KeyColumn { column: column.to_owned(), optional, reference })
-        };
-        wire.key.get_ref().iter().map(column).collect()
-    }
-
-    fn reference(&self, wire: &file::Reference, base: Option<&Pattern>) -> Checked<ReferenceRule> {
-        let names: Vec<&String> = match wire.to.get_ref() {
-            file::OneOrMore::One(name) => vec![name],
-            file::OneOrMore::More(names) => names.iter().collect(),
-        };
-        let mut to = Vec::new();
-        for name in names {
-            match self.by_name.get(name) {
-                Some(target) => to.push(*target),
-                None => return fault(wire.to.span(), format!("there is no kind {name:?}")),
-            }
-        }
-        if to.is_empty() {
-            return fault(wire.to.span(), "a reference leads to one kind at least");
-        }
-        Ok(ReferenceRule {
-            at: self.place(&wire.at, base)?,
-            to,
-            form: form(wire.form),
-            required: wire.required,
-            missing: match wire.missing {
-                file::Missing::Stop => Missing::Stop,
-                file::Missing::Drop => Missing::Drop,
-                file::Missing::Skip => Missing::Skip,
-            },
-            follow: wire.follow,
-            maybe: wire.maybe,
-        })
-    }
-
-    fn place(&self, at: &Spanned<String>, base: Option<&Pattern>) -> Checked<Pattern> {
-        let place = pattern(at)?;
-        match base {
-            Some(_) if place.column.is_some() => fault(at.span(), "shared rules name places in JSON"),
-            Some(base) => Ok(place.below(base)),
-            None => Ok(place),
-        }
-    }
-
-    fn secret(&self, wire: &file::Secret, base: Option<&Pattern>) -> Checked<SecretRule> {
-        if wire.form == file::SecretForm::Encrypted && self.cipher == Cipher::None {
-            return fault(wire.at.span(), "an encrypted secret, but the model names no `cipher`");
-        }
-        Ok(SecretRule {
-            at: self.place(&wire.at, base)?,
-            form: match wire.form {
-                file::SecretForm::Encrypted => SecretForm::Encrypted,
-                file::SecretForm::Plain => SecretForm::Plain,
-            },
-        })
-    }
-}
-
-fn find_reference(at: &Spanned<String>, references: &[ReferenceRule]) -> Checked<usize> {
-    match references.iter().position(|r| r.at.text == *at.get_ref()) {
-        Some(position) => Ok(position),
-        None => fault(at.span(), format!("the kind has no reference at {}", at.get_ref())),
-    }
-}
-
-fn derived(wire: &file::Derived, references: &[ReferenceRule]) -> Checked<Derived> {
-    let mut from = Vec::new();
-    for name in wire.from.get_ref() {
-        if name == "*" {
-            let in_body = references.iter().enumerate().filter(|(_, r)| r.at.column.is_none());
-            let new: Vec<_> = in_body.map(|(i, _)| i).filter(|i| !from.contains(i)).collect();
-            from.extend(new);
-            continue;
-        }
-        match references.iter().position(|r| r.at.text == *name) {
-            Some(position) => from.push(position),
-            None => return fault(wire.from.span(), format!("the kind has no reference at {name}")),
-        }
-    }
-    let at = pattern(&wire.at)?;
-    if at.column.is_none() && !at.is_single() {
-        return fault(wire.at.span(), "a derived place is one place");
-    }
-    Ok(Derived { at, from, form: form(wire.form) })
-}
-
-fn local(wire: &file::Local) -> Checked<Local> {
-    Ok(Local {
-        at: pattern(&wire.at)?,
-        initial: wire.initial.as_ref().map(scalar),
-        update: match wire.update {
-            file::LocalUpdate::Keep => LocalUpdate::Keep,
-            file::LocalUpdate::Increment => LocalUpdate::Increment,
-        },
-    })
-}
-
-fn part(wire: &file::Part) -> Checked<Part> {
-    let at = pattern(&wire.at)?;
-    let one_list = at.collection().is_some_and(|list| super::pattern::is_single(&list));
-    if at.column.is_some() || !one_list {
-        return fault(wire.at.span(), "the place of a part ends in [*]: its elements are the parts");
-    }
-    if wire.key.get_ref().is_empty() {
-        return fault(wire.key.span(), "a part without a key cannot be found again");
-    }
-    let new = match wire.new.get_ref().as_str() {
-        "guid" => NewPartId::Guid,
-        text => match text.strip_prefix("{owner}").and_then(|t| t.strip_suffix("{n}")) {
-            Some(middle) if !middle.is_empty() => NewPartId::Numbered(middle.to_owned()),
-            _ => return fault(wire.new.span(), "a part's id is \"guid\" or \"{owner}…{n}\""),
-        },
-    };
-    Ok(Part {
-        name: KindName::new(wire.name.get_ref()),
-        at,
-        id: wire.id.clone(),
-        key: wire.key.get_ref().clone(),
-        new,
-        drop_when_emptied: wire.drop_when_emptied.clone(),
-    })
-}
-
-fn merge(wire: &file::Merge) -> Checked<Merge> {
-    let at = pattern(&wire.at)?;
-    if at.column.is_none() && !at.is_single() {
-        return fault(wire.at.span(), "a merged place is one place");
-    }
-    let rule = match wire.rule.get_ref() {
-        file::MergeRule::Union if wire.by.is_empty() && wire.prefer.is_empty() => MergeRule::Union,
-        file::MergeRule::Union => return fault(wire.rule.span(), "a union has no `by` or `prefer`"),
-        file::MergeRule::Match if wire.by.is_empty() => {
-            return fault(wire.rule.span(), "`match` needs `by`: the members that identify an element");
-        }
-        file::MergeRule::Match => MergeRule::Match { by: wire.by.clone(), prefer: wire.prefer.clone() },
-    };
-    Ok(Merge { at, rule })
 }
 
 /// Orders the kinds so that each comes after those its key runs through.

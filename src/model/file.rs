@@ -1,5 +1,7 @@
 //! The model file as it is written; `check` turns it into a [`Model`](super::Model).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -21,6 +23,8 @@ pub(super) struct File {
     pub leave: Vec<Leave>,
     #[serde(default)]
     pub rules: Vec<Rules>,
+    #[serde(default)]
+    pub types: Vec<Types>,
     #[serde(default)]
     pub kind: Vec<Kind>,
 }
@@ -75,6 +79,45 @@ pub(super) struct Rules {
     pub secret: Vec<Secret>,
 }
 
+/// Documents that declare what the values of other documents are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Types {
+    pub name: Spanned<String>,
+    pub kind: Spanned<OneOrMore>,
+    pub versions: Option<Versions>,
+    pub at: Spanned<String>,
+    pub named: String,
+    #[serde(rename = "type")]
+    pub kind_at: Spanned<String>,
+    pub to: Spanned<BTreeMap<String, OneOrMore>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Versions {
+    pub kind: Spanned<String>,
+    pub by: String,
+    pub newest: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Typed {
+    pub by: Spanned<String>,
+    pub document: String,
+    pub name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Alias {
+    pub column: String,
+    pub equals: Scalar,
+    pub key: Spanned<String>,
+    pub name: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Kind {
@@ -88,7 +131,12 @@ pub(super) struct Kind {
     #[serde(default)]
     pub duplicates: Duplicates,
     #[serde(default)]
-    pub history: bool,
+    pub groups: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub ask: bool,
+    pub version: Option<String>,
+    #[serde(default)]
+    pub alias: Vec<Alias>,
     #[serde(default)]
     pub with: Vec<Spanned<String>>,
     #[serde(default)]
@@ -163,7 +211,8 @@ pub(super) struct Apply {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Reference {
     pub at: Spanned<String>,
-    pub to: Spanned<OneOrMore>,
+    pub to: Option<Spanned<OneOrMore>>,
+    pub typed: Option<Typed>,
     #[serde(default)]
     pub form: Form,
     #[serde(default)]
@@ -203,6 +252,7 @@ pub(super) enum Missing {
     #[default]
     Stop,
     Drop,
+    Keep,
     Skip,
 }
 

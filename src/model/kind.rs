@@ -1,5 +1,7 @@
 //! One type of document, checked and ready for use.
 
+use std::collections::BTreeMap;
+
 use crate::document::{KindName, Value};
 
 use super::Pattern;
@@ -22,8 +24,15 @@ pub struct Kind {
     pub rows: Vec<RowFilter>,
     /// What to do about documents that share a natural key.
     pub duplicates: Duplicates,
-    /// Whether the kind is history: left out by `--no-history`.
-    pub history: bool,
+    /// The groups it belongs to: an export can leave out a group as a whole.
+    pub groups: Vec<String>,
+    /// Whether it is carried only where it is asked for by name.
+    pub ask: bool,
+    /// The column that holds a version, by which an export can choose among the documents that belong to
+    /// others.
+    pub version: Option<String>,
+    /// Documents that are the same on every server whatever they are called.
+    pub aliases: Vec<Alias>,
     /// References (positions in `references`) whose target brings this document along in a partial export.
     pub with: Vec<usize>,
     /// Places that hold ids of other documents.
@@ -67,6 +76,26 @@ impl Target {
     }
 }
 
+impl Kind {
+    /// Says whether the kind belongs to a group.
+    pub fn in_group(&self, group: &str) -> bool {
+        self.groups.iter().any(|g| g == group)
+    }
+}
+
+/// A document that a column marks and that is the same on every server, whatever it is called there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alias {
+    /// The column that marks it.
+    pub column: String,
+    /// The value that does.
+    pub equals: Value,
+    /// The key column that does not name it.
+    pub key: String,
+    /// What the key says instead.
+    pub name: String,
+}
+
 /// The server's identifier of a document, and how new ones are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdRule {
@@ -101,8 +130,37 @@ pub enum NewId {
     Guid,
     /// The id that the document had at the source.
     Keep,
-    /// Text with the values of columns filled in: `variableset-{OwnerId}`.
-    Compose(String),
+    /// Text around the id of a document that the key runs through: `variableset-{OwnerId}`.
+    Compose(Composed),
+}
+
+/// How an id is made of another document's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Composed {
+    /// The text before the other's id.
+    pub head: String,
+    /// The column of the key that holds the other's id.
+    pub column: String,
+    /// The text after it.
+    pub tail: String,
+    /// Whether more text follows, which the server made up (`{*}` in the file). It tells documents of one
+    /// owner apart, so it is the last part of the key.
+    pub open: bool,
+}
+
+impl Composed {
+    /// The id of a document whose owner has this id.
+    pub fn id(&self, owner: &str, rest: &str) -> String {
+        format!("{}{owner}{}{rest}", self.head, self.tail)
+    }
+
+    /// What the server made up in an id; all of it where the id is composed otherwise.
+    pub fn rest<'i>(&self, owner: &str, id: &'i str) -> &'i str {
+        let rest = id.strip_prefix(self.head.as_str());
+        let rest =
+            rest.and_then(|id| id.strip_prefix(owner)).and_then(|id| id.strip_prefix(self.tail.as_str()));
+        rest.unwrap_or(id)
+    }
 }
 
 /// A column of a natural key.
@@ -154,6 +212,8 @@ pub enum Missing {
     Stop,
     /// The reference is taken out, with a notice.
     Drop,
+    /// What the target has there stays; a new document has nothing there.
+    Keep,
     /// The whole document is skipped, with a notice.
     Skip,
 }
@@ -176,6 +236,50 @@ pub struct ReferenceRule {
     /// Whether only text that is the id of such a document of the source is a reference. Other text at the
     /// place is text: it does not dangle.
     pub maybe: bool,
+    /// Where another document says what the value is; `to` is then all that it may be.
+    pub typed: Option<Typed>,
+}
+
+/// Where the type of a value is found: the document that declares it, and the name it is declared under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typed {
+    /// The declarations, by their position in the model.
+    pub by: usize,
+    /// What holds the id of the declaring document: a member beside the value, or a column.
+    pub document: String,
+    /// What holds the name of the declaration: a member beside the value, or a column; the value's own member
+    /// name where it is `None`.
+    pub name: Option<String>,
+}
+
+/// Where what documents declared earlier is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeVersions {
+    /// The kind, by position.
+    pub kind: usize,
+    /// Its column with the id of the document that declares now.
+    pub by: String,
+    /// Its column whose largest value is the newest.
+    pub newest: String,
+}
+
+/// Documents that declare, for values of other documents, what they are: the parameters of a step template.
+#[derive(Debug, Clone)]
+pub struct Types {
+    /// The name by which rules mention them.
+    pub name: String,
+    /// The kinds that declare, by position.
+    pub kinds: Vec<usize>,
+    /// Where what was declared earlier is kept.
+    pub versions: Option<TypeVersions>,
+    /// The declarations in the JSON of such a document.
+    pub at: Pattern,
+    /// The member of a declaration that names it.
+    pub named: String,
+    /// The place of its type, within a declaration.
+    pub kind_at: Pattern,
+    /// What values of a type lead to. Values of other types are no references.
+    pub to: BTreeMap<String, Vec<Target>>,
 }
 
 /// How a secret is kept in the server's database.
@@ -252,6 +356,8 @@ pub enum NewPartId {
     Guid,
     /// The document's id, this text, and the next number within the document: `TagSets-1` + `/Tags-` + `7`.
     Numbered(String),
+    /// None: the ids are content and travel as they are.
+    Keep,
 }
 
 /// A place that is joined with the target's instead of overwritten.

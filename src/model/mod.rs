@@ -9,17 +9,21 @@
 
 mod check;
 mod file;
+mod identity;
 mod kind;
 mod pattern;
+mod places;
 mod walk;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
 pub use check::{LoadError, Problem};
 pub use kind::{
-    Derived, Duplicates, Form, IdRule, KeyColumn, Kind, Local, LocalUpdate, Merge, MergeRule, Missing, NewId,
-    NewPartId, Part, ReferenceRule, RowFilter, SecretForm, SecretRule, Target,
+    Alias, Composed, Derived, Duplicates, Form, IdRule, KeyColumn, Kind, Local, LocalUpdate, Merge,
+    MergeRule, Missing, NewId, NewPartId, Part, ReferenceRule, RowFilter, SecretForm, SecretRule, Target,
+    TypeVersions, Typed, Types,
 };
 pub(crate) use pattern::pick;
 pub use pattern::{Pattern, PatternError};
@@ -88,6 +92,8 @@ pub struct Model {
     pub left: Vec<LeftTable>,
     /// BLAKE3 of the model's text: says whether two bundles were made by one description.
     pub digest: [u8; 32],
+    /// Documents that declare what the values of others are.
+    pub types: Vec<Types>,
     kinds: Vec<Kind>,
     by_name: HashMap<String, Target>,
     key_order: Vec<usize>,
@@ -161,6 +167,25 @@ impl Model {
             Target::Kind(kind) => self.kinds.get(kind).map(|k| &k.name),
             Target::Part { kind, part } => self.kinds.get(kind)?.parts.get(part).map(|p| &p.name),
         }
+    }
+
+    /// Those of some targets that an id can lead to, as its beginning tells; all of them where it tells nothing.
+    pub fn likely<'t>(&self, targets: &'t [Target], id: &str) -> Cow<'t, [Target]> {
+        if targets.len() < 2 {
+            return Cow::Borrowed(targets);
+        }
+        let likely: Vec<Target> =
+            targets.iter().filter(|target| self.begins_like(**target, id)).copied().collect();
+        if likely.is_empty() { Cow::Borrowed(targets) } else { Cow::Owned(likely) }
+    }
+
+    fn begins_like(&self, target: Target, id: &str) -> bool {
+        let head = match self.kinds.get(target.kind()).and_then(|kind| kind.id.as_ref()).map(|id| &id.new) {
+            Some(NewId::Allocate { prefix, .. }) => prefix.as_str(),
+            Some(NewId::Compose(composed)) => composed.head.as_str(),
+            _ => return false,
+        };
+        id.get(..head.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(head))
     }
 
     /// Says whether text at a reference's place is to be left as it is.

@@ -59,6 +59,7 @@ CREATE TABLE [Artifact] (
   [SpaceId] nvarchar(50) NOT NULL COLLATE NOCASE,
   [JSON] nvarchar(-1) NOT NULL COLLATE NOCASE,
   [TenantId] nvarchar(50) COLLATE NOCASE,
+  [ServerTaskId] nvarchar(50) COLLATE NOCASE,
   CONSTRAINT [PK_Artifact_Id] PRIMARY KEY ([Id])
 );
 

@@ -30,6 +30,16 @@ fn tables() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
 fn every_table_of_both_generations_is_carried_or_left_for_a_reason() {
     let model = Model::octopus().unwrap();
     let mut named: Vec<&str> = model.kinds().iter().map(|k| k.table.as_str()).collect();
+    // Frozen rows are documents of other kinds than the rest: both say which rows are theirs.
+    for kind in model.kinds().iter().filter(|kind| kind.name.as_str().ends_with("Snapshot")) {
+        let twin = kind.name.as_str().trim_end_matches("Snapshot");
+        if let Some(twin) = model.kind(twin).filter(|twin| twin.table == kind.table) {
+            assert_ne!(twin.rows, kind.rows, "{}", kind.name);
+            assert_eq!((twin.rows.len(), kind.rows.len()), (1, 1), "{}", kind.name);
+            let position = named.iter().position(|table| *table == kind.table).unwrap();
+            named.remove(position);
+        }
+    }
     named.extend(model.left.iter().map(|l| l.table.as_str()));
     let unique: BTreeSet<&str> = named.iter().copied().collect();
     assert_eq!(unique.len(), named.len(), "a table is named twice");
@@ -83,7 +93,13 @@ fn walk(kind: &str, columns: &[(&str, &str)], body: &str) -> Vec<String> {
             Rule::Reference(index) => {
                 let rule = &kind.references[index];
                 let name = model.target_name(rule.to[0]).unwrap();
-                if rule.maybe { format!("maybe {name}") } else { name.to_string() }
+                if rule.typed.is_some() {
+                    "typed".to_owned()
+                } else if rule.maybe {
+                    format!("maybe {name}")
+                } else {
+                    name.to_string()
+                }
             }
             Rule::Secret(_) => "secret".to_owned(),
             Rule::Derived(_) => "derived".to_owned(),
@@ -150,11 +166,11 @@ fn a_package_is_a_project_only_in_actions_that_deploy_releases() {
             format!("Project {a}[0].Properties['Octopus.Action.DeployRelease.ProjectId']"),
             format!("Project {a}[0].Properties['Octopus.Action.Package.PackageId']"),
             format!("WorkerPool {a}[1].WorkerPoolId"),
-            format!("maybe Account {a}[1].Properties.Pool"),
-            format!("maybe Account {a}[1].Properties.Token"),
-            format!("maybe Account {a}[1].Properties['Octopus.Action.Package.PackageId']"),
-            format!("maybe Account {a}[1].Properties['Octopus.Action.Template.Id']"),
             format!("secret {a}[1].Properties.Token.SensitiveValue"),
+            format!("typed {a}[1].Properties.Pool"),
+            format!("typed {a}[1].Properties.Token"),
+            format!("typed {a}[1].Properties['Octopus.Action.Package.PackageId']"),
+            format!("typed {a}[1].Properties['Octopus.Action.Template.Id']"),
         ]
     );
 }

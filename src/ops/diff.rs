@@ -107,8 +107,7 @@ pub fn server_side(
     };
     let options = WriterOptions { protection, level: 1, ..WriterOptions::default() };
     let writer = Writer::create(&path, header, options)?;
-    let options =
-        ExportOptions { roots: Vec::new(), exclude: Vec::new(), only: Vec::new(), history: true, secrets };
+    let options = ExportOptions::everything(secrets);
     export(reader, model, writer, &options, progress)?;
     let bundle = UncheckedBundle::open(&path, &Limits::default())?.check(progress)?;
     let key = match secrets {

@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Document, Key, Reference, SecretId, Value, canonical};
-use crate::model::{Direction, IdRule, Keep, Missing, Model, NewId, Rule, Target};
-use crate::plan::{Action, Entry, Finding, Seen, changes, merge, respell, take_out};
+use crate::document::{Document, Key, KindName, Reference, SecretId, Value, canonical};
+use crate::model::{Composed, Direction, IdRule, Keep, Missing, Model, NewId, Rule, Target};
+use crate::plan::{Action, Entry, Finding, Seen, changes, merge, place_of, respell, take_out, value_at};
 use crate::server::{Lookup, Reader, Row};
 
 use super::ImportError;
@@ -51,6 +51,8 @@ pub(super) struct Examiner<'x, 'm> {
     pub findings: Vec<Finding>,
     /// The ids that new documents bring along, in lower case, and whose they are.
     pub given: HashMap<(usize, String), u64>,
+    /// Ids that dangle in the bundle and name documents of the target, by the kind they were meant for.
+    pub strangers: HashMap<(KindName, String), Reference>,
     /// Ids that dangle in the bundle, in lower case: the import must not give them out.
     pub loose: HashSet<(usize, String)>,
     pub options: ImportOptions,
@@ -129,7 +131,8 @@ impl<'m> Examiner<'_, 'm> {
                 continue;
             }
             let mut needs = Vec::new();
-            take_out(layout.kind, &mut document.clone(), &mut |rule, reference| {
+            take_out(layout.kind, &mut document.clone(), &mut |rule, value| {
+                let Value::Ref(reference) = value else { return false };
                 if layout.kind.references.get(rule).is_some_and(|r| r.missing == Missing::Skip)
                     && let Some(target @ Target::Kind(_)) = model.target(&reference.kind)
                 {
@@ -175,6 +178,7 @@ impl<'m> Examiner<'_, 'm> {
     fn adapt(&mut self, layout: &Layout<'_>, document: &mut Document) -> (Option<String>, Vec<String>) {
         let model = self.model();
         let mut stop = Vec::new();
+        let mut strange = Vec::new();
         let mut skip = None;
         let mut notes = Vec::new();
         let ids = &self.ids;
@@ -182,12 +186,30 @@ impl<'m> Examiner<'_, 'm> {
             let known = model.target(&reference.kind).and_then(|t| ids.get(t, &reference.key));
             !matches!(known, Some(Known::Found(_) | Known::Planned))
         };
-        let taken = take_out(layout.kind, document, &mut |rule, reference| {
-            if !gone(reference) {
-                return false;
-            }
-            match layout.kind.references.get(rule).map(|r| r.missing) {
+        let strangers = &self.strangers;
+        let taken = take_out(layout.kind, document, &mut |rule, value| {
+            let missing = layout.kind.references.get(rule).map(|r| r.missing);
+            let reference = match value {
+                Value::Ref(reference) if gone(reference) => reference,
+                Value::Dangling(dangling) => {
+                    let id = Id::of(&dangling.id).map(|id| id.to_string().to_lowercase());
+                    let theirs = id.and_then(|id| strangers.get(&(dangling.kind.clone(), id)));
+                    let Some(theirs) = theirs else { return false };
+                    if missing == Some(Missing::Drop) {
+                        return true;
+                    }
+                    let id = Id::of(&dangling.id).map(|id| id.to_string()).unwrap_or_default();
+                    strange.push(format!(
+                        "names {id}, which was nothing at the source and is {theirs} in the target; --accept-dangling writes it all the same"
+                    ));
+                    return false;
+                }
+                _ => return false,
+            };
+            match missing {
                 Some(Missing::Drop) => true,
+                // What the target has there is known later.
+                Some(Missing::Keep) => false,
                 Some(Missing::Skip) => {
                     skip = Some(format!("{reference} is neither in the bundle nor in the target"));
                     false
@@ -200,6 +222,9 @@ impl<'m> Examiner<'_, 'm> {
         });
         notes.extend(taken);
         let name = document.key.to_string();
+        for problem in strange {
+            self.find(layout.kind.name.as_str(), name.clone(), problem);
+        }
         if skip.is_none() {
             for reference in stop {
                 let problem =
@@ -257,9 +282,16 @@ impl<'m> Examiner<'_, 'm> {
         let mut wanted: Vec<(usize, Vec<Value>)> = Vec::new();
         for (position, key) in keys.enumerate() {
             match (self.ids.get(Target::Kind(layout.index), key), &layout.id) {
-                (Some(Known::Found(Some(id))), Some(_)) => wanted.push((position, vec![id.to_value()])),
+                (Some(Known::Found(Some(id))), Some(_)) => {
+                    // It was found by its key: which of several of one name it is needs no second search.
+                    let ordinal = self.ids.columns_of(&self.translation.layouts, layout, key);
+                    if let Some((ordinal, _)) = ordinal {
+                        self.translation.know_ordinal(layout, id, ordinal);
+                    }
+                    wanted.push((position, vec![id.to_value()]));
+                }
                 (Some(Known::Found(None)), None) => {
-                    let columns = self.ids.columns_of(&self.translation.layouts, key, layout.key.len());
+                    let columns = self.ids.columns_of(&self.translation.layouts, layout, key);
                     wanted.extend(columns.map(|(_, columns)| (position, columns)));
                 }
                 _ => {}
@@ -296,6 +328,7 @@ impl<'m> Examiner<'_, 'm> {
         theirs: Option<Portable>,
     ) -> Result<Examined, ImportError> {
         let mut found = Vec::new();
+        self.keep_theirs(layout, &mut document, theirs.as_ref());
         theirs.iter().for_each(|theirs| self.know_parts(layout, theirs));
         let (action, reason) = match (&skip, &theirs) {
             (Some(reason), _) => (Action::Skip, Some(reason.clone())),
@@ -351,6 +384,20 @@ impl<'m> Examiner<'_, 'm> {
             document,
             existing: theirs.map(|p| Existing { document: p.document, raw: p.raw }),
         })
+    }
+
+    /// Where the model says so, the target's own reference stays in the place of one that the target cannot
+    /// have.
+    fn keep_theirs(&self, layout: &Layout<'_>, document: &mut Document, theirs: Option<&Portable>) {
+        for rule in layout.kind.references.iter().filter(|rule| rule.missing == Missing::Keep) {
+            let theirs = theirs.and_then(|theirs| value_at(&rule.at, &theirs.document)).cloned();
+            let Some(ours) = place_of(&rule.at, document) else { continue };
+            let Value::Ref(reference) = &*ours else { continue };
+            let known = self.model().target(&reference.kind).and_then(|t| self.ids.get(t, &reference.key));
+            if !matches!(known, Some(Known::Found(_) | Known::Planned)) {
+                *ours = theirs.unwrap_or_default();
+            }
+        }
     }
 
     fn check_new(&mut self, layout: &Layout<'_>, document: &Document) {
@@ -449,20 +496,21 @@ impl<'m> Examiner<'_, 'm> {
     }
 }
 
-/// An id made of another: the pattern's column is one of the key's, and holds a reference. `None` where the
-/// other is not known yet.
-fn compose(examiner: &Examiner<'_, '_>, layout: &Layout<'_>, pattern: &str, key: &Key) -> Option<Id> {
-    let (head, rest) = pattern.split_once('{')?;
-    let (column, tail) = rest.split_once('}')?;
-    let position =
-        layout.key.iter().position(|p| layout.content.get(*p).is_some_and(|c| c.name == column))?;
+/// An id made of another's: `None` where the other is not known yet.
+fn compose(examiner: &Examiner<'_, '_>, layout: &Layout<'_>, composed: &Composed, key: &Key) -> Option<Id> {
+    let column = |p: &usize| layout.content.get(*p).is_some_and(|c| c.name == composed.column);
+    let position = layout.key.iter().position(column)?;
     let owner = match key.parts().get(position)? {
         Value::Ref(reference) => examiner.ids.id(examiner.layouts(), reference)?.to_string(),
         Value::Text(text) => text.clone(),
         Value::Dangling(dangling) => Id::of(&dangling.id)?.to_string(),
         _ => return None,
     };
-    Some(Id::Text(format!("{head}{owner}{tail}")))
+    let rest = match composed.open {
+        true => key.parts().get(layout.key.len())?.as_text()?,
+        false => "",
+    };
+    Some(Id::Text(composed.id(&owner, rest)))
 }
 
 fn note_empty_secrets(document: &Document, notes: &mut Vec<String>) {

@@ -1,6 +1,6 @@
 //! `export`: documents of a server into a bundle.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::bundle::{BundleError, Notice, Reason, Summary, Writer};
 use crate::crypto::SecretBytes;
@@ -11,6 +11,10 @@ use crate::server::{Reader, Row, ServerError};
 
 use super::select::{Root, Selection, fetch, select};
 use super::translate::{Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault};
+use super::versions::Versions;
+
+/// How many dangling references of one kind of document are noted one by one.
+const DANGLING_NAMED: u64 = 1000;
 
 /// What an export takes.
 #[derive(Debug, Clone)]
@@ -21,10 +25,29 @@ pub struct ExportOptions<'k> {
     pub exclude: Vec<String>,
     /// The only kinds taken, where any are named.
     pub only: Vec<String>,
-    /// Whether kinds that are history are taken.
-    pub history: bool,
+    /// Groups of kinds that are left out, by the names the model gives them.
+    pub ignore: Vec<String>,
+    /// Kinds that are carried only where they are asked for, and are.
+    pub ask: Vec<String>,
+    /// Which versions of documents that have one belong to the documents named; all of them if not said.
+    pub versions: Option<Versions>,
     /// How secrets are read.
     pub secrets: ServerSecrets<'k>,
+}
+
+impl<'k> ExportOptions<'k> {
+    /// Everything that is not carried only when asked for.
+    pub fn everything(secrets: ServerSecrets<'k>) -> Self {
+        Self {
+            roots: Vec::new(),
+            exclude: Vec::new(),
+            only: Vec::new(),
+            ignore: Vec::new(),
+            ask: Vec::new(),
+            versions: None,
+            secrets,
+        }
+    }
 }
 
 /// What an export did.
@@ -55,6 +78,9 @@ pub enum ExportError {
     /// A kind that the model or the server does not have.
     #[error("there is no kind {0:?} on this server")]
     NoSuchKind(String),
+    /// A group of kinds that the model does not have.
+    #[error("the model has no group {0:?} of kinds")]
+    NoSuchGroup(String),
     /// A document was named whose kind is left out.
     #[error("documents of {0} are named, and their kind is left out")]
     LeftOut(KindName),
@@ -133,28 +159,50 @@ pub fn export(
     };
     let exclude = kinds_named(&options.exclude)?;
     let only = kinds_named(&options.only)?;
+    let asked = kinds_named(&options.ask)?;
+    for group in &options.ignore {
+        if !model.kinds().iter().any(|kind| kind.in_group(group)) {
+            return Err(ExportError::NoSuchGroup(group.clone()));
+        }
+    }
     let carried = |kind: usize| {
-        let history = model.kind_at(kind).is_some_and(|k| k.history);
-        !exclude.contains(&kind) && (options.history || !history)
+        let Some(rule) = model.kind_at(kind) else { return false };
+        let ignored = options.ignore.iter().any(|group| rule.in_group(group));
+        let asked = !rule.ask || asked.contains(&kind) || only.contains(&kind);
+        asked && !ignored && !exclude.contains(&kind)
     };
     let wanted = |kind: usize| carried(kind) && (only.is_empty() || only.contains(&kind));
     let mut translation = Translation::new(layouts.clone());
-    let mut job =
-        Job { translation: &mut translation, writer: &mut writer, vault: Vault::new(), options, dangling: 0 };
+    let mut job = Job {
+        translation: &mut translation,
+        writer: &mut writer,
+        vault: Vault::new(),
+        options,
+        dangling: 0,
+        named: HashMap::new(),
+    };
     if options.roots.is_empty() {
         for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
             progress.phase(format!("reading {}", layout.kind.name), Some(reader.count(&layout.table)?));
             job.whole_kind(reader, layout, progress)?;
         }
     } else {
-        let chosen = select(reader, job.translation, &options.roots, &carried, progress)?;
+        let chosen = select(reader, job.translation, options, &carried, progress)?;
         for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
             job.chosen(reader, layout, &chosen, progress)?;
         }
     }
     let dangling = job.dangling;
+    let named = std::mem::take(&mut job.named);
     translation.finish()?;
     let (unknown, left) = tables(reader, model)?;
+    let mut unnamed: Vec<_> = named.into_iter().filter(|(_, count)| *count > DANGLING_NAMED).collect();
+    unnamed.sort();
+    for (kind, count) in unnamed {
+        let text =
+            format!("{} more references of this kind name nothing on the server", count - DANGLING_NAMED);
+        writer.notice(Notice::about("dangling", kind.as_str(), text))?;
+    }
     for (table, rows) in &unknown {
         let text = format!("table {table} ({rows} rows) is not known to the model and was not carried");
         writer.notice(Notice::about("unknown-table", table, text))?;
@@ -169,6 +217,7 @@ struct Job<'j, 'm, 'k> {
     vault: Vault,
     options: &'j ExportOptions<'k>,
     dangling: u64,
+    named: HashMap<KindName, u64>,
 }
 
 impl Job<'_, '_, '_> {
@@ -248,6 +297,12 @@ impl Job<'_, '_, '_> {
             // A table that this generation of the product lacks makes every reference into it dangle.
             if expected.is_none_or(|t| self.translation.layouts.at(t.kind()).is_some()) {
                 self.dangling += 1;
+                let named = self.named.entry(document.kind.clone()).or_default();
+                *named += 1;
+                // History outlives what it happened to: after so many, the count says enough.
+                if *named > DANGLING_NAMED {
+                    continue;
+                }
                 let shown = Id::of(&dangling.id).map(|id| id.to_string()).unwrap_or_default();
                 let text = format!("names {} {shown}, which is not on the server", dangling.kind);
                 self.writer.notice(Notice::at(

@@ -433,7 +433,7 @@ fn number_parts(
             .enumerate()
             .filter_map(|(index, part)| match &part.new {
                 NewPartId::Numbered(middle) => Some((index, middle)),
-                NewPartId::Guid => None,
+                NewPartId::Guid | NewPartId::Keep => None,
             })
             .collect();
         if middles.is_empty() {

@@ -11,8 +11,18 @@ use super::translate::Layout;
 /// something else. No export makes such a document; hands, and other versions of the model, do.
 pub(super) fn misplaced(layout: &Layout<'_>, model: &Model, document: &Document) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (part, position) in document.key.parts().iter().zip(&layout.key) {
+    for (at, (part, position)) in document.key.parts().iter().zip(&layout.key).enumerate() {
         let Some(column) = layout.content.get(*position) else { continue };
+        let alias = layout.aliases.iter().find(|(_, named, _)| *named == at);
+        if let Some((mark, _, alias)) = alias {
+            let marked = layout.is_alias(*mark, alias, &document.columns);
+            if marked != (part.as_text() == Some(alias.name.as_str())) {
+                wrong.push(format!("is named otherwise by its column {}", alias.column));
+            }
+            if marked {
+                continue;
+            }
+        }
         let held = document.columns.get(&column.name).cloned().and_then(|held| Key::new(vec![held]).ok());
         let named = Key::new(vec![part.clone()]).ok();
         if held.map(|k| k.folded(model.collation)) != named.map(|k| k.folded(model.collation)) {

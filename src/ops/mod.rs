@@ -11,6 +11,7 @@ mod plan;
 mod references;
 mod select;
 pub mod translate;
+mod versions;
 
 pub use diff::{DiffEntry, DiffError, DiffReport, Difference, Side, diff, server_side};
 pub use examine::ImportOptions;
@@ -18,3 +19,4 @@ pub use export::{ExportError, ExportOptions, ExportReport, export, product_versi
 pub use import::{ImportError, Outcome, import};
 pub use plan::{Keys, by_kind, plan};
 pub use select::Root;
+pub use versions::{Versions, VersionsError};

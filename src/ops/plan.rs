@@ -63,7 +63,8 @@ pub(super) fn examine_all<'x, 'm>(
 ) -> Result<(Plan, Examiner<'x, 'm>), ImportError> {
     let layouts = Layouts::new(model, reader.catalog())?;
     let mut examiner = Examiner {
-        translation: Translation::new(layouts),
+        translation: Translation::of_some(layouts),
+        strangers: HashMap::new(),
         ids: Ids::new(model.collation),
         vault: Vault::new(),
         findings: Vec::new(),
@@ -185,7 +186,7 @@ fn identify(
         };
         bundle.entries(Some(rule.name.as_str()), &mut |entry| {
             // The first of several documents of one key has no number.
-            let shaped = match entry.key.parts().split_at_checked(layout.key.len()) {
+            let shaped = match entry.key.parts().split_at_checked(layout.key_len()) {
                 Some((_, [])) => true,
                 Some((_, [Value::Int(2..)])) => rule.duplicates == Duplicates::Number,
                 _ => false,

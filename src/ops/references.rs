@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::document::{Document, Key, Value};
+use crate::document::{Document, Key, KindName, Value};
 use crate::model::Target;
 use crate::server::Reader;
 
@@ -72,7 +72,7 @@ impl Examiner<'_, '_> {
         sources: &[Source],
     ) -> Result<(), ImportError> {
         let model = self.model();
-        let mut loose: Vec<(&Document, Vec<Target>, Id)> = Vec::new();
+        let mut loose: Vec<(KindName, Vec<Target>, Id)> = Vec::new();
         for source in sources {
             let rules = model.kind(source.document.kind.as_str()).map_or(&[][..], |kind| &kind.references);
             source.document.each(&mut |value| {
@@ -80,19 +80,20 @@ impl Examiner<'_, '_> {
                 let (Some(first), Some(id)) = (model.target(&dangling.kind), Id::of(&dangling.id)) else {
                     return;
                 };
-                // A place may lead to several kinds, of which the dangling id names the first.
-                let mut targets = vec![first];
-                for target in rules.iter().filter(|rule| rule.to.contains(&first)).flat_map(|rule| &rule.to) {
-                    if !targets.contains(target) {
-                        targets.push(*target);
-                    }
-                }
                 let text = id.to_string();
+                // A place may lead to several kinds, of which the dangling id names the likeliest.
+                let mut targets = vec![first];
+                for rule in rules.iter().filter(|rule| rule.to.contains(&first)) {
+                    let likely = model.likely(&rule.to, &text);
+                    let more = likely.iter().filter(|target| !targets.contains(target));
+                    let more: Vec<Target> = more.copied().collect();
+                    targets.extend(more);
+                }
                 targets.retain(|target| {
                     let rule = model.kind_at(target.kind()).and_then(|kind| kind.id.as_ref());
                     !rule.is_some_and(|rule| rule.is_fixed(&text))
                 });
-                loose.push((&source.document, targets, id));
+                loose.push((dangling.kind.clone(), targets, id));
             });
         }
         let each = || loose.iter().flat_map(|(_, targets, id)| targets.iter().map(move |t| (*t, id)));
@@ -102,12 +103,9 @@ impl Examiner<'_, '_> {
         }
         let wanted = each().map(|(target, id)| (target, id.clone())).collect();
         self.translation.learn(reader, wanted)?;
-        for (document, targets, id) in loose {
+        for (kind, targets, id) in loose {
             if let Some(theirs) = self.translation.name(&targets, &id) {
-                let problem = format!(
-                    "names {id}, which was nothing at the source and is {theirs} in the target; --accept-dangling writes it all the same"
-                );
-                self.find(document.kind.as_str(), document.key.to_string(), problem);
+                self.strangers.insert((kind, id.to_string().to_lowercase()), theirs);
             }
         }
         Ok(())

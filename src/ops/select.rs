@@ -9,8 +9,8 @@ use crate::model::{Model, Target};
 use crate::progress::Progress;
 use crate::server::{Lookup, Reader};
 
-use super::ExportError;
 use super::translate::{Followed, Id, Layout, Layouts, Translation};
+use super::{ExportError, ExportOptions};
 
 /// How many rows are looked at together.
 const BATCH: usize = 200;
@@ -118,14 +118,14 @@ impl Selection {
 pub fn select(
     reader: &mut dyn Reader,
     translation: &mut Translation<'_>,
-    roots: &[Root],
+    options: &ExportOptions<'_>,
     carried: &dyn Fn(usize) -> bool,
     progress: &dyn Progress,
 ) -> Result<Selection, ExportError> {
     let layouts = translation.layouts.clone();
     let mut selection = Selection::default();
     let mut frontier: Vec<(usize, Id)> = Vec::new();
-    for root in roots {
+    for root in &options.roots {
         let (Root::Named { kind, .. } | Root::Members { kind, .. }) = root;
         let layout = layout_of(&layouts, layouts.model, kind)?;
         if !carried(layout.index) {
@@ -171,7 +171,7 @@ pub fn select(
             let with = &layout.kind.with;
             let owners = with.iter().filter_map(|r| layout.kind.references.get(*r)).flat_map(|r| &r.to);
             if owners.clone().any(|owner| grew.contains(&owner.kind())) {
-                frontier.extend(belonging(reader, translation, layout, &mut selection, progress)?);
+                frontier.extend(belonging(reader, translation, layout, options, &mut selection, progress)?);
             }
         }
         if frontier.is_empty() {
@@ -266,12 +266,23 @@ fn belonging(
     reader: &mut dyn Reader,
     translation: &mut Translation<'_>,
     layout: &Layout<'_>,
+    options: &ExportOptions<'_>,
     selection: &mut Selection,
     progress: &dyn Progress,
 ) -> Result<Vec<(usize, Id)>, ExportError> {
     let mut frontier = Vec::new();
-    for_each_page(reader, layout, &mut |reader, ids, rows| {
+    let version = layout.kind.version.as_ref().and_then(|column| layout.column(column));
+    let version = version.and_then(|column| layout.select().iter().position(|name| *name == column.server));
+    for_each_page(reader, layout, &mut |reader, mut ids, mut rows| {
         progress.check()?;
+        if let (Some(versions), Some(column)) = (&options.versions, version) {
+            let keep = |row: &crate::server::Row| {
+                row.get(column).and_then(Value::as_text).is_some_and(|version| versions.contains(version))
+            };
+            let mut kept = rows.iter().map(keep).collect::<Vec<_>>().into_iter();
+            ids.retain(|_| kept.next() == Some(true));
+            rows.retain(keep);
+        }
         let followed = translation.follow(reader, layout.index, rows)?;
         for (id, references) in ids.into_iter().zip(followed) {
             let owner = references

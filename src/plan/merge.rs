@@ -1,7 +1,7 @@
 //! Joining a bundle's document with the target's, where the model says so.
 
 use super::diff::naming_member;
-use crate::document::{Document, Map, SecretId, Value};
+use crate::document::{Document, Map, SecretId, Value, json};
 use crate::model::{Direction, Form, Keep, Kind, MergeRule, Pattern, Rule};
 
 /// Returns the document that an import writes: the bundle's, with the places that the model joins joined, and
@@ -10,7 +10,7 @@ pub fn merge(kind: &Kind, source: &Document, target: &Document) -> Document {
     let mut merged = source.clone();
     let mut joined = Vec::new();
     for rule in &kind.merges {
-        let Some(theirs) = value_at(&rule.at, &target.columns, target.body.as_ref()) else { continue };
+        let Some(theirs) = value_at(&rule.at, target) else { continue };
         let theirs = theirs.clone();
         if let Some(ours) = place_of(&rule.at, &mut merged) {
             joined.push((&rule.at, join(&rule.rule, std::mem::take(ours), theirs)));
@@ -29,7 +29,8 @@ pub fn merge(kind: &Kind, source: &Document, target: &Document) -> Document {
     merged
 }
 
-fn place_of<'d>(at: &Pattern, document: &'d mut Document) -> Option<&'d mut Value> {
+/// The one place a rule names in a document, to change it.
+pub(crate) fn place_of<'d>(at: &Pattern, document: &'d mut Document) -> Option<&'d mut Value> {
     match &at.column {
         Some(column) => document.columns.get_mut(column),
         None => document.body.as_mut().and_then(|body| at.get_mut(body)),
@@ -97,12 +98,13 @@ fn alike(mine: &Value, theirs: &Value) -> bool {
     }
 }
 
-fn value_at<'d>(at: &Pattern, columns: &'d Map, body: Option<&'d Value>) -> Option<&'d Value> {
+/// The value at the one place a rule names in a document.
+pub(crate) fn value_at<'d>(at: &Pattern, document: &'d Document) -> Option<&'d Value> {
     match &at.column {
-        Some(column) => columns.get(column),
+        Some(column) => document.columns.get(column),
         None => {
             let mut found = None;
-            at.find(body?, &mut |value| found = Some(value));
+            at.find(document.body.as_ref()?, &mut |value| found = Some(value));
             found
         }
     }
@@ -197,15 +199,15 @@ fn matched(by: &[String], prefer: &[String], mine: Vec<Value>, theirs: Vec<Value
 pub fn take_out(
     kind: &Kind,
     document: &mut Document,
-    gone: &mut dyn FnMut(usize, &crate::document::Reference) -> bool,
+    gone: &mut dyn FnMut(usize, &Value) -> bool,
 ) -> Vec<String> {
-    let scoped: Vec<Vec<bool>> = kind
+    let scoped: Vec<Vec<Vec<String>>> = kind
         .parts
         .iter()
         .map(|part| {
             let mut had = Vec::new();
             if let (Some(member), Some(body)) = (&part.drop_when_emptied, &document.body) {
-                part.at.find(body, &mut |element| had.push(holds(element, member)));
+                part.at.find(body, &mut |element| had.push(held(element, member)));
             }
             had
         })
@@ -228,8 +230,13 @@ pub fn take_out(
                     return Keep::Yes;
                 }
                 let mut lost = |value: &Value| match value {
-                    Value::Ref(reference) if gone(index, reference) => {
+                    Value::Ref(reference) if gone(index, value) => {
                         notes.push(format!("{place}: {reference} is not in the target and was taken out"));
+                        true
+                    }
+                    Value::Dangling(dangling) if gone(index, value) => {
+                        let id = json::describe(&dangling.id);
+                        notes.push(format!("{place}: {id} was nothing at the source and was taken out"));
                         true
                     }
                     _ => false,
@@ -259,7 +266,8 @@ pub fn take_out(
         let Some(elements) = part.at.elements_mut(body) else { continue };
         let mut had = had.into_iter();
         elements.retain(|element| {
-            let emptied = had.next() == Some(true) && !holds(element, member);
+            let now = held(element, member);
+            let emptied = had.next().is_some_and(|had| had.iter().any(|name| !now.contains(name)));
             if emptied {
                 let name = match element {
                     Value::Map(map) => {
@@ -267,7 +275,10 @@ pub fn take_out(
                     }
                     _ => String::new(),
                 };
-                notes.push(format!("{} {name:?} lost all of its {member} and was dropped", part.name));
+                notes.push(format!(
+                    "{} {name:?} lost what its {member} was limited to and was dropped",
+                    part.name
+                ));
             }
             !emptied
         });
@@ -275,8 +286,9 @@ pub fn take_out(
     notes
 }
 
-/// Says whether a member of an element holds anything: a value somewhere in its lists and objects.
-fn holds(element: &Value, member: &str) -> bool {
+/// The names of what holds anything in a member of an element: of the member's own members where it is an
+/// object (the environments of a scope, its machines), else of the member.
+fn held(element: &Value, member: &str) -> Vec<String> {
     fn any(value: &Value) -> bool {
         match value {
             Value::Null => false,
@@ -285,5 +297,12 @@ fn holds(element: &Value, member: &str) -> bool {
             _ => true,
         }
     }
-    matches!(element, Value::Map(map) if map.get(member).is_some_and(any))
+    let Value::Map(map) = element else { return Vec::new() };
+    match map.get(member) {
+        Some(Value::Map(members)) => {
+            members.iter().filter(|(_, value)| any(value)).map(|(name, _)| name.to_owned()).collect()
+        }
+        Some(value) if any(value) => vec![member.to_owned()],
+        _ => Vec::new(),
+    }
 }

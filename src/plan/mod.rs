@@ -9,6 +9,7 @@ mod spelling;
 
 pub use diff::{Change, Changed, changes, changes_in};
 pub use merge::{merge, take_out};
+pub(crate) use merge::{place_of, value_at};
 pub use spelling::respell;
 
 use std::collections::HashMap;

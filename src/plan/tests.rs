@@ -163,11 +163,28 @@ fn a_variable_whose_scopes_all_vanish_is_dropped_and_never_unscoped() {
         scope.insert("Environment", Value::List(names.iter().map(|n| environment(n)).collect()));
         map.insert("Scope", Value::Map(scope));
     }
-    let notes = take_out(&model.kinds()[0], &mut d, &mut |_, reference| reference.key == Key::name("Lost"));
+    let notes = take_out(
+        &model.kinds()[0],
+        &mut d,
+        &mut |_, value| matches!(value, Value::Ref(r) if r.key == Key::name("Lost")),
+    );
     assert_eq!(notes.len(), 3, "{notes:?}");
-    assert!(notes[2].contains("\"Gone\" lost all of its Scope"), "{notes:?}");
+    assert!(notes[2].contains("\"Gone\" lost what its Scope was limited to"), "{notes:?}");
     let left = model.kinds()[0].parts[0].at.elements_mut(d.body.as_mut().unwrap()).unwrap();
     assert_eq!(left.len(), 2);
+}
+
+/// A variable for one environment and one role, without the environment, would hold for the role everywhere.
+#[test]
+fn a_variable_that_loses_one_of_its_limits_is_dropped_too() {
+    let model = model();
+    let mut d = document(r#"{"Variables":[{"Name":"Narrow","Scope":{"Environment":[],"Role":["web"]}}]}"#);
+    let variables = model.kinds()[0].parts[0].at.elements_mut(d.body.as_mut().unwrap()).unwrap();
+    let Value::Map(map) = &mut variables[0] else { unreachable!() };
+    let Some(Value::Map(scope)) = map.get_mut("Scope") else { unreachable!() };
+    scope.insert("Environment", Value::List(vec![environment("Lost")]));
+    take_out(&model.kinds()[0], &mut d, &mut |_, value| matches!(value, Value::Ref(_)));
+    assert!(model.kinds()[0].parts[0].at.elements_mut(d.body.as_mut().unwrap()).unwrap().is_empty());
 }
 
 /// "PRODUCTION" against "Production" was once shown as a change of everything that referred to it.

@@ -70,7 +70,9 @@ pub fn everything<'k>(master: Option<&'k MasterKey>) -> ExportOptions<'k> {
         roots: vec![],
         exclude: vec![],
         only: vec![],
-        history: true,
+        ignore: Vec::new(),
+        ask: Vec::new(),
+        versions: None,
         secrets: ServerSecrets::Read(master),
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Maker<'a> {
     offset: i64,
     pub(super) ids: BTreeMap<&'static str, Vec<String>>,
     last: BTreeMap<&'static str, i64>,
+    /// What documents declare of others' values: a name, and the kind the value leads to.
+    pub(super) types: BTreeMap<String, Vec<(String, &'static str)>>,
 }
 
 /// Fills an empty server with about `size` random documents (a hundred, if less is asked for). The same seed
@@ -66,6 +68,7 @@ pub fn generate(
         offset: id_offset,
         ids: BTreeMap::new(),
         last: BTreeMap::new(),
+        types: BTreeMap::new(),
     };
     maker.all(size);
     maker.rows.finish(&maker.last)

@@ -17,13 +17,14 @@ impl Maker<'_> {
         }
         for (i, id) in self.each("Template") {
             let columns = vec![
-                ("Id", id.into()),
+                ("Id", id.as_str().into()),
                 ("Name", self.name(i).into()),
                 ("Version", Value::Int(2)),
                 ("ActionType", "Octopus.Script".into()),
                 ("CommunityActionTemplateId", self.may("Community").map_or(Value::Null, Value::Text)),
             ];
-            let body = json!({ "Properties": self.properties(), "Parameters": self.parameters(),
+            let parameters = self.declared(&id, "Name");
+            let body = json!({ "Properties": self.properties(), "Parameters": parameters,
                 "Packages": [{ "FeedId": self.may("Feed"), "PackageId": "p" }],
                 "GitDependencies": [{ "GitCredentialId": self.may("GitCredential") }] });
             self.put("ActionTemplate", columns, body);
@@ -62,6 +63,31 @@ impl Maker<'_> {
                     "DisplaySettings": { "Octopus.ControlType": control } })
             })
             .collect()
+    }
+
+    /// Parameters that a document declares, noted for the values that go by them.
+    fn declared(&mut self, id: &str, named: &str) -> Vec<Json> {
+        let parameters = self.parameters();
+        let kind = |control: &str| match control {
+            "AzureAccount" => "Account",
+            "Certificate" => "Certificate",
+            "WorkerPool" => "WorkerPool",
+            "Project" => "Project",
+            _ => "",
+        };
+        let declared = parameters.iter().map(|p| {
+            let control = p["DisplaySettings"]["Octopus.ControlType"].as_str().unwrap();
+            (p[named].as_str().unwrap().to_owned(), kind(control))
+        });
+        let declared = declared.collect();
+        self.types.insert(id.to_owned(), declared);
+        parameters
+    }
+
+    /// A value of a declared type.
+    fn typed(&mut self, kind: &'static str) -> Json {
+        // Text that is an id of the server is text all the same, where nothing says otherwise.
+        if kind.is_empty() { json!(self.text()) } else { json!(self.must(kind)) }
     }
 
     fn properties(&mut self) -> Json {
@@ -111,10 +137,12 @@ impl Maker<'_> {
         if release {
             properties["Octopus.Action.Package.PackageId"] = json!(self.must("Project"));
         } else if self.rng.chance(40) {
-            properties["Octopus.Action.Template.Id"] = json!(self.must("Template"));
-            properties["Parameter 1"] = json!(self.may("Account"));
-            properties["Parameter 2"] = json!(self.must("WorkerPool"));
-            properties["Parameter 3"] = json!("Accounts-none");
+            let template = self.must("Template");
+            for (name, kind) in self.types[&template].clone() {
+                properties[name] = self.typed(kind);
+            }
+            properties["Octopus.Action.Template.Id"] = json!(template);
+            properties["Parameter 9"] = json!("Accounts-1");
         }
         json!({ "Id": self.rng.guid(), "Name": format!("{step}.{number}"),
             "ActionType": if release { "Octopus.DeployRelease" } else { "Octopus.Script" },
@@ -139,7 +167,8 @@ impl Maker<'_> {
                 ("VariableSetId", format!("variableset-{id}").into()),
                 ("ContentType", "Variables".into()),
             ];
-            let body = json!({ "Templates": self.parameters() });
+            let templates = self.declared(&id, "Id");
+            let body = json!({ "Templates": templates });
             self.put("LibraryVariableSet", columns, body);
             self.variables(&id);
         }
@@ -159,7 +188,7 @@ impl Maker<'_> {
                 ("IncludedLibraryVariableSetIds", self.pipe("Library")),
             ];
             // Cycles among projects, and a project cloned from itself, are as good as any.
-            let body = json!({ "ClonedFromProjectId": self.may("Project"), "Templates": self.parameters(),
+            let body = json!({ "ClonedFromProjectId": self.may("Project"), "Templates": self.declared(&id, "Id"),
                 "ReleaseCreationStrategy": { "ChannelId": self.may("Channel") },
                 "PersistenceSettings": { "Credentials": { "Id": self.may("GitCredential"),
                     "Password": if self.rng.chance(30) { json!(self.secret()) } else { Json::Null } } } });
@@ -287,22 +316,33 @@ impl Maker<'_> {
             let body = json!({ "ProjectEnvironments": links, "ClonedFromTenantId": self.may("Tenant") });
             self.put("Tenant", columns, body);
         }
+        let mut taken = std::collections::BTreeSet::new();
         for (_, id) in self.each("TenantVariable") {
             let common = self.rng.chance(50);
             let owner = self.must(if common { "Library" } else { "Project" });
             let environment = if common { Value::Null } else { self.must("Environment").into() };
             let account = self.must("Account");
+            let templates = self.types[&owner].clone();
+            let (template, kind) = match templates.is_empty() {
+                true => (self.rng.guid(), ""),
+                false => self.rng.pick(&templates).clone(),
+            };
             let (value, related) = match self.rng.below(3) {
                 0 => (json!({ "SensitiveValue": self.secret() }), Value::Null),
-                1 => (json!(account), account.into()),
-                _ => (json!(self.text()), Value::Null),
+                1 => (self.typed(kind), account.into()),
+                _ => (self.typed(kind), Value::Null),
             };
+            let tenant = self.must("Tenant");
+            // The product has one value of a template for a tenant and an environment.
+            if !taken.insert((tenant.clone(), owner.clone(), template.clone())) {
+                continue;
+            }
             let columns = vec![
                 ("Id", id.into()),
-                ("TenantId", self.must("Tenant").into()),
+                ("TenantId", tenant.into()),
                 ("OwnerId", owner.into()),
                 ("EnvironmentId", environment),
-                ("VariableTemplateId", self.rng.guid().into()),
+                ("VariableTemplateId", template.into()),
                 ("RelatedDocumentId", related),
             ];
             let body = json!({ "Value": value });

@@ -215,7 +215,7 @@ impl From<ExportError> for Failure {
             ExportError::NoSuchKind(_) => {
                 Self::of(Exit::Usage, &error).hint("`sealift model` lists the kinds of a model")
             }
-            ExportError::LeftOut(_) => Self::of(Exit::Usage, &error),
+            ExportError::LeftOut(_) | ExportError::NoSuchGroup(_) => Self::of(Exit::Usage, &error),
             ExportError::NoSuchDocument { .. } => {
                 Self::of(Exit::Usage, &error).hint("names are matched as the server compares them")
             }

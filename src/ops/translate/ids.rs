@@ -7,7 +7,7 @@ use crate::model::Target;
 use crate::server::{Lookup, Reader};
 
 use super::names::id_order;
-use super::{Id, Layouts, TranslateError};
+use super::{Id, Layout, Layouts, TranslateError};
 
 /// How many keys one lookup asks for.
 const BATCH: usize = 8192;
@@ -21,6 +21,15 @@ pub enum Known {
     Planned,
     /// Neither the target nor the bundle has it.
     Absent,
+}
+
+/// A key to be found, and the values of the columns that find it.
+#[derive(Clone)]
+struct Wanted<'k> {
+    key: &'k Key,
+    /// Which of the rows that share the columns it is, from one.
+    ordinal: i64,
+    values: Vec<Value>,
 }
 
 /// The target's ids by natural key.
@@ -106,35 +115,80 @@ impl Ids {
             self.set(target, key, Known::Absent);
         }
         let Some(layout) = layouts.at(kind) else { return Ok(()) };
-        let mut columns: Vec<&str> = layout.id.iter().map(String::as_str).collect();
-        let filtered: Vec<_> = layout.filters.iter().collect();
-        columns
-            .extend(filtered.iter().filter_map(|(p, _)| layout.content.get(*p)).map(|c| c.server.as_str()));
-        let by = layout.key_columns();
-        if columns.is_empty() {
-            columns.clone_from(&by);
+        let key_columns = layout.key_columns();
+        let mut plain: Vec<Wanted<'_>> = Vec::new();
+        let mut marked: Vec<Vec<Wanted<'_>>> = vec![Vec::new(); layout.aliases.len()];
+        for key in keys {
+            let Some((ordinal, mut values)) = self.columns_of(layouts, layout, key) else { continue };
+            if let Some(composed) = layout.open {
+                // The id says it all: what its owner's is and what the server made up.
+                let owner = layout
+                    .key
+                    .iter()
+                    .position(|p| layout.content.get(*p).is_some_and(|c| c.name == composed.column));
+                let owner = owner.and_then(|at| values.get(at)).and_then(Id::of);
+                let rest = key.parts().get(layout.key.len()).and_then(Value::as_text);
+                if let (Some(owner), Some(rest)) = (owner, rest) {
+                    let values = vec![Value::Text(composed.id(&owner.to_string(), rest))];
+                    plain.push(Wanted { key, ordinal: 1, values });
+                }
+                continue;
+            }
+            let alias = layout.aliases.iter().position(|(_, at, alias)| {
+                values.get(*at).and_then(Value::as_text) == Some(alias.name.as_str())
+            });
+            let rule = alias.and_then(|alias| layout.aliases.get(alias).zip(marked.get_mut(alias)));
+            match rule {
+                Some(((_, at, alias), marked)) => {
+                    if let Some(named) = values.get_mut(*at) {
+                        *named = alias.equals.clone();
+                    }
+                    marked.push(Wanted { key, ordinal, values });
+                }
+                None => plain.push(Wanted { key, ordinal, values }),
+            }
         }
-        for keys in keys.chunks(BATCH) {
-            let wanted: Vec<(&Key, i64, Vec<Value>)> = keys
-                .iter()
-                .filter_map(|key| {
-                    self.columns_of(layouts, key, by.len()).map(|(n, values)| (*key, n, values))
-                })
-                .collect();
-            let values: Vec<Vec<Value>> = wanted.iter().map(|(_, _, values)| values.clone()).collect();
+        let by = match (layout.open, &layout.id) {
+            (Some(_), Some(id)) => vec![id.as_str()],
+            _ => key_columns.clone(),
+        };
+        self.find_wanted(reader, layout, &by, plain)?;
+        for ((mark, at, _), wanted) in layout.aliases.iter().zip(marked) {
+            let mut by = key_columns.clone();
+            if let (Some(named), Some(mark)) = (by.get_mut(*at), layout.content.get(*mark)) {
+                *named = &mark.server;
+            }
+            self.find_wanted(reader, layout, &by, wanted)?;
+        }
+        Ok(())
+    }
+
+    /// Finds rows by the values of some columns.
+    fn find_wanted(
+        &mut self,
+        reader: &mut dyn Reader,
+        layout: &Layout<'_>,
+        by: &[&str],
+        wanted: Vec<Wanted<'_>>,
+    ) -> Result<(), TranslateError> {
+        let target = Target::Kind(layout.index);
+        let naming = layout.naming_columns();
+        let columns: Vec<&str> = layout.id.iter().map(String::as_str).chain(naming).collect();
+        let has_id = layout.id.is_some();
+        for wanted in wanted.chunks(BATCH) {
+            let values: Vec<Vec<Value>> = wanted.iter().map(|wanted| wanted.values.clone()).collect();
             let mut found: HashMap<usize, Vec<Option<Id>>> = HashMap::new();
-            let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &values };
-            let has_id = layout.id.is_some();
+            let lookup = Lookup { table: &layout.table, columns: &columns, by, keys: &values };
             reader.lookup(&lookup, &mut |position, row| {
-                let mut row = row.into_iter();
-                let id = if has_id { row.next().as_ref().and_then(Id::of) } else { None };
-                let passes = filtered.iter().zip(row).all(|((_, f), v)| f.equals.contains(&v));
-                if passes {
+                let id = row.first().filter(|_| has_id).and_then(Id::of);
+                let naming = row.get(usize::from(has_id)..).unwrap_or_default();
+                // Rows of the table may be documents of another kind, or of none.
+                if layout.raw_key(&id.clone().unwrap_or(Id::Int(0)), naming).is_some() {
                     found.entry(position).or_default().push(id);
                 }
             })?;
             for (position, mut ids) in found {
-                let Some((key, ordinal, _)) = wanted.get(position) else { continue };
+                let Some(Wanted { key, ordinal, .. }) = wanted.get(position) else { continue };
                 ids.sort_by_key(|id| id.as_ref().map(id_order));
                 let numbered = layout.kind.duplicates == crate::model::Duplicates::Number;
                 if ids.len() > 1 && !numbered {
@@ -153,10 +207,16 @@ impl Ids {
 
     /// The values of the key's columns in the target and the ordinal among equals; `None` where some
     /// document that the key runs through is not in the target.
-    pub fn columns_of(&self, layouts: &Layouts<'_>, key: &Key, columns: usize) -> Option<(i64, Vec<Value>)> {
-        let (parts, rest) = key.parts().split_at_checked(columns)?;
+    pub fn columns_of(
+        &self,
+        layouts: &Layouts<'_>,
+        layout: &Layout<'_>,
+        key: &Key,
+    ) -> Option<(i64, Vec<Value>)> {
+        let (parts, rest) = key.parts().split_at_checked(layout.key.len())?;
         let ordinal = match rest {
             [] => 1,
+            [Value::Text(_)] if layout.open.is_some() => 1,
             [Value::Int(ordinal)] => *ordinal,
             _ => return None,
         };

@@ -1,7 +1,7 @@
 //! How the kinds of a model lie in the tables of one server.
 
-use crate::document::{Key, Value};
-use crate::model::{Kind, Model};
+use crate::document::{Key, Map, Value};
+use crate::model::{Alias, Composed, Kind, Model, NewId, RowFilter};
 use crate::server::{Catalog, ColumnType, Page, Table};
 
 use super::{Id, TranslateError};
@@ -26,7 +26,14 @@ pub struct Layout<'m> {
     /// Columns that are unique together and order the rows.
     pub order: Vec<String>,
     /// Row conditions whose column this table has.
-    pub filters: Vec<(usize, &'m crate::model::RowFilter)>,
+    pub filters: Vec<(usize, &'m RowFilter)>,
+    /// Whether rows that the conditions leave out may be documents of another kind: they are then no documents
+    /// of this one to any reference.
+    pub shared: bool,
+    /// How ids are made of the owner's, where what follows is part of the key.
+    pub open: Option<&'m Composed>,
+    /// Documents whose key says another name: the marking column's and the key's positions, and the rule.
+    pub aliases: Vec<(usize, usize, &'m Alias)>,
 }
 
 /// A column of the content.
@@ -47,7 +54,7 @@ pub struct ContentColumn {
 }
 
 impl<'m> Layout<'m> {
-    fn new(index: usize, kind: &'m Kind, table: &Table) -> Result<Self, TranslateError> {
+    fn new(index: usize, model: &'m Model, kind: &'m Kind, table: &Table) -> Result<Self, TranslateError> {
         let missing = |column: &str| TranslateError::Column {
             kind: kind.name.clone(),
             table: table.name.clone(),
@@ -91,8 +98,69 @@ impl<'m> Layout<'m> {
             None if !table.primary_key.is_empty() => table.primary_key.clone(),
             None => key.iter().filter_map(|p| content.get(*p)).map(|c| c.server.clone()).collect(),
         };
+        let open = match kind.id.as_ref().map(|id| &id.new) {
+            Some(NewId::Compose(composed)) if composed.open => Some(composed),
+            _ => None,
+        };
+        let alias = |alias: &'m Alias| {
+            let named = position(&alias.key)?;
+            Some((position(&alias.column)?, key.iter().position(|p| *p == named)?, alias))
+        };
+        let aliases = kind.aliases.iter().filter_map(alias).collect();
+        let others = model.kinds().iter().filter(|k| k.table.eq_ignore_ascii_case(&kind.table));
+        let shared = others.count() > 1;
         let table = table.name.clone();
-        Ok(Self { index, kind, table, id, body, content, key, order, filters })
+        Ok(Self { index, kind, table, id, body, content, key, order, filters, shared, open, aliases })
+    }
+
+    /// How many parts the keys of the kind have here, without a number.
+    pub fn key_len(&self) -> usize {
+        self.key.len() + usize::from(self.open.is_some())
+    }
+
+    /// The name of a column of the content, by its position, as the server spells it.
+    fn server_name(&self, position: usize) -> Option<&str> {
+        self.content.get(position).map(|c| c.server.as_str())
+    }
+
+    /// The columns that say what a row's key is, in the order [`Layout::raw_key`] expects: those of the key,
+    /// then those that conditions and other names look at.
+    pub fn naming_columns(&self) -> Vec<&str> {
+        let beside = self.filters.iter().map(|(p, _)| *p).chain(self.aliases.iter().map(|(p, _, _)| *p));
+        self.key.iter().copied().chain(beside).filter_map(|p| self.server_name(p)).collect()
+    }
+
+    /// The values of a row's key, references as ids, of its id and its [`Layout::naming_columns`]. `None` for a
+    /// row that is no document of this kind.
+    pub fn raw_key(&self, id: &Id, row: &[Value]) -> Option<Vec<Value>> {
+        let (key, rest) = row.split_at_checked(self.key.len())?;
+        let (tested, marks) = rest.split_at_checked(self.filters.len())?;
+        if !self.filters.iter().zip(tested).all(|((_, filter), value)| filter.equals.contains(value)) {
+            return None;
+        }
+        let mut key = key.to_vec();
+        for ((_, at, alias), mark) in self.aliases.iter().zip(marks) {
+            if *mark == alias.equals
+                && let Some(named) = key.get_mut(*at)
+            {
+                *named = Value::from(alias.name.as_str());
+            }
+        }
+        key.extend(self.made_up(id, |column| key_value(&self.key, &self.content, row, column)));
+        Some(key)
+    }
+
+    /// The part of the key that the server made up for the id, where the kind's ids have one.
+    pub fn made_up(&self, id: &Id, column: impl Fn(&str) -> Option<Value>) -> Option<Value> {
+        let composed = self.open?;
+        let owner = column(&composed.column).as_ref().and_then(Id::of).map(|id| id.to_string());
+        let id = id.to_string();
+        Some(Value::from(composed.rest(owner.as_deref().unwrap_or_default(), &id)))
+    }
+
+    /// Says whether the rule for another name applies to a document with these columns.
+    pub fn is_alias(&self, position: usize, alias: &Alias, columns: &Map) -> bool {
+        self.content.get(position).and_then(|c| columns.get(&c.name)).is_some_and(|v| *v == alias.equals)
     }
 
     /// The columns to read, in the order that [`super::Translation::read`] expects: id, body, content.
@@ -152,6 +220,12 @@ impl<'m> Layout<'m> {
     }
 }
 
+/// The value of a key column, by its name in documents, in a row that begins with the key's columns.
+fn key_value(key: &[usize], content: &[ContentColumn], row: &[Value], column: &str) -> Option<Value> {
+    let at = key.iter().position(|p| content.get(*p).is_some_and(|c| c.name == column))?;
+    row.get(at).cloned()
+}
+
 impl Kind {
     /// The names of columns that rules of the kind mention, as the model spells them.
     pub(crate) fn columns_named(&self) -> impl Iterator<Item = &str> {
@@ -162,7 +236,8 @@ impl Kind {
         let places = places.chain(self.merges.iter().map(|m| &m.at));
         let columns = places.filter_map(|at| at.column.as_deref());
         let columns = columns.chain(self.key.iter().map(|k| k.column.as_str()));
-        columns.chain(self.rows.iter().map(|r| r.column.as_str()))
+        let columns = columns.chain(self.rows.iter().map(|r| r.column.as_str()));
+        columns.chain(self.aliases.iter().map(|a| a.column.as_str())).chain(self.version.as_deref())
     }
 
     fn is_uncarried(&self, column: &str) -> bool {
@@ -186,7 +261,7 @@ impl<'m> Layouts<'m> {
     /// [`TranslateError::Column`], for a table without its id, key or JSON column.
     pub fn new(model: &'m Model, catalog: &Catalog) -> Result<Self, TranslateError> {
         let layouts = model.kinds().iter().enumerate().map(|(index, kind)| {
-            catalog.table(&kind.table).map(|table| Layout::new(index, kind, table)).transpose()
+            catalog.table(&kind.table).map(|table| Layout::new(index, model, kind, table)).transpose()
         });
         Ok(Self { model, layouts: layouts.collect::<Result<_, _>>()? })
     }

@@ -10,6 +10,7 @@ mod layout;
 mod names;
 mod read;
 mod render;
+mod types;
 mod vault;
 
 pub use error::TranslateError;

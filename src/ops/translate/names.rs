@@ -1,5 +1,6 @@
 //! From a server's ids to natural keys, looked up in batches and remembered within bounds.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ const BATCH: usize = 500;
 pub struct Names {
     known: HashMap<Target, HashMap<Id, Option<Arc<Key>>>>,
     ordinals: HashMap<usize, HashMap<Id, i64>>,
+    /// Whether documents are numbered as they are met, and not with all of their kind.
+    pub by_lookup: bool,
 }
 
 /// A row's key columns as read, before its references are names.
@@ -30,6 +33,9 @@ impl Names {
     pub fn trim(&mut self) {
         if self.known.values().map(HashMap::len).sum::<usize>() > REMEMBERED {
             self.known.clear();
+        }
+        if self.by_lookup && self.ordinals.values().map(HashMap::len).sum::<usize>() > REMEMBERED {
+            self.ordinals.clear();
         }
     }
 
@@ -90,7 +96,9 @@ impl Names {
             }
             for (kind, ids) in by_kind {
                 let Some(layout) = layouts.at(kind) else { continue };
-                for (id, raw) in fetch_keys(reader, layout, &ids)? {
+                let found = fetch_keys(reader, layout, &ids)?;
+                self.number(reader, layouts, layout, &found)?;
+                for (id, raw) in found {
                     for (value, column) in raw.iter().zip(&layout.key) {
                         queue.extend(self.nested(layouts, layout, *column, value));
                     }
@@ -104,10 +112,7 @@ impl Names {
         order.sort_by_key(|(kind, _)| rank.get(kind).copied());
         for (kind, id) in order {
             let key = match (rows.remove(&(kind, id.clone())), layouts.at(kind)) {
-                (Some(raw), Some(layout)) => {
-                    self.number(reader, layouts, layout)?;
-                    Some(Arc::new(self.key_of(layouts, layout, &id, raw)?))
-                }
+                (Some(raw), Some(layout)) => Some(Arc::new(self.key_of(layouts, layout, &id, raw)?)),
                 _ => None,
             };
             self.know(Target::Kind(kind), id, key);
@@ -136,8 +141,8 @@ impl Names {
         raw: RawKey,
     ) -> Result<Key, TranslateError> {
         let mut parts = Vec::with_capacity(raw.len());
-        for (value, column) in raw.into_iter().zip(&layout.key) {
-            let targets = key_targets(layout, *column);
+        for (at, value) in raw.into_iter().enumerate() {
+            let targets = layout.key.get(at).map_or(&[][..], |column| key_targets(layout, *column));
             parts.push(match Id::of(&value) {
                 Some(inner) if !targets.is_empty() => match self.get(layouts, targets, &inner) {
                     Some(reference) => Value::Ref(Box::new(reference)),
@@ -156,7 +161,7 @@ impl Names {
         id: &Id,
         mut parts: Vec<Value>,
     ) -> Result<Key, TranslateError> {
-        if let Some(ordinal) = self.ordinals.get(&layout.index).and_then(|o| o.get(id)) {
+        if let Some(ordinal @ 2..) = self.ordinals.get(&layout.index).and_then(|o| o.get(id)) {
             parts.push(Value::Int(*ordinal));
         }
         Key::new(parts).map_err(|_| TranslateError::Key {
@@ -167,7 +172,8 @@ impl Names {
         })
     }
 
-    /// Numbers the documents of a kind that share their key columns, once, in the order of their ids.
+    /// Numbers documents of a kind that share their key columns, in the order of their ids: all of the kind,
+    /// once, or those at hand, by a look-up of their keys. A target may hold far more than a bundle touches.
     ///
     /// # Errors
     /// [`ServerError`], when the table cannot be read.
@@ -176,36 +182,49 @@ impl Names {
         reader: &mut dyn Reader,
         layouts: &Layouts<'_>,
         layout: &Layout<'_>,
+        rows: &[(Id, RawKey)],
     ) -> Result<(), ServerError> {
         let Some(id) = &layout.id else { return Ok(()) };
-        if layout.kind.duplicates != Duplicates::Number || self.ordinals.contains_key(&layout.index) {
+        if layout.kind.duplicates != Duplicates::Number || layout.open.is_some() {
             return Ok(());
         }
-        let mut columns = vec![id.as_str()];
-        columns.extend(layout.key_columns());
-        let mut groups: HashMap<String, Vec<Id>> = HashMap::new();
-        let mut after: Option<Vec<Value>> = None;
-        loop {
-            let order = [id.as_str()];
-            let rows = reader.page(&layout.page(&columns, &order, after.as_deref()))?;
-            let Some(last) = rows.last() else { break };
-            after = last.first().map(|id| vec![id.clone()]);
-            for row in rows {
-                let Some((Some(id), parts)) = row.split_first().map(|(id, parts)| (Id::of(id), parts)) else {
-                    continue;
-                };
-                if let Ok(key) = Key::new(parts.to_vec()) {
-                    groups.entry(key.folded(layouts.model.collation)).or_default().push(id);
-                }
+        if !self.by_lookup {
+            if let Entry::Vacant(kind) = self.ordinals.entry(layout.index) {
+                kind.insert(number_all(reader, layouts, layout, id)?);
             }
+            return Ok(());
         }
-        let mut ordinals = HashMap::new();
-        for mut ids in groups.into_values().filter(|ids| ids.len() > 1) {
+        let known = self.ordinals.entry(layout.index).or_default();
+        let rows: Vec<&(Id, RawKey)> = rows.iter().filter(|(id, _)| !known.contains_key(id)).collect();
+        // The values of the columns, not other names: rows that bear one share what it replaces at most.
+        let by = layout.key_columns();
+        let keys: Vec<RawKey> = rows.iter().map(|(_, key)| key.clone()).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let naming = layout.naming_columns();
+        let columns: Vec<&str> = std::iter::once(id.as_str()).chain(naming).collect();
+        let mut groups: HashMap<usize, Vec<Id>> = HashMap::new();
+        let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
+        reader.lookup(&lookup, &mut |position, row| {
+            if let Some((Some(id), rest)) = row.split_first().map(|(id, rest)| (Id::of(id), rest))
+                && layout.raw_key(&id, rest).is_some()
+            {
+                groups.entry(position).or_default().push(id);
+            }
+        })?;
+        for mut ids in groups.into_values() {
             ids.sort_by_key(id_order);
-            ordinals.extend(ids.into_iter().zip(1..).skip(1));
+            known.extend(ids.into_iter().zip(1..));
         }
-        self.ordinals.insert(layout.index, ordinals);
         Ok(())
+    }
+
+    /// Records which of the documents that share their key columns an id belongs to, where a search found it.
+    pub fn know_ordinal(&mut self, layout: &Layout<'_>, id: &Id, ordinal: i64) {
+        if self.by_lookup && layout.kind.duplicates == Duplicates::Number {
+            self.ordinals.entry(layout.index).or_default().insert(id.clone(), ordinal);
+        }
     }
 
     fn learn_parts(
@@ -282,6 +301,38 @@ pub fn id_order(id: &Id) -> (i64, String) {
     }
 }
 
+/// Numbers all documents of a kind that share their key columns; the first of each has no number.
+fn number_all(
+    reader: &mut dyn Reader,
+    layouts: &Layouts<'_>,
+    layout: &Layout<'_>,
+    id: &str,
+) -> Result<HashMap<Id, i64>, ServerError> {
+    let columns: Vec<&str> = std::iter::once(id).chain(layout.naming_columns()).collect();
+    let mut groups: HashMap<String, Vec<Id>> = HashMap::new();
+    let mut after: Option<Vec<Value>> = None;
+    loop {
+        let order = [id];
+        let rows = reader.page(&layout.page(&columns, &order, after.as_deref()))?;
+        let Some(last) = rows.last() else { break };
+        after = last.first().map(|id| vec![id.clone()]);
+        for row in rows {
+            let Some((Some(id), naming)) = row.split_first().map(|(id, rest)| (Id::of(id), rest)) else {
+                continue;
+            };
+            if let Some(Ok(key)) = layout.raw_key(&id, naming).map(Key::new) {
+                groups.entry(key.folded(layouts.model.collation)).or_default().push(id);
+            }
+        }
+    }
+    let mut ordinals = HashMap::new();
+    for mut ids in groups.into_values().filter(|ids| ids.len() > 1) {
+        ids.sort_by_key(id_order);
+        ordinals.extend(ids.into_iter().zip(1..).skip(1));
+    }
+    Ok(ordinals)
+}
+
 fn key_targets<'l>(layout: &'l Layout<'_>, column: usize) -> &'l [Target] {
     let Some(name) = layout.content.get(column).map(|c| c.name.as_str()) else { return &[] };
     let reference = layout.kind.key.iter().find(|k| k.column == name).and_then(|k| k.reference);
@@ -311,15 +362,25 @@ fn fetch_keys(
     ids: &[Id],
 ) -> Result<Vec<(Id, RawKey)>, TranslateError> {
     let Some(id_column) = &layout.id else { return Ok(Vec::new()) };
-    let columns = layout.key_columns();
+    let columns = layout.naming_columns();
     let by = [id_column.as_str()];
     let mut found = Vec::new();
     for ids in ids.chunks(BATCH) {
         let keys: Vec<Vec<Value>> = ids.iter().map(|id| vec![id.to_value()]).collect();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
-        reader.lookup(&lookup, &mut |position, row| {
+        reader.lookup(&lookup, &mut |position, mut row| {
             if let Some(id) = ids.get(position) {
-                found.push((id.clone(), row));
+                let key = match layout.raw_key(id, &row) {
+                    Some(key) => key,
+                    None if layout.shared => return,
+                    // A row that stays behind has a name all the same.
+                    None => {
+                        row.truncate(layout.key.len());
+                        row.extend(layout.open.map(|_| Value::from(id.to_string())));
+                        row
+                    }
+                };
+                found.push((id.clone(), key));
             }
         })?;
     }

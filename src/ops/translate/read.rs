@@ -10,6 +10,7 @@ use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, SecretForm, Targe
 use crate::server::{Reader, Row};
 
 use super::names::{Names, dangling};
+use super::types::{Answers, Declared, Question, questions};
 use super::{Id, Layout, Layouts, TranslateError, Vault};
 
 /// No product's ids are longer (Octopus: 250 characters, four bytes each at the most); text that is needs no
@@ -73,6 +74,7 @@ pub struct Translation<'m> {
     /// How the kinds lie in the server's tables.
     pub layouts: Layouts<'m>,
     pub(super) names: Names,
+    declared: Declared,
     secrets_read: usize,
     failures: usize,
     first_failure: Option<Failure>,
@@ -96,18 +98,62 @@ impl Failure {
     }
 }
 
+/// Is shown an id: by the position of its rule, its place, what it may lead to, and itself.
+type SeeId<'a> = dyn FnMut(usize, &Place, &[Target], Id) + 'a;
+
 struct Parsed {
     id: Value,
     row: Id,
     columns: Map,
     body: Option<Value>,
     local: Vec<(usize, Place, Value)>,
+    /// The part of the key that the server made up in the id.
+    made_up: Option<Value>,
+    /// What the values lead to whose types other documents declare.
+    typed: Answers,
 }
 
 impl<'m> Translation<'m> {
     /// Prepares to read a server whose tables are laid out so.
     pub fn new(layouts: Layouts<'m>) -> Self {
-        Self { layouts, names: Names::default(), secrets_read: 0, failures: 0, first_failure: None }
+        Self {
+            layouts,
+            names: Names::default(),
+            declared: Declared::default(),
+            secrets_read: 0,
+            failures: 0,
+            first_failure: None,
+        }
+    }
+
+    /// Prepares to read a few documents of a server that may hold many: documents that share their key columns
+    /// are numbered as they are met, by look-ups, and not with all of their kind.
+    pub fn of_some(layouts: Layouts<'m>) -> Self {
+        let mut translation = Self::new(layouts);
+        translation.names.by_lookup = true;
+        translation
+    }
+
+    /// Makes room before a batch of work.
+    fn trim(&mut self) {
+        self.names.trim();
+        self.declared.trim();
+    }
+
+    /// Finds out what the values lead to whose types other documents declare.
+    fn ask(
+        &mut self,
+        reader: &mut dyn Reader,
+        layout: &Layout<'_>,
+        rows: &mut [Parsed],
+    ) -> Result<(), TranslateError> {
+        let mut asked: Vec<Vec<Question>> =
+            rows.iter_mut().map(|row| questions(layout, &mut row.columns, row.body.as_mut())).collect();
+        self.declared.learn(reader, &self.layouts, asked.iter().flatten())?;
+        for (row, asked) in rows.iter_mut().zip(&mut asked) {
+            row.typed = self.declared.answers(std::mem::take(asked));
+        }
+        Ok(())
     }
 
     /// Reads rows, selected by [`Layout::select`], as documents. Rows that are no documents of the kind
@@ -123,20 +169,23 @@ impl<'m> Translation<'m> {
         secrets: ServerSecrets<'_>,
         vault: &mut Vault,
     ) -> Result<Vec<Portable>, TranslateError> {
-        self.names.trim();
+        self.trim();
         let Some(layout) = self.layouts.at(kind).cloned() else { return Ok(Vec::new()) };
         let parsed = rows.into_iter().map(|row| parse_row(&layout, row)).filter_map(Result::transpose);
         let mut parsed = parsed.collect::<Result<Vec<_>, _>>()?;
+        self.ask(reader, &layout, &mut parsed)?;
         let mut wanted = HashSet::new();
         for row in &mut parsed {
-            self.gather(&layout, row, &mut |rule, _, id| {
-                let targets = layout.kind.references.get(rule).into_iter().flat_map(|r| &r.to);
-                let unknown = targets.filter(|target| !self.names.knows(**target, &id));
+            self.gather(&layout, row, &mut |_, _, targets, id| {
+                let unknown = targets.iter().filter(|target| !self.names.knows(**target, &id));
                 wanted.extend(unknown.map(|target| (*target, id.clone())));
             });
         }
         self.names.learn(reader, &self.layouts, wanted)?;
-        self.names.number(reader, &self.layouts, &layout)?;
+        if layout.kind.duplicates == crate::model::Duplicates::Number {
+            let keyed = parsed.iter().map(|row| (row.row.clone(), raw_key(&layout, row))).collect::<Vec<_>>();
+            self.names.number(reader, &self.layouts, &layout, &keyed)?;
+        }
         parsed.into_iter().map(|row| self.convert(&layout, row, secrets, vault)).collect()
     }
 
@@ -150,6 +199,11 @@ impl<'m> Translation<'m> {
         wanted: HashSet<(Target, Id)>,
     ) -> Result<(), TranslateError> {
         self.names.learn(reader, &self.layouts, wanted)
+    }
+
+    /// Records which of the documents that share their key columns an id belongs to, where a search found it.
+    pub fn know_ordinal(&mut self, layout: &Layout<'_>, id: &Id, ordinal: i64) {
+        self.names.know_ordinal(layout, id, ordinal);
     }
 
     /// What an id means, if it was learnt and names something.
@@ -168,24 +222,29 @@ impl<'m> Translation<'m> {
         kind: usize,
         rows: Vec<Row>,
     ) -> Result<Vec<Vec<Followed>>, TranslateError> {
-        self.names.trim();
+        self.trim();
         let Some(layout) = self.layouts.at(kind).cloned() else { return Ok(Vec::new()) };
-        let mut wanted = HashSet::new();
-        let mut found = Vec::new();
-        for row in rows {
-            let mut ids = Vec::new();
-            if let Some(mut row) = parse_row(&layout, row)? {
-                self.gather(&layout, &mut row, &mut |rule, place, id| ids.push((rule, place.clone(), id)));
+        let mut parsed = Vec::with_capacity(rows.len());
+        let mut found = vec![Vec::new(); rows.len()];
+        let mut positions = Vec::with_capacity(rows.len());
+        for (position, row) in rows.into_iter().enumerate() {
+            if let Some(row) = parse_row(&layout, row)? {
+                parsed.push(row);
+                positions.push(position);
             }
-            for (rule, _, id) in &ids {
-                let targets = layout.kind.references.get(*rule).into_iter().flat_map(|r| &r.to);
-                wanted.extend(targets.map(|target| (*target, id.clone())));
-            }
-            found.push(ids);
         }
+        self.ask(reader, &layout, &mut parsed)?;
+        let mut wanted = HashSet::new();
+        for (row, position) in parsed.iter_mut().zip(positions) {
+            let Some(ids) = found.get_mut(position) else { continue };
+            self.gather(&layout, row, &mut |rule, place, targets, id| {
+                wanted.extend(targets.iter().map(|target| (*target, id.clone())));
+                ids.push((rule, place.clone(), targets.to_vec(), id));
+            });
+        }
+        drop(parsed);
         self.names.learn(reader, &self.layouts, wanted)?;
-        let lead = |(rule, place, id): (usize, Place, Id)| {
-            let targets = layout.kind.references.get(rule).map_or(&[][..], |r| r.to.as_slice());
+        let lead = |(rule, place, targets, id): (usize, Place, Vec<Target>, Id)| {
             let target = targets.iter().find(|t| self.name(&[**t], &id).is_some())?;
             let id = match target {
                 Target::Kind(_) => id,
@@ -208,20 +267,25 @@ impl<'m> Translation<'m> {
     }
 
     /// Shows all ids that the reference rules of a kind find in a row. The row is only looked at.
-    fn gather(&self, layout: &Layout<'_>, row: &mut Parsed, see: &mut dyn FnMut(usize, &Place, Id)) {
+    fn gather(&self, layout: &Layout<'_>, row: &mut Parsed, see: &mut SeeId<'_>) {
         let model = self.layouts.model;
+        let typed = &row.typed;
         let (columns, body) = (&mut row.columns, row.body.as_mut());
         layout.kind.walk_references(columns, body, Direction::Up, &mut |rule, place, value| {
             let Rule::Reference(index) = rule else { return Keep::Yes };
             let Some(rule) = layout.kind.references.get(index) else { return Keep::Yes };
+            let targets = targets(rule, typed, place);
+            if targets.is_empty() {
+                return Keep::Yes;
+            }
             let mut text = |id: &str| {
                 if !model.is_verbatim(id) && id.len() <= MAX_ID_BYTES {
-                    see(index, place, Id::Text(id.to_owned()));
+                    see(index, place, model.likely(targets, id).as_ref(), Id::Text(id.to_owned()));
                 }
             };
             match (rule.form, &*value) {
                 (Form::Id, Value::Text(id)) => text(id),
-                (Form::Id, Value::Int(id)) => see(index, place, Id::Int(*id)),
+                (Form::Id, Value::Int(id)) => see(index, place, targets, Id::Int(*id)),
                 (Form::Pipe, Value::Text(list)) => pieces(list, '|').for_each(text),
                 (Form::Comma, Value::Text(list)) if !model.is_verbatim(list) => {
                     pieces(list, ',').for_each(text);
@@ -240,7 +304,7 @@ impl<'m> Translation<'m> {
         secrets: ServerSecrets<'_>,
         vault: &mut Vault,
     ) -> Result<Portable, TranslateError> {
-        let Parsed { id, row, mut columns, mut body, local } = row;
+        let Parsed { id, row, mut columns, mut body, local, made_up, typed } = row;
         let mut raw = Raw { local, ..Raw::default() };
         let mut loose = Vec::new();
         let mut failed = None;
@@ -248,7 +312,7 @@ impl<'m> Translation<'m> {
         layout.kind.walk(&mut columns, body.as_mut(), Direction::Up, &mut |rule, place, value| match rule {
             Rule::Reference(index) => {
                 if let Some(rule) = layout.kind.references.get(index) {
-                    self.refer(rule, place, value, &mut loose);
+                    self.refer(rule, targets(rule, &typed, place), place, value, &mut loose);
                 }
                 Keep::Yes
             }
@@ -277,16 +341,24 @@ impl<'m> Translation<'m> {
         if let Some(error) = failed {
             return Err(error);
         }
-        let parts = layout.key.iter().filter_map(|p| layout.content.get(*p));
-        let parts = parts.map(|c| columns.get(&c.name).cloned().unwrap_or_default()).collect();
+        let parts = key_parts(layout, &columns, made_up);
         let key = self.names.finish_key(layout, &Id::of(&id).unwrap_or(Id::Int(0)), parts)?;
         let document = Document { kind: layout.kind.name.clone(), key, columns, body };
         Ok(Portable { document, id, row, dangling: loose, raw })
     }
 
-    fn refer(&self, rule: &ReferenceRule, place: &Place, value: &mut Value, loose: &mut Vec<(Place, Value)>) {
+    fn refer(
+        &self,
+        rule: &ReferenceRule,
+        targets: &[Target],
+        place: &Place,
+        value: &mut Value,
+        loose: &mut Vec<(Place, Value)>,
+    ) {
         let model = self.layouts.model;
-        let targets = rule.to.as_slice();
+        if targets.is_empty() {
+            return;
+        }
         let mut name = |id: Value| -> Value {
             let Some(known) = Id::of(&id) else { return id };
             if matches!(&known, Id::Text(text) if model.is_verbatim(text)) {
@@ -296,7 +368,8 @@ impl<'m> Translation<'m> {
                 Some(reference) => Value::Ref(Box::new(reference)),
                 None if rule.maybe => id,
                 None => {
-                    let dangling = dangling(&self.layouts, targets, id);
+                    let text = known.to_string();
+                    let dangling = dangling(&self.layouts, &model.likely(targets, &text), id);
                     loose.push((place.clone(), dangling.clone()));
                     dangling
                 }
@@ -412,6 +485,7 @@ fn parse_row(layout: &Layout<'_>, row: Row) -> Result<Option<Parsed>, TranslateE
         }
     }
     let columns = Map::from_pairs(pairs).unwrap_or_default();
+    let made_up = layout.made_up(&row_id, |column| columns.get(column).cloned());
     let shown = shown_id(layout, &id, &columns);
     let body = match body {
         None | Some(Value::Null) => None,
@@ -421,7 +495,35 @@ fn parse_row(layout: &Layout<'_>, row: Row) -> Result<Option<Parsed>, TranslateE
             return Err(TranslateError::NotJson { kind: layout.kind.name.clone(), id: shown, found });
         }
     };
-    Ok(Some(Parsed { id, row: row_id, columns, body, local }))
+    Ok(Some(Parsed { id, row: row_id, columns, body, local, made_up, typed: Answers::new() }))
+}
+
+/// What a reference's ids may lead to at one place.
+fn targets<'t>(rule: &'t ReferenceRule, typed: &'t Answers, place: &Place) -> &'t [Target] {
+    match rule.typed {
+        None => &rule.to,
+        Some(_) => typed.get(place).map_or(&[], |targets| targets),
+    }
+}
+
+/// The parts of a document's key, from its columns.
+fn key_parts(layout: &Layout<'_>, columns: &Map, made_up: Option<Value>) -> Vec<Value> {
+    let parts = layout.key.iter().filter_map(|p| layout.content.get(*p));
+    let mut parts: Vec<Value> = parts.map(|c| columns.get(&c.name).cloned().unwrap_or_default()).collect();
+    for (mark, at, alias) in &layout.aliases {
+        if layout.is_alias(*mark, alias, columns)
+            && let Some(part) = parts.get_mut(*at)
+        {
+            *part = Value::from(alias.name.as_str());
+        }
+    }
+    parts.extend(made_up);
+    parts
+}
+
+/// The values of a row's key columns as they were read.
+fn raw_key(layout: &Layout<'_>, row: &Parsed) -> Vec<Value> {
+    key_parts(layout, &row.columns, None)
 }
 
 /// Reads a row's JSON.

@@ -201,6 +201,9 @@ impl Renderer<'_, '_> {
     ) -> Result<(), TranslateError> {
         let failed = |source| TranslateError::Encrypt { kind: layout.kind.name.clone(), source };
         for (index, rule) in layout.kind.parts.iter().enumerate() {
+            if rule.new == NewPartId::Keep {
+                continue;
+            }
             let Some(body) = body.as_mut() else { continue };
             let Some(elements) = rule.at.elements_mut(body) else { continue };
             let known = existing.map(|e| part_ids(&e.document, &e.raw, index, rule)).unwrap_or_default();

@@ -126,7 +126,9 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
             roots: vec![],
             exclude: vec![],
             only: vec![],
-            history: true,
+            ignore: Vec::new(),
+            ask: Vec::new(),
+            versions: None,
             secrets: ServerSecrets::Read(Some(&build.key)),
         };
         ops::export(&mut *reader, &model, writer, &wanted, &progress)?.summary

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sealift::bundle::{Header, Limits, Previous, Protection, UncheckedBundle, Writer, WriterOptions};
 use sealift::crypto::{Envelope, KdfLimits, KdfParams};
+use sealift::ops::Versions;
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, ExportOptions, ExportReport, Root};
 use serde_json::json;
@@ -38,9 +39,27 @@ pub struct ExportArgs {
     /// Take only this kind (may be given several times)
     #[arg(long, value_name = "KIND")]
     only: Vec<String>,
-    /// Leave out kinds that are history: releases, deployments, events
+    /// Take a kind that stays behind unless it is asked for: ApiKey, Configuration (may be given several times)
+    #[arg(long, value_name = "KIND")]
+    also: Vec<String>,
+    /// Of the projects' releases take this version, this range (2.5.0-3.1.0, both ends included) or all (*)
+    #[arg(long, value_name = "VERSION", conflicts_with = "ignore_history")]
+    release_version: Vec<String>,
+    /// Leave out history: releases, snapshots, deployments, runs, tasks, events
+    #[arg(long, visible_alias = "no-history")]
+    ignore_history: bool,
+    /// Leave out deployments, runs and their tasks; releases and snapshots are taken
     #[arg(long)]
-    no_history: bool,
+    ignore_deployments: bool,
+    /// Leave out tenants and their variables
+    #[arg(long)]
+    ignore_tenants: bool,
+    /// Leave out certificates
+    #[arg(long)]
+    ignore_certificates: bool,
+    /// Leave out deployment targets and workers
+    #[arg(long)]
+    ignore_machines: bool,
     /// Export without the values of secrets; no password and no master key are needed
     #[arg(long)]
     no_secrets: bool,
@@ -65,6 +84,10 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         return Err(Failure::new(Exit::Usage, "partial-export needs a project to start from")
             .hint("name one with --project NAME or --project-group NAME, or take everything with `export`"));
     }
+    if roots.is_empty() && !args.release_version.is_empty() {
+        return Err(Failure::new(Exit::Usage, "--release-version chooses among the releases of projects")
+            .hint("name a project with --project NAME or --project-group NAME"));
+    }
     let model = super::load_model(common)?;
     let mut server = super::open_server(&args.server)?;
     if args.output.exists() && !args.force {
@@ -86,13 +109,39 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         roots,
         exclude: args.exclude.clone(),
         only: args.only.clone(),
-        history: !args.no_history,
+        ignore: ignored(args),
+        ask: args.also.clone(),
+        versions: versions(args)?,
         secrets: read,
     };
     let report = ops::export(&mut *reader, &model, writer, &wanted, &progress)?;
     progress.clear();
     show(common, &args.output, &report)?;
     Ok(Exit::Done)
+}
+
+/// The groups of kinds that are left out, as models name them.
+fn ignored(args: &ExportArgs) -> Vec<String> {
+    let groups = [
+        (args.ignore_history, "history"),
+        (args.ignore_deployments, "deployments"),
+        (args.ignore_tenants, "tenants"),
+        (args.ignore_certificates, "certificates"),
+        (args.ignore_machines, "machines"),
+    ];
+    groups.iter().filter(|(ignored, _)| *ignored).map(|(_, group)| (*group).to_owned()).collect()
+}
+
+fn versions(args: &ExportArgs) -> Result<Option<Versions>, Failure> {
+    let mut versions: Option<Versions> = None;
+    for text in &args.release_version {
+        match Versions::parse(text).map_err(|e| Failure::new(Exit::Usage, e.to_string()))? {
+            // All of them, whatever else is named.
+            None => return Ok(None),
+            Some(more) => versions = Some(versions.map_or(more.clone(), |known| known.or(more))),
+        }
+    }
+    Ok(versions)
 }
 
 fn roots(args: &ExportArgs) -> Result<Vec<Root>, Failure> {

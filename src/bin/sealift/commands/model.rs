@@ -29,7 +29,7 @@ pub fn run(common: &Common, args: &ModelArgs) -> Result<Exit, Failure> {
             .map(|kind| {
                 json!({
                     "kind": kind.name.as_str(), "table": kind.table, "key": key(kind),
-                    "references": kind.references.len(), "secrets": kind.secrets.len(), "history": kind.history,
+                    "references": kind.references.len(), "secrets": kind.secrets.len(), "groups": kind.groups,
                 })
             })
             .collect();

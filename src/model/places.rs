@@ -1,0 +1,238 @@
+//! From the file to the places of a kind's documents: references, secrets, and what they are made of.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
+use crate::document::KindName;
+
+use super::Cipher;
+use super::check::{Checked, Scope, fault, scalar};
+use super::file;
+use super::kind::{
+    Derived, Form, Local, LocalUpdate, Merge, MergeRule, Missing, NewPartId, Part, ReferenceRule, SecretForm,
+    SecretRule, Target, TypeVersions, Typed, Types,
+};
+use super::pattern::Pattern;
+
+pub(super) fn pattern(text: &Spanned<String>) -> Checked<Pattern> {
+    Pattern::parse(text.get_ref()).or_else(|e| fault(text.span(), e.to_string()))
+}
+
+fn form(form: file::Form) -> Form {
+    match form {
+        file::Form::Id => Form::Id,
+        file::Form::Pipe => Form::Pipe,
+        file::Form::Comma => Form::Comma,
+        file::Form::Keys => Form::Keys,
+    }
+}
+
+impl Scope<'_> {
+    /// What the names of kinds and parts in a rule lead to.
+    fn targets(&self, to: &file::OneOrMore, span: std::ops::Range<usize>) -> Checked<Vec<Target>> {
+        let names = match to {
+            file::OneOrMore::One(name) if name == "*" => return Ok(self.anything.to_vec()),
+            file::OneOrMore::One(name) => std::slice::from_ref(name),
+            file::OneOrMore::More(names) => names.as_slice(),
+        };
+        let mut to = Vec::new();
+        for name in names {
+            match self.by_name.get(name) {
+                Some(target) => to.push(*target),
+                None => return fault(span, format!("there is no kind {name:?}")),
+            }
+        }
+        if to.is_empty() {
+            return fault(span, "a reference leads to one kind at least");
+        }
+        Ok(to)
+    }
+
+    pub(super) fn types(&self, wire: &file::Types) -> Checked<Types> {
+        let kind = |target: Target, span| match target {
+            Target::Kind(kind) => Ok(kind),
+            Target::Part { .. } => fault(span, "parts declare no types"),
+        };
+        let declaring = self.targets(wire.kind.get_ref(), wire.kind.span())?;
+        let kinds = declaring.into_iter().map(|t| kind(t, wire.kind.span())).collect::<Checked<_>>()?;
+        let versions = match &wire.versions {
+            None => None,
+            Some(versions) => match self.by_name.get(versions.kind.get_ref()) {
+                Some(target) => Some(TypeVersions {
+                    kind: kind(*target, versions.kind.span())?,
+                    by: versions.by.clone(),
+                    newest: versions.newest.clone(),
+                }),
+                None => {
+                    let text = format!("there is no kind {:?}", versions.kind.get_ref());
+                    return fault(versions.kind.span(), text);
+                }
+            },
+        };
+        let mut to = BTreeMap::new();
+        for (name, targets) in wire.to.get_ref() {
+            to.insert(name.clone(), self.targets(targets, wire.to.span())?);
+        }
+        Ok(Types {
+            name: wire.name.get_ref().clone(),
+            kinds,
+            versions,
+            at: pattern(&wire.at)?,
+            named: wire.named.clone(),
+            kind_at: pattern(&wire.kind_at)?,
+            to,
+        })
+    }
+
+    pub(super) fn reference(&self, wire: &file::Reference, base: Option<&Pattern>) -> Checked<ReferenceRule> {
+        let at = self.place(&wire.at, base)?;
+        let (to, typed) = match (&wire.to, &wire.typed) {
+            (Some(to), None) => (self.targets(to.get_ref(), to.span())?, None),
+            (None, Some(typed)) => self.typed(typed, &at, wire)?,
+            _ => return fault(wire.at.span(), "a reference has `to` or `typed`, one of them"),
+        };
+        let one_place = at.column.is_some() || at.is_single();
+        if matches!(wire.missing, file::Missing::Keep) && !(one_place && form(wire.form) == Form::Id) {
+            return fault(wire.at.span(), "only a single id can be kept as the target has it");
+        }
+        Ok(ReferenceRule {
+            at,
+            to,
+            form: form(wire.form),
+            required: wire.required,
+            missing: match wire.missing {
+                file::Missing::Stop => Missing::Stop,
+                file::Missing::Drop => Missing::Drop,
+                file::Missing::Keep => Missing::Keep,
+                file::Missing::Skip => Missing::Skip,
+            },
+            follow: wire.follow,
+            maybe: wire.maybe || typed.is_some(),
+            typed,
+        })
+    }
+
+    fn typed(
+        &self,
+        wire: &file::Typed,
+        at: &Pattern,
+        rule: &file::Reference,
+    ) -> Checked<(Vec<Target>, Option<Typed>)> {
+        let Some(by) = self.types.iter().position(|types| types.name == *wire.by.get_ref()) else {
+            return fault(wire.by.span(), format!("there are no types {:?}", wire.by.get_ref()));
+        };
+        if at.column.is_some() || form(rule.form) != Form::Id {
+            return fault(wire.by.span(), "a typed reference is one id in JSON");
+        }
+        let mut to: Vec<Target> =
+            self.types.get(by).into_iter().flat_map(|t| t.to.values().flatten()).copied().collect();
+        to.sort();
+        to.dedup();
+        Ok((to, Some(Typed { by, document: wire.document.clone(), name: wire.name.clone() })))
+    }
+
+    fn place(&self, at: &Spanned<String>, base: Option<&Pattern>) -> Checked<Pattern> {
+        let place = pattern(at)?;
+        match base {
+            Some(_) if place.column.is_some() => fault(at.span(), "shared rules name places in JSON"),
+            Some(base) => Ok(place.below(base)),
+            None => Ok(place),
+        }
+    }
+
+    pub(super) fn secret(&self, wire: &file::Secret, base: Option<&Pattern>) -> Checked<SecretRule> {
+        if wire.form == file::SecretForm::Encrypted && self.cipher == Cipher::None {
+            return fault(wire.at.span(), "an encrypted secret, but the model names no `cipher`");
+        }
+        Ok(SecretRule {
+            at: self.place(&wire.at, base)?,
+            form: match wire.form {
+                file::SecretForm::Encrypted => SecretForm::Encrypted,
+                file::SecretForm::Plain => SecretForm::Plain,
+            },
+        })
+    }
+}
+
+pub(super) fn find_reference(at: &Spanned<String>, references: &[ReferenceRule]) -> Checked<usize> {
+    match references.iter().position(|r| r.at.text == *at.get_ref()) {
+        Some(position) => Ok(position),
+        None => fault(at.span(), format!("the kind has no reference at {}", at.get_ref())),
+    }
+}
+
+pub(super) fn derived(wire: &file::Derived, references: &[ReferenceRule]) -> Checked<Derived> {
+    let mut from = Vec::new();
+    for name in wire.from.get_ref() {
+        if name == "*" {
+            let in_body = references.iter().enumerate().filter(|(_, r)| r.at.column.is_none());
+            let new: Vec<_> = in_body.map(|(i, _)| i).filter(|i| !from.contains(i)).collect();
+            from.extend(new);
+            continue;
+        }
+        match references.iter().position(|r| r.at.text == *name) {
+            Some(position) => from.push(position),
+            None => return fault(wire.from.span(), format!("the kind has no reference at {name}")),
+        }
+    }
+    let at = pattern(&wire.at)?;
+    if at.column.is_none() && !at.is_single() {
+        return fault(wire.at.span(), "a derived place is one place");
+    }
+    Ok(Derived { at, from, form: form(wire.form) })
+}
+
+pub(super) fn local(wire: &file::Local) -> Checked<Local> {
+    Ok(Local {
+        at: pattern(&wire.at)?,
+        initial: wire.initial.as_ref().map(scalar),
+        update: match wire.update {
+            file::LocalUpdate::Keep => LocalUpdate::Keep,
+            file::LocalUpdate::Increment => LocalUpdate::Increment,
+        },
+    })
+}
+
+pub(super) fn part(wire: &file::Part) -> Checked<Part> {
+    let at = pattern(&wire.at)?;
+    let one_list = at.collection().is_some_and(|list| super::pattern::is_single(&list));
+    if at.column.is_some() || !one_list {
+        return fault(wire.at.span(), "the place of a part ends in [*]: its elements are the parts");
+    }
+    if wire.key.get_ref().is_empty() {
+        return fault(wire.key.span(), "a part without a key cannot be found again");
+    }
+    let new = match wire.new.get_ref().as_str() {
+        "guid" => NewPartId::Guid,
+        "keep" => NewPartId::Keep,
+        text => match text.strip_prefix("{owner}").and_then(|t| t.strip_suffix("{n}")) {
+            Some(middle) if !middle.is_empty() => NewPartId::Numbered(middle.to_owned()),
+            _ => return fault(wire.new.span(), "a part's id is \"guid\", \"keep\" or \"{owner}…{n}\""),
+        },
+    };
+    Ok(Part {
+        name: KindName::new(wire.name.get_ref()),
+        at,
+        id: wire.id.clone(),
+        key: wire.key.get_ref().clone(),
+        new,
+        drop_when_emptied: wire.drop_when_emptied.clone(),
+    })
+}
+
+pub(super) fn merge(wire: &file::Merge) -> Checked<Merge> {
+    let at = pattern(&wire.at)?;
+    if at.column.is_none() && !at.is_single() {
+        return fault(wire.at.span(), "a merged place is one place");
+    }
+    let rule = match wire.rule.get_ref() {
+        file::MergeRule::Union if wire.by.is_empty() && wire.prefer.is_empty() => MergeRule::Union,
+        file::MergeRule::Union => return fault(wire.rule.span(), "a union has no `by` or `prefer`"),
+        file::MergeRule::Match if wire.by.is_empty() => {
+            return fault(wire.rule.span(), "`match` needs `by`: the members that identify an element");
+        }
+        file::MergeRule::Match => MergeRule::Match { by: wire.by.clone(), prefer: wire.prefer.clone() },
+    };
+    Ok(Merge { at, rule })
+}
