@@ -47,7 +47,7 @@ pub enum LoadError {
 #[error("{0}")]
 pub struct Problem(pub String);
 
-type Fault = (Range<usize>, String);
+pub(super) type Fault = (Range<usize>, String);
 pub(super) type Checked<T> = Result<T, Fault>;
 
 pub(super) fn fault<T>(span: Range<usize>, text: impl Into<String>) -> Checked<T> {
@@ -102,6 +102,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
     scope.types = &types;
     let kinds = file.kind.iter().map(|kind| scope.kind(kind)).collect::<Checked<Vec<_>>>()?;
     let key_order = key_order(&kinds, &file)?;
+    let blob = super::blob::check(&file, &kinds)?;
     Ok(Model {
         name: file.name.into_inner(),
         title: file.title,
@@ -111,6 +112,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
         },
         cipher,
         verbatim: file.verbatim,
+        blob,
         version: file.version.map(|v| VersionRule {
             table: v.table,
             column: v.column,

@@ -17,6 +17,7 @@ pub(super) struct File {
     pub cipher: Cipher,
     #[serde(default)]
     pub verbatim: Vec<String>,
+    pub blob: Option<Spanned<String>>,
     pub version: Option<Version>,
     pub allocation: Option<Allocation>,
     #[serde(default)]

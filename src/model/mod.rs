@@ -7,6 +7,7 @@
 //!
 //! The language is described at the head of `octopus.toml`, the built-in model.
 
+mod blob;
 mod check;
 mod file;
 mod identity;
@@ -84,6 +85,9 @@ pub struct Model {
     pub cipher: Cipher,
     /// Text that holds one of these at a reference's place is no id: it is left as it is.
     pub verbatim: Vec<String>,
+    /// The column that holds a kind's JSON compressed, instead of its `body` column or beside it: gzip of
+    /// UTF-16LE. Tables may lack it.
+    pub blob: Option<String>,
     /// Where the product's version is found.
     pub version: Option<VersionRule>,
     /// Where numbers for new ids come from.

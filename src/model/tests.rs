@@ -64,6 +64,19 @@ fn a_wrong_model_is_refused_with_file_line_and_reason() {
     assert!(error.starts_with("m.toml:1: "), "{error}");
 }
 
+#[test]
+fn a_blob_is_a_column_of_its_own() {
+    assert_eq!(load(&format!("blob = \"JSONBlob\"\n{ITEM}")).unwrap().blob.as_deref(), Some("JSONBlob"));
+    for (blob, reason) in
+        [("$.A", "no column"), ("json", "json is a column of Item"), ("name", "name is a column")]
+    {
+        let error = load(&format!("blob = \"{blob}\"\n{ITEM}")).unwrap_err();
+        assert!(error.starts_with("shop.toml:4: ") && error.contains(reason), "{error}");
+    }
+    let error = load(&format!("blob = \"B\"\n{}", ITEM.replace("body = \"JSON\"", ""))).unwrap_err();
+    assert!(error.contains("no kind has a `body`"), "{error}");
+}
+
 fn collect(model: &Model, body: &str) -> Vec<String> {
     let kind = &model.kinds()[0];
     let mut body = json::parse(body.as_bytes()).unwrap();

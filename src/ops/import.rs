@@ -139,11 +139,12 @@ fn apply(
     let actions: HashMap<u64, Action> =
         plan.entries.iter().map(|entry| (entry.number, entry.action)).collect();
     let order = writing_order(examiner, transaction.catalog());
-    for layout in order {
+    for mut layout in order {
         let touched = plan.entries.iter().any(|e| e.action.writes() && e.kind == layout.kind.name);
         if !touched {
             continue;
         }
+        layout.follow_first_row(transaction.reader())?;
         let mut inserts = Inserts::new(&layout);
         for_each_batch(bundle, layout.kind.name.as_str(), &mut |mut sources| {
             progress.check()?;

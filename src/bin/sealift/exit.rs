@@ -171,7 +171,10 @@ impl From<TranslateError> for Failure {
             TranslateError::Column { .. } => {
                 Self::of(Exit::Failed, &error).hint("is this the right server for the model? see --model")
             }
-            TranslateError::Json { .. } | TranslateError::NotJson { .. } => Self::of(Exit::Failed, &error)
+            TranslateError::Json { .. }
+            | TranslateError::NotJson { .. }
+            | TranslateError::Blob { .. }
+            | TranslateError::TwoBodies { .. } => Self::of(Exit::Failed, &error)
                 .hint("mend the row on the server, or leave its kind out with --exclude"),
             _ => Self::of(Exit::Failed, &error),
         }

@@ -1,5 +1,6 @@
 //! Why a row is no document, or a document no row.
 
+use super::BlobError;
 use crate::document::KindName;
 use crate::document::json::JsonError;
 use crate::server::ServerError;
@@ -40,6 +41,25 @@ pub enum TranslateError {
         id: String,
         /// What it holds instead.
         found: &'static str,
+    },
+    /// A row's compressed JSON is damaged, or a document's is too large.
+    #[error("the compressed JSON of {kind} {id} is refused")]
+    Blob {
+        /// The kind.
+        kind: KindName,
+        /// The row's id, or the document's name.
+        id: String,
+        /// What is wrong with it.
+        #[source]
+        source: BlobError,
+    },
+    /// A row's JSON column and its compressed JSON differ: which one counts would be a guess.
+    #[error("{kind} {id} has JSON and compressed JSON, and they differ")]
+    TwoBodies {
+        /// The kind.
+        kind: KindName,
+        /// The row's id.
+        id: String,
     },
     /// A column of the natural key holds something that names nothing.
     #[error("{column} of {kind} {id} holds {found} and cannot be part of a name")]

@@ -244,7 +244,7 @@ impl Ids {
             return Ok(());
         };
         let Some(rule) = rule.parts.get(part) else { return Ok(()) };
-        let (Some(id_column), Some(body_column)) = (&layout.id, &layout.body) else { return Ok(()) };
+        let (Some(id_column), Some(body)) = (&layout.id, &layout.body) else { return Ok(()) };
         let owners: HashMap<Id, &Reference> = keys
             .iter()
             .filter_map(|key| match key.parts().first() {
@@ -252,16 +252,17 @@ impl Ids {
                 _ => None,
             })
             .collect();
-        let columns = [id_column.as_str(), body_column.as_str()];
+        let columns: Vec<&str> = std::iter::once(id_column.as_str()).chain(body.columns()).collect();
         let by = [id_column.as_str()];
         let wanted: Vec<Vec<Value>> = owners.keys().map(|id| vec![id.to_value()]).collect();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &wanted };
         let mut rows = Vec::new();
         reader.lookup(&lookup, &mut |_, row| rows.push(row))?;
         for row in rows {
-            let [id, Value::Text(text)] = row.as_slice() else { continue };
-            let Some(owner) = Id::of(id).and_then(|id| owners.get(&id)) else { continue };
-            let body = super::read::parse_body(layout, &owner.key.to_string(), text)?;
+            let mut row = row.into_iter();
+            let Some(id) = row.next().as_ref().and_then(Id::of) else { continue };
+            let Some(owner) = owners.get(&id) else { continue };
+            let Some((body, _)) = body.read(&layout.kind.name, &id.to_string(), row)? else { continue };
             let mut found = Vec::new();
             rule.at.find(&body, &mut |element| {
                 if let Value::Map(map) = element

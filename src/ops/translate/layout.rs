@@ -4,7 +4,7 @@ use crate::document::{Key, Map, Value};
 use crate::model::{Alias, Composed, Kind, Model, NewId, RowFilter};
 use crate::server::{Catalog, ColumnType, Page, Table};
 
-use super::{Id, TranslateError};
+use super::{Body, Id, TranslateError};
 
 /// A kind in a server's table: which columns there are and what they are for.
 #[derive(Debug, Clone)]
@@ -17,8 +17,8 @@ pub struct Layout<'m> {
     pub table: String,
     /// The id column as the server spells it.
     pub id: Option<String>,
-    /// The JSON column as the server spells it.
-    pub body: Option<String>,
+    /// The columns of the JSON.
+    pub body: Option<Body>,
     /// Columns of the content, by their name in documents and in the server.
     pub content: Vec<ContentColumn>,
     /// The columns of the key that this table has: position in `content`.
@@ -62,8 +62,12 @@ impl<'m> Layout<'m> {
         };
         let find = |name: &str| table.column(name).map(|c| c.name.clone()).ok_or_else(|| missing(name));
         let id = kind.id.as_ref().map(|id| find(&id.column)).transpose()?;
-        let body = kind.body.as_deref().map(find).transpose()?;
-        let beside = |name: &str| Some(name) == id.as_deref() || Some(name) == body.as_deref();
+        let find_body =
+            |text: &str| Body::find(table, text, model.blob.as_deref()).ok_or_else(|| missing(text));
+        let body = kind.body.as_deref().map(find_body).transpose()?;
+        let beside = |name: &str| {
+            Some(name) == id.as_deref() || body.iter().flat_map(Body::columns).any(|column| column == name)
+        };
         let mut content: Vec<ContentColumn> = table
             .columns
             .iter()
@@ -166,7 +170,8 @@ impl<'m> Layout<'m> {
     /// The columns to read, in the order that [`super::Translation::read`] expects: id, body, content.
     pub fn select(&self) -> Vec<&str> {
         let content = self.content.iter().map(|c| c.server.as_str());
-        self.id.iter().chain(&self.body).map(String::as_str).chain(content).collect()
+        let body = self.body.iter().flat_map(Body::columns);
+        self.id.iter().map(String::as_str).chain(body).chain(content).collect()
     }
 
     /// Finds a column of the content by its name in documents.
@@ -216,7 +221,8 @@ impl<'m> Layout<'m> {
         order: &'p [&'p str],
         after: Option<&'p [Value]>,
     ) -> Page<'p> {
-        Page { table: &self.table, columns, order, after, max_rows: 1000, max_bytes: 4 << 20 }
+        let max_bytes = self.body.as_ref().map_or(4 << 20, Body::page_bytes);
+        Page { table: &self.table, columns, order, after, max_rows: 1000, max_bytes }
     }
 }
 

@@ -4,6 +4,8 @@
 //! ([`Renderer`]) does the reverse with the target's ids and key. What ids and keys mean is looked up
 //! in the server, in batches, and only for what the documents at hand name.
 
+mod blob;
+mod body;
 mod error;
 mod ids;
 mod layout;
@@ -13,6 +15,8 @@ mod render;
 mod types;
 mod vault;
 
+pub use blob::BlobError;
+pub use body::{Body, Stored};
 pub use error::TranslateError;
 pub use ids::{Ids, Known};
 pub use layout::{ContentColumn, Layout, Layouts};

@@ -247,16 +247,16 @@ impl Names {
             else {
                 continue;
             };
-            let (Some(id_column), Some(body_column)) = (&layout.id, &layout.body) else { continue };
-            let columns = [id_column.as_str(), body_column.as_str()];
-            let mut bodies = Vec::new();
+            let (Some(id_column), Some(body)) = (&layout.id, &layout.body) else { continue };
+            let columns: Vec<&str> = std::iter::once(id_column.as_str()).chain(body.columns()).collect();
+            let mut rows = Vec::new();
             let keys: Vec<Vec<Value>> = ids.iter().map(|id| vec![id.to_value()]).collect();
             let by = [id_column.as_str()];
             let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
-            reader.lookup(&lookup, &mut |_, row| bodies.push(row))?;
-            for row in bodies {
-                let [owner, Value::Text(body)] = row.as_slice() else { continue };
-                let Some(owner) = Id::of(owner) else { continue };
+            reader.lookup(&lookup, &mut |_, row| rows.push(row))?;
+            for row in rows {
+                let mut row = row.into_iter();
+                let Some(owner) = row.next().as_ref().and_then(Id::of) else { continue };
                 let Some(owner_key) = self
                     .known
                     .get(&Target::Kind(kind))
@@ -266,7 +266,9 @@ impl Names {
                 else {
                     continue;
                 };
-                let body = super::read::parse_body(layout, &owner.to_string(), body)?;
+                let Some((body, _)) = body.read(&layout.kind.name, &owner.to_string(), row)? else {
+                    continue;
+                };
                 let owner_ref = Value::Ref(Box::new(Reference {
                     kind: layout.kind.name.clone(),
                     key: Key::clone(&owner_key),

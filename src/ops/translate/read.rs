@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use crate::crypto::{DecryptError, MasterKey, SecretBytes};
 use crate::document::{
-    Collation, Document, KindName, Map, Place, Reference, SecretId, Step, Value, canonical, json,
+    Collation, Document, KindName, Map, Place, Reference, SecretId, Step, Value, canonical,
 };
 use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, SecretForm, Target};
 use crate::server::{Reader, Row};
 
 use super::names::{Names, dangling};
 use super::types::{Answers, Declared, Question, questions};
-use super::{Id, Layout, Layouts, TranslateError, Vault};
+use super::{Id, Layout, Layouts, Stored, TranslateError, Vault};
 
 /// No product's ids are longer (Octopus: 250 characters, four bytes each at the most); text that is needs no
 /// look-up to be known as text.
@@ -53,6 +53,8 @@ pub struct Raw {
     pub part_ids: Vec<(usize, usize, Value)>,
     /// Its local values: rule, place, value.
     pub local: Vec<(usize, Place, Value)>,
+    /// How its JSON was kept; `None` where it has none.
+    pub stored: Option<Stored>,
 }
 
 /// A reference of a row that leads to a document of the server.
@@ -106,6 +108,7 @@ struct Parsed {
     row: Id,
     columns: Map,
     body: Option<Value>,
+    stored: Option<Stored>,
     local: Vec<(usize, Place, Value)>,
     /// The part of the key that the server made up in the id.
     made_up: Option<Value>,
@@ -304,8 +307,8 @@ impl<'m> Translation<'m> {
         secrets: ServerSecrets<'_>,
         vault: &mut Vault,
     ) -> Result<Portable, TranslateError> {
-        let Parsed { id, row, mut columns, mut body, local, made_up, typed } = row;
-        let mut raw = Raw { local, ..Raw::default() };
+        let Parsed { id, row, mut columns, mut body, stored, local, made_up, typed } = row;
+        let mut raw = Raw { local, stored, ..Raw::default() };
         let mut loose = Vec::new();
         let mut failed = None;
         let shown = shown_id(layout, &id, &columns);
@@ -465,7 +468,8 @@ fn parse_row(layout: &Layout<'_>, row: Row) -> Result<Option<Parsed>, TranslateE
             .filter(|id| Id::of(id).is_some())
             .ok_or_else(|| TranslateError::NoId { kind: layout.kind.name.clone() })?,
     };
-    let body = layout.body.as_ref().map(|_| values.next().unwrap_or_default());
+    let bodies = layout.body.as_ref().map_or(0, |body| body.columns().count());
+    let body: Vec<Value> = values.by_ref().take(bodies).collect();
     let content: Vec<Value> = values.collect();
     let passes = |(position, filter): &(usize, &crate::model::RowFilter)| {
         content.get(*position).is_some_and(|value| filter.equals.contains(value))
@@ -487,15 +491,12 @@ fn parse_row(layout: &Layout<'_>, row: Row) -> Result<Option<Parsed>, TranslateE
     let columns = Map::from_pairs(pairs).unwrap_or_default();
     let made_up = layout.made_up(&row_id, |column| columns.get(column).cloned());
     let shown = shown_id(layout, &id, &columns);
-    let body = match body {
-        None | Some(Value::Null) => None,
-        Some(Value::Text(text)) => Some(parse_body(layout, &shown, &text)?),
-        Some(other) => {
-            let found = other.type_name();
-            return Err(TranslateError::NotJson { kind: layout.kind.name.clone(), id: shown, found });
-        }
+    let read = match &layout.body {
+        Some(columns) => columns.read(&layout.kind.name, &shown, body)?,
+        None => None,
     };
-    Ok(Some(Parsed { id, row: row_id, columns, body, local, made_up, typed: Answers::new() }))
+    let (body, stored) = read.unzip();
+    Ok(Some(Parsed { id, row: row_id, columns, body, stored, local, made_up, typed: Answers::new() }))
 }
 
 /// What a reference's ids may lead to at one place.
@@ -524,15 +525,6 @@ fn key_parts(layout: &Layout<'_>, columns: &Map, made_up: Option<Value>) -> Vec<
 /// The values of a row's key columns as they were read.
 fn raw_key(layout: &Layout<'_>, row: &Parsed) -> Vec<Value> {
     key_parts(layout, &row.columns, None)
-}
-
-/// Reads a row's JSON.
-pub(super) fn parse_body(layout: &Layout<'_>, id: &str, text: &str) -> Result<Value, TranslateError> {
-    json::parse(text.as_bytes()).map_err(|source| TranslateError::Json {
-        kind: layout.kind.name.clone(),
-        id: id.to_owned(),
-        source,
-    })
 }
 
 /// What to call a row in a message: its id, or its key columns where it has none.

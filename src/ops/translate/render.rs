@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::crypto::{MasterKey, SecretBytes};
-use crate::document::{Document, Place, SecretId, Value, json};
+use crate::document::{Document, Place, SecretId, Value};
 use crate::model::{Direction, Form, Keep, LocalUpdate, NewPartId, Rule, SecretForm, Target};
 use crate::server::Row;
 
@@ -44,8 +44,8 @@ impl Renderer<'_, '_> {
     /// Renders a document as a row of its kind's table, with the id it has in the target.
     ///
     /// # Errors
-    /// [`TranslateError::Unmapped`] for a reference without an id (the plan should have stopped), or an
-    /// encryption that failed.
+    /// [`TranslateError::Unmapped`] for a reference without an id (the plan should have stopped), an encryption
+    /// that failed, or a body too large to be compressed.
     pub fn render(
         &self,
         layout: &Layout<'_>,
@@ -97,8 +97,10 @@ impl Renderer<'_, '_> {
         if let (Some(column), Some(id), None) = (&layout.id, id, existing) {
             put(column, id.to_value());
         }
-        if let Some(column) = &layout.body {
-            put(column, body.as_ref().map_or(Value::Null, |body| Value::Text(json::write(body))));
+        if let Some(columns) = &layout.body {
+            let stored = existing.and_then(|e| e.raw.stored);
+            let written = columns.write(&layout.kind.name, &document.key, body.as_ref(), stored)?;
+            written.into_iter().for_each(|(column, value)| put(column, value));
         }
         for column in &layout.content {
             if let Some(value) = columns.remove(&column.name) {

@@ -147,20 +147,22 @@ fn read(
     ids: &[Id],
     declared: &mut [Declarations],
 ) -> Result<(), TranslateError> {
-    let Some(body) = layout.body.as_deref() else { return Ok(()) };
+    let Some(body) = &layout.body else { return Ok(()) };
     for (ids, declared) in ids.chunks(BATCH).zip(declared.chunks_mut(BATCH)) {
         let keys: Vec<Vec<Value>> = ids.iter().map(|id| vec![id.to_value()]).collect();
-        let columns: Vec<&str> = [Some(body), newest].into_iter().flatten().collect();
+        let columns: Vec<&str> = newest.into_iter().chain(body.columns()).collect();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &[by], keys: &keys };
         let mut rows = Vec::new();
         reader.lookup(&lookup, &mut |position, row| rows.push((position, row)))?;
-        rows.sort_by_key(|(_, row)| std::cmp::Reverse(row.get(1).and_then(Value::as_int)));
+        if newest.is_some() {
+            rows.sort_by_key(|(_, row)| std::cmp::Reverse(row.first().and_then(Value::as_int)));
+        }
         for (position, row) in rows {
-            let Some(Value::Text(text)) = row.first() else { continue };
             let (Some(id), Some(declared)) = (ids.get(position), declared.get_mut(position)) else {
                 continue;
             };
-            let body = super::read::parse_body(layout, &id.to_string(), text)?;
+            let values = row.into_iter().skip(usize::from(newest.is_some()));
+            let Some((body, _)) = body.read(&layout.kind.name, &id.to_string(), values)? else { continue };
             types.at.find(&body, &mut |declaration| {
                 let Value::Map(map) = declaration else { return };
                 let Some(name) = map.get(&types.named).and_then(Value::as_text) else { return };
