@@ -328,7 +328,8 @@ fn every_looking_command_speaks_json() {
         vec!["verify", &p.bundle, "--json"],
         vec!["list", &p.bundle, "Project", "--json"],
         vec!["show", &p.bundle, "project", "order service", "--json"],
-        vec!["model", "--json"],
+        vec!["why", &p.bundle, "project", "order service", "--json"],
+        vec!["model", "show", "--json"],
     ] {
         let out = run(&args, &[]);
         assert_eq!(out.status.code(), Some(0), "{args:?} {}", stderr(&out));
@@ -469,9 +470,12 @@ fn an_import_without_room_leaves_the_target_as_it_was() {
 #[test]
 fn a_reader_that_had_enough_is_no_failure() {
     let p = paths();
-    for args in
-        [vec!["list", &p.bundle, "--why"], vec!["info", &p.bundle], vec!["model"], vec!["model", "--toml"]]
-    {
+    for args in [
+        vec!["list", &p.bundle, "--why"],
+        vec!["info", &p.bundle],
+        vec!["model", "show"],
+        vec!["model", "show", "--toml"],
+    ] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_sealift"))
             .args(&args)
             .stdout(Stdio::piped())
@@ -492,7 +496,12 @@ fn completions_and_manual_pages_are_made() {
     let folder = support::folder();
     let pages = folder.path().join("man");
     assert_eq!(run(&["man", &text(&pages)], &[]).status.code(), Some(0));
-    for page in ["sealift.1", "sealift-export.1", "sealift-import.1"] {
+    for page in
+        ["sealift.1", "sealift-export.1", "sealift-import.1", "sealift-why.1", "sealift-model-check.1"]
+    {
         assert!(std::fs::read_to_string(pages.join(page)).unwrap().contains(".TH"), "{page}");
     }
+    // A page names its command whole, and the options that every command takes.
+    let page = std::fs::read_to_string(pages.join("sealift-model-show.1")).unwrap();
+    assert!(page.contains("sealift model show") && page.contains("\\-\\-json"), "{page}");
 }

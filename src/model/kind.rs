@@ -148,6 +148,13 @@ pub struct Composed {
     pub open: bool,
 }
 
+impl std::fmt::Display for Composed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { head, column, tail, open } = self;
+        write!(f, "{head}{{{column}}}{tail}{}", if *open { "{*}" } else { "" })
+    }
+}
+
 impl Composed {
     /// The id of a document whose owner has this id.
     pub fn id(&self, owner: &str, rest: &str) -> String {

@@ -62,6 +62,8 @@ pub enum Command {
     List(commands::look::ListArgs),
     /// Show one document of a bundle, secrets masked
     Show(commands::look::ShowArgs),
+    /// Show the path by which a document came into a bundle
+    Why(commands::why::WhyArgs),
     /// Show exactly what an import would change
     Plan(commands::plan::PlanArgs),
     /// Import a bundle into a server, in one transaction
@@ -70,7 +72,7 @@ pub enum Command {
     Diff(commands::diff::DiffArgs),
     /// Make two servers and carry a configuration from one to the other
     Demo(commands::demo::DemoArgs),
-    /// List the kinds of the model, or print the built-in model file
+    /// Show what the model says of the product, or check a model file
     Model(commands::model::ModelArgs),
     /// Print a completion script for a shell
     Completions(commands::manual::CompletionsArgs),

@@ -8,7 +8,7 @@ use sealift::crypto::{MasterKeyError, PasswordError};
 use sealift::demo::DemoError;
 use sealift::model::LoadError;
 use sealift::ops::translate::TranslateError;
-use sealift::ops::{DiffError, ExportError, ImportError};
+use sealift::ops::{DiffError, ExportError, ImportError, WhyError};
 use sealift::progress::Cancelled;
 use sealift::server::{AddressError, ServerError};
 
@@ -124,7 +124,7 @@ impl From<AddressError> for Failure {
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         Self::of(Exit::Usage, &error)
-            .hint("`sealift model` prints the built-in model, whose head explains the language")
+            .hint("`sealift model show --toml` prints the built-in model, whose head explains the language")
     }
 }
 
@@ -216,7 +216,7 @@ impl From<ExportError> for Failure {
             ExportError::Bundle(error) => error.into(),
             ExportError::Cancelled(error) => error.into(),
             ExportError::NoSuchKind(_) => {
-                Self::of(Exit::Usage, &error).hint("`sealift model` lists the kinds of a model")
+                Self::of(Exit::Usage, &error).hint("`sealift model show` lists the kinds of a model")
             }
             ExportError::LeftOut(_) | ExportError::NoSuchGroup(_) => Self::of(Exit::Usage, &error),
             ExportError::NoSuchDocument { .. } => {
@@ -254,6 +254,23 @@ impl From<DiffError> for Failure {
             DiffError::Bundle(error) => error.into(),
             DiffError::Cancelled(error) => error.into(),
             DiffError::Crypto(_) | DiffError::Password(_) => Self::of(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<WhyError> for Failure {
+    fn from(error: WhyError) -> Self {
+        match error {
+            WhyError::Bundle(error) => error.into(),
+            WhyError::NoSuchDocument { ref kind, .. } => {
+                let hint = format!("`sealift list FILE {kind}` lists them");
+                Self::of(Exit::Failed, &error).hint(hint)
+            }
+            WhyError::TooMuch { .. } => {
+                Self::of(Exit::Usage, &error).hint("give the whole key of one, with its scopes")
+            }
+            WhyError::Circle { .. } | WhyError::TooLong { .. } => Self::of(Exit::Damaged, &error)
+                .hint("no export writes such reasons; ask where the file comes from"),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sealift::bundle::{Bundle, Entry, Reason};
 use sealift::document::{Key, json as document_json};
+use sealift::ops;
 use serde_json::json;
 
 use crate::cli::Common;
@@ -43,7 +44,7 @@ pub struct ShowArgs {
     /// The document's kind
     #[arg(value_name = "KIND")]
     kind: String,
-    /// Its name; scopes before it, separated by " / ", where the name alone is not enough
+    /// Its name, with scopes before it, separated by " / ", where the name alone is not enough; or its key as JSON
     #[arg(value_name = "NAME")]
     name: String,
 }
@@ -161,7 +162,7 @@ pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
 }
 
 /// The name of a kind as the bundle spells it.
-fn known_kind(bundle: &Bundle, kind: &str) -> Result<String, Failure> {
+pub(super) fn known_kind(bundle: &Bundle, kind: &str) -> Result<String, Failure> {
     let kinds = &bundle.info().kinds;
     match kinds.iter().find(|k| k.name.eq_ignore_ascii_case(kind)) {
         Some(kind) => Ok(kind.name.clone()),
@@ -173,28 +174,25 @@ fn known_kind(bundle: &Bundle, kind: &str) -> Result<String, Failure> {
     }
 }
 
-/// Finds a document by what a person would call it: its whole key, or its last name where that is enough.
+/// How many namesakes an error lists.
+const NAMESAKES: usize = 20;
+
+/// Finds the one document that a person means by a name.
 fn find(bundle: &Bundle, kind: &str, name: &str) -> Result<Entry, Failure> {
-    let fold = |text: &str| text.trim_end_matches(' ').to_lowercase();
-    let wanted = fold(name);
-    let mut whole = Vec::new();
-    let mut leaves = Vec::new();
-    bundle.entries(Some(kind), &mut |entry| -> Result<(), Failure> {
-        if fold(&entry.key.to_string()) == wanted {
-            whole.push(entry);
-        } else if fold(&entry.key.leaf()) == wanted {
-            leaves.push(entry);
-        }
-        Ok(())
-    })?;
-    let mut found = if whole.is_empty() { leaves } else { whole };
-    match found.len() {
-        0 => Err(Failure::new(Exit::Failed, format!("the bundle holds no {kind} named {name:?}"))
+    let found = ops::named(bundle, kind, name)?;
+    match found.as_slice() {
+        [] => Err(Failure::new(Exit::Failed, format!("the bundle holds no {kind} named {name:?}"))
             .hint(format!("`sealift list FILE {kind}` lists them"))),
-        1 => Ok(found.remove(0)),
-        _ => {
-            let names: Vec<String> = found.iter().map(|e| e.key.to_string()).collect();
-            Err(Failure::new(Exit::Usage, format!("{} documents are named {name:?}", found.len()))
+        [number] => Ok(bundle.entry(*number)?),
+        several => {
+            let mut names = Vec::new();
+            for number in several.iter().take(NAMESAKES) {
+                names.push(bundle.entry(*number)?.key.to_string());
+            }
+            if several.len() > NAMESAKES {
+                names.push(format!("and {} more", several.len() - NAMESAKES));
+            }
+            Err(Failure::new(Exit::Usage, format!("{} documents are named {name:?}", several.len()))
                 .hint(format!("say which: {}", shown(&names.join("; ")))))
         }
     }
@@ -205,12 +203,7 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
     let bundle = super::open_bundle(&args.file, &progress)?;
     progress.clear();
     let kind = known_kind(&bundle, &args.kind)?;
-    // An exact key is found without looking at the others.
-    let exact = bundle.find(&kind, &Key::name(&args.name))?;
-    let entry = match exact {
-        Some(entry) => entry,
-        None => find(&bundle, &kind, &args.name)?,
-    };
+    let entry = find(&bundle, &kind, &args.name)?;
     let document = bundle.document(entry.number)?;
     let columns: serde_json::Map<String, serde_json::Value> =
         document.columns.iter().map(|(n, v)| (n.to_owned(), document_json::describe(v))).collect();

@@ -34,14 +34,11 @@ pub fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
 
 pub fn man(common: &Common, args: &ManArgs) -> Result<Exit, Failure> {
     std::fs::create_dir_all(&args.folder)?;
-    let command = Cli::command();
-    let mut pages = vec!["sealift".to_owned()];
-    write_page(&args.folder, "sealift", command.clone())?;
-    for sub in command.get_subcommands() {
-        let name = format!("sealift-{}", sub.get_name());
-        write_page(&args.folder, &name, sub.clone().display_name(name.clone()))?;
-        pages.push(name);
-    }
+    let mut command = Cli::command();
+    // Gives subcommands their whole names, and the options that every command takes.
+    command.build();
+    let mut pages = Vec::new();
+    write_pages(&args.folder, "sealift".to_owned(), &command, &mut pages)?;
     if common.json {
         let folder = args.folder.display().to_string();
         super::print_json(&serde_json::json!({ "folder": folder, "pages": pages }))?;
@@ -49,6 +46,22 @@ pub fn man(common: &Common, args: &ManArgs) -> Result<Exit, Failure> {
     }
     say!("wrote the manual pages to {}", args.folder.display());
     Ok(Exit::Done)
+}
+
+/// Writes the page of a command, then those of its subcommands.
+fn write_pages(
+    folder: &Path,
+    name: String,
+    command: &clap::Command,
+    pages: &mut Vec<String>,
+) -> Result<(), Failure> {
+    write_page(folder, &name, command.clone().display_name(name.clone()))?;
+    pages.push(name.clone());
+    // `help` explains the others, each of which has a page.
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        write_pages(folder, format!("{name}-{}", sub.get_name()), sub, pages)?;
+    }
+    Ok(())
 }
 
 fn write_page(folder: &Path, name: &str, command: clap::Command) -> Result<(), Failure> {

@@ -8,9 +8,12 @@ pub mod init;
 pub mod look;
 pub mod manual;
 pub mod model;
+mod model_text;
+mod model_view;
 pub mod plan;
 mod render;
 pub mod verify;
+pub mod why;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Info(args) => look::info(&common, &args),
         Command::List(args) => look::list(&common, &args),
         Command::Show(args) => look::show(&common, &args),
+        Command::Why(args) => why::run(&common, &args),
         Command::Plan(args) => plan::run(&common, &args),
         Command::Import(args) => import::run(&common, &args),
         Command::Diff(args) => diff::run(&common, &args),
