@@ -11,6 +11,7 @@ use crate::server::{Reader, Row, ServerError};
 
 use super::select::{Root, Selection, fetch, select};
 use super::translate::{Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault};
+use super::undeclared::{self, Finder, Undeclared};
 use super::versions::Versions;
 
 /// How many dangling references of one kind of document are noted one by one.
@@ -33,6 +34,8 @@ pub struct ExportOptions<'k> {
     pub versions: Option<Versions>,
     /// How secrets are read.
     pub secrets: ServerSecrets<'k>,
+    /// Whether undeclared references are an error.
+    pub strict: bool,
 }
 
 impl<'k> ExportOptions<'k> {
@@ -46,6 +49,7 @@ impl<'k> ExportOptions<'k> {
             ask: Vec::new(),
             versions: None,
             secrets,
+            strict: false,
         }
     }
 }
@@ -61,6 +65,10 @@ pub struct ExportReport {
     pub left: Vec<(String, String)>,
     /// References that named nothing on the server.
     pub dangling: u64,
+    /// Places that hold ids and that no rule of the model covers, by kind and place; 1000 at the most.
+    pub undeclared: Vec<Undeclared>,
+    /// How many ids stand at further such places.
+    pub undeclared_beyond: u64,
 }
 
 /// Why an export failed. Nothing is left at the output's name.
@@ -95,9 +103,25 @@ pub enum ExportError {
     /// The server has none of the model's tables.
     #[error("the server has none of the tables of {0}: it is another product's")]
     NotThisProduct(String),
+    /// Undeclared references, where they are an error.
+    #[error("{} ids of the server, and the model knows of no reference there", places(found.len(), *beyond))]
+    Undeclared {
+        /// The places.
+        found: Vec<Undeclared>,
+        /// How many ids stand at further places.
+        beyond: u64,
+    },
     /// The listener asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+fn places(found: usize, beyond: u64) -> String {
+    match (found, beyond) {
+        (1, 0) => "1 place of the documents holds".to_owned(),
+        (found, 0) => format!("{found} places of the documents hold"),
+        (found, _) => format!("more than {found} places of the documents hold"),
+    }
 }
 
 /// The product's version on a server, where the model says where to find it and the server has it.
@@ -180,6 +204,7 @@ pub fn export(
         options,
         dangling: 0,
         named: HashMap::new(),
+        finder: Finder::new(reader, &layouts, progress)?,
     };
     if options.roots.is_empty() {
         for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
@@ -192,9 +217,16 @@ pub fn export(
             job.chosen(reader, layout, &chosen, progress)?;
         }
     }
-    let dangling = job.dangling;
-    let named = std::mem::take(&mut job.named);
+    let Job { dangling, named, finder, .. } = job;
     translation.finish()?;
+    let partial = finder.is_partial();
+    let (undeclared, undeclared_beyond) = finder.finish(reader, &mut translation)?;
+    if options.strict && !undeclared.is_empty() {
+        return Err(ExportError::Undeclared { found: undeclared, beyond: undeclared_beyond });
+    }
+    for notice in undeclared::notices(&undeclared, undeclared_beyond, partial) {
+        writer.notice(notice)?;
+    }
     let (unknown, left) = tables(reader, model)?;
     let mut unnamed: Vec<_> = named.into_iter().filter(|(_, count)| *count > DANGLING_NAMED).collect();
     unnamed.sort();
@@ -208,7 +240,7 @@ pub fn export(
         writer.notice(Notice::about("unknown-table", table, text))?;
     }
     let summary = writer.finish(progress)?;
-    Ok(ExportReport { summary, unknown, left, dangling })
+    Ok(ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond })
 }
 
 struct Job<'j, 'm, 'k> {
@@ -218,6 +250,7 @@ struct Job<'j, 'm, 'k> {
     options: &'j ExportOptions<'k>,
     dangling: u64,
     named: HashMap<KindName, u64>,
+    finder: Finder,
 }
 
 impl Job<'_, '_, '_> {
@@ -276,6 +309,7 @@ impl Job<'_, '_, '_> {
             None => vec![Reason::All; read.len()],
         };
         for (portable, reason) in read.into_iter().zip(reasons) {
+            self.finder.look(reader, self.translation, layout, &portable.document)?;
             self.add(&portable, &reason)?;
         }
         Ok(())

@@ -12,6 +12,7 @@ mod plan;
 mod references;
 mod select;
 pub mod translate;
+mod undeclared;
 mod versions;
 mod why;
 
@@ -22,5 +23,6 @@ pub use import::{ImportError, Outcome, import};
 pub use named::named;
 pub use plan::{Keys, by_kind, plan};
 pub use select::Root;
+pub use undeclared::Undeclared;
 pub use versions::{Versions, VersionsError};
 pub use why::{PathEnd, WhyError, WhyPath, why};

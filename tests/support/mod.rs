@@ -74,6 +74,7 @@ pub fn everything<'k>(master: Option<&'k MasterKey>) -> ExportOptions<'k> {
         ask: Vec::new(),
         versions: None,
         secrets: ServerSecrets::Read(master),
+        strict: false,
     }
 }
 

@@ -39,7 +39,7 @@ Exit codes:
     0  done, or nothing to do
     1  failed
     2  wrong usage
-    3  differences or findings (diff, verify)
+    3  differences or findings (diff, verify, export --strict)
     4  refused, target untouched (conflict, stale plan, other version)
     5  the bundle is damaged or was tampered with
     6  wrong password or master key
@@ -222,6 +222,11 @@ impl From<ExportError> for Failure {
             ExportError::NoSuchDocument { .. } => {
                 Self::of(Exit::Usage, &error).hint("names are matched as the server compares them")
             }
+            // Asked for by --strict: not the export is at fault.
+            ExportError::Undeclared { .. } => Self::of(Exit::Differences, &error).hint(
+                "declare each place in a model file, { at = \"PLACE\", to = \"KIND\" } among the kind's references, \
+                 and name it with --model FILE; without --strict they are only listed",
+            ),
             ExportError::NotThisProduct(_) => {
                 Self::of(Exit::Usage, &error).hint("name another model with --model FILE")
             }

@@ -69,7 +69,7 @@ impl Body {
     ///
     /// # Errors
     /// [`TranslateError`], naming kind and id.
-    pub(super) fn read(
+    pub(in crate::ops) fn read(
         &self,
         kind: &KindName,
         id: &str,

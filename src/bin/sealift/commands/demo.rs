@@ -130,6 +130,7 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
             ask: Vec::new(),
             versions: None,
             secrets: ServerSecrets::Read(Some(&build.key)),
+            strict: false,
         };
         ops::export(&mut *reader, &model, writer, &wanted, &progress)?.summary
     };

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sealift::bundle::{Header, Limits, Previous, Protection, UncheckedBundle, Writer, WriterOptions};
 use sealift::crypto::{Envelope, KdfLimits, KdfParams};
+use sealift::document::json as document_json;
 use sealift::ops::Versions;
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, ExportOptions, ExportReport, Root};
+use sealift::ops::{self, ExportError, ExportOptions, ExportReport, Root, Undeclared};
 use serde_json::json;
 
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs};
@@ -63,6 +64,9 @@ pub struct ExportArgs {
     /// Export without the values of secrets; no password and no master key are needed
     #[arg(long)]
     no_secrets: bool,
+    /// Fail, and write nothing, if ids stand where the model knows of no reference
+    #[arg(long)]
+    strict: bool,
     /// Overwrite the output if it exists; secrets that did not change keep their encrypted bytes
     #[arg(short, long)]
     force: bool,
@@ -113,9 +117,20 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         ask: args.also.clone(),
         versions: versions(args)?,
         secrets: read,
+        strict: args.strict,
     };
-    let report = ops::export(&mut *reader, &model, writer, &wanted, &progress)?;
+    let report = ops::export(&mut *reader, &model, writer, &wanted, &progress);
     progress.clear();
+    if let Err(ExportError::Undeclared { found, beyond }) = &report {
+        match common.json {
+            true => super::print_json(&json!({
+                "undeclared_references": undeclared_json(found),
+                "undeclared_references_beyond": beyond,
+            }))?,
+            false => show_undeclared(found, *beyond)?,
+        }
+    }
+    let report = report?;
     show(common, &args.output, &report)?;
     Ok(Exit::Done)
 }
@@ -204,7 +219,7 @@ fn earlier_bundle(path: &Path, args: &ExportArgs, options: &mut WriterOptions) -
 }
 
 fn show(common: &Common, output: &Path, report: &ExportReport) -> Result<(), Failure> {
-    let ExportReport { summary, unknown, left, dangling } = report;
+    let ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond } = report;
     if common.json {
         let unknown: Vec<_> = unknown.iter().map(|(t, rows)| json!({ "table": t, "rows": rows })).collect();
         let left: Vec<_> = left.iter().map(|(t, why)| json!({ "table": t, "why": why })).collect();
@@ -218,6 +233,8 @@ fn show(common: &Common, output: &Path, report: &ExportReport) -> Result<(), Fai
             "file_bytes": summary.file_bytes,
             "kinds": summary.kinds.iter().map(|k| json!({ "kind": k.name, "documents": k.documents, "secrets": k.secrets })).collect::<Vec<_>>(),
             "dangling_references": dangling,
+            "undeclared_references": undeclared_json(undeclared),
+            "undeclared_references_beyond": undeclared_beyond,
             "unknown_tables": unknown,
             "tables_left_out": left,
         }));
@@ -237,5 +254,50 @@ fn show(common: &Common, output: &Path, report: &ExportReport) -> Result<(), Fai
             say!("  {:32} {rows:>8} rows", ui::shown(table));
         }
     }
+    show_undeclared(undeclared, *undeclared_beyond)
+}
+
+/// How many places are shown; `info` lists them all.
+const SHOWN: usize = 20;
+
+fn show_undeclared(found: &[Undeclared], beyond: u64) -> Result<(), Failure> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    say!("ids that stand where the model knows of no reference, carried as they are:");
+    for place in found.iter().take(SHOWN) {
+        let form = match place.form_name() {
+            "id" => String::new(),
+            form => format!(", form {form}"),
+        };
+        say!(
+            "  {:>6} in {} {}: {}{form} (in {}: {})",
+            place.count,
+            place.kind,
+            ui::shown(&place.place),
+            place.to,
+            ui::shown(&place.example.to_string()),
+            ui::shown(&place.example_id)
+        );
+    }
+    match (found.len().saturating_sub(SHOWN), beyond) {
+        (0, 0) => {}
+        (more, 0) => say!("  and {more} more places"),
+        (more, beyond) => say!("  and {more} more places, and {beyond} ids at places beyond these"),
+    }
     Ok(())
+}
+
+fn undeclared_json(found: &[Undeclared]) -> Vec<serde_json::Value> {
+    let place = |u: &Undeclared| {
+        json!({
+            "kind": u.kind.as_str(),
+            "place": u.place,
+            "form": u.form_name(),
+            "to": u.to.as_str(),
+            "count": u.count,
+            "example": { "key": document_json::describe_key(&u.example), "id": u.example_id },
+        })
+    };
+    found.iter().map(place).collect()
 }

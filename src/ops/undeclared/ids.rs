@@ -1,0 +1,198 @@
+//! Every id of a server in a few bytes: enough to say of nearly all texts that they are none.
+
+use std::hash::{BuildHasher, RandomState};
+
+use crate::document::{Collation, Value};
+use crate::model::{NewPartId, Target};
+use crate::progress::Progress;
+use crate::server::{ColumnType, Page, Reader};
+
+use super::super::ExportError;
+use super::super::translate::{Layout, Layouts};
+
+/// Shorter texts are too common to mean anything, even where they equal an id.
+pub const SHORTEST: usize = 3;
+
+/// No product's ids are longer by far; a longer text is no id.
+pub const LONGEST: usize = 256;
+
+/// How many ids are kept, at eight bytes each: those of a server that has more go unnoticed from there on.
+const MOST: usize = 4_000_000;
+
+/// The low bits of an entry say what the id belongs to; the others are its fingerprint.
+const TARGET_BITS: u32 = 16;
+
+/// Length, first and last byte of a text, mixed into so many bits.
+const SHAPES: usize = 1 << 16;
+
+/// The ids of a server by their fingerprints. Says "perhaps" of a text that is an id, and of a few others.
+#[derive(Debug)]
+pub struct Ids {
+    // Which shapes ids have. Small enough to stay in the nearest cache: it dismisses what is read most.
+    shapes: Vec<u64>,
+    // Sorted.
+    entries: Vec<u64>,
+    targets: Vec<Target>,
+    hasher: RandomState,
+    // The bits of a fingerprint that count.
+    mask: u64,
+    fold: bool,
+    full: bool,
+}
+
+impl Ids {
+    /// Reads the ids of all kinds of the model, and of their numbered parts. Numbers are no ids here, nor are
+    /// ids that are the same on every server.
+    ///
+    /// # Errors
+    /// What the server refuses, and a wish to stop.
+    pub fn read(
+        reader: &mut dyn Reader,
+        layouts: &Layouts<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Self, ExportError> {
+        Self::with_mask(reader, layouts, progress, !0)
+    }
+
+    /// Like [`Ids::read`], with fingerprints of which only some bits count.
+    pub(super) fn with_mask(
+        reader: &mut dyn Reader,
+        layouts: &Layouts<'_>,
+        progress: &dyn Progress,
+        mask: u64,
+    ) -> Result<Self, ExportError> {
+        let mut ids = Self {
+            shapes: vec![0; SHAPES / 64],
+            entries: Vec::new(),
+            targets: Vec::new(),
+            hasher: RandomState::new(),
+            mask: mask << TARGET_BITS,
+            fold: layouts.model.collation == Collation::CaseInsensitive,
+            full: false,
+        };
+        progress.phase("reading ids", None);
+        for layout in layouts.iter() {
+            ids.read_kind(reader, layout, progress)?;
+        }
+        ids.entries.sort_unstable();
+        Ok(ids)
+    }
+
+    fn read_kind(
+        &mut self,
+        reader: &mut dyn Reader,
+        layout: &Layout<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(), ExportError> {
+        let table = reader.catalog().table(&layout.table);
+        let (Some(column), Some(rule)) = (&layout.id, &layout.kind.id) else { return Ok(()) };
+        if table.and_then(|t| t.column(column)).is_none_or(|c| c.kind != ColumnType::Text) {
+            return Ok(());
+        }
+        let parts = layout.kind.parts.iter().enumerate();
+        let parts: Vec<_> = parts.filter(|(_, p)| matches!(p.new, NewPartId::Numbered(_))).collect();
+        let mut columns = vec![column.as_str()];
+        let body = layout.body.as_ref().filter(|_| !parts.is_empty());
+        columns.extend(body.iter().flat_map(|body| body.columns()));
+        let mut after: Option<Vec<Value>> = None;
+        while !self.full {
+            progress.check()?;
+            let order = [column.as_str()];
+            let rows = reader.page(&Page {
+                table: &layout.table,
+                columns: &columns,
+                order: &order,
+                after: after.as_deref(),
+                max_rows: 10_000,
+                max_bytes: 4 << 20,
+            })?;
+            let Some(last) = rows.last() else { break };
+            after = last.first().map(|id| vec![id.clone()]);
+            progress.advance(rows.len() as u64, 0);
+            for row in rows {
+                let mut row = row.into_iter();
+                let Some(Value::Text(id)) = row.next() else { continue };
+                if !rule.is_fixed(&id) {
+                    self.add(Target::Kind(layout.index), &id);
+                }
+                // JSON that does not parse is told when the document is read, if it is.
+                let Some(Ok(Some((body, _)))) = body.map(|b| b.read(&layout.kind.name, "", row)) else {
+                    continue;
+                };
+                for (part, rule) in &parts {
+                    rule.at.find(&body, &mut |element| {
+                        if let Value::Map(map) = element
+                            && let Some(Value::Text(id)) = map.get(&rule.id)
+                        {
+                            self.add(Target::Part { kind: layout.index, part: *part }, id);
+                        }
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, target: Target, id: &str) {
+        let (Some(shape), Some(print)) = (shape(id), self.fingerprint(id)) else { return };
+        // Ids come kind by kind.
+        if self.targets.last() != Some(&target) && !self.targets.contains(&target) {
+            self.targets.push(target);
+        }
+        let number = self.targets.iter().rposition(|known| *known == target).unwrap_or_default();
+        if self.entries.len() >= MOST || number >> TARGET_BITS != 0 {
+            self.full = true;
+            return;
+        }
+        if let Some(word) = self.shapes.get_mut(shape / 64) {
+            *word |= 1 << (shape % 64);
+        }
+        self.entries.push(print | number as u64);
+    }
+
+    /// Says whether some ids were left out because there are too many.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Says whether a text may be an id. No means no.
+    pub fn may_hold(&self, text: &str) -> bool {
+        let Some(shape) = shape(text) else { return false };
+        let known = self.shapes.get(shape / 64).is_some_and(|word| word >> (shape % 64) & 1 == 1);
+        known && self.targets(text).next().is_some()
+    }
+
+    /// What a text may be the id of.
+    pub fn targets(&self, text: &str) -> impl Iterator<Item = Target> {
+        let print = self.fingerprint(text);
+        let from = print.map_or(self.entries.len(), |print| self.entries.partition_point(|e| *e < print));
+        let entries = self.entries.get(from..).unwrap_or_default().iter();
+        let same = entries.take_while(move |entry| Some(**entry >> TARGET_BITS << TARGET_BITS) == print);
+        let number = |entry: &u64| (entry & ((1 << TARGET_BITS) - 1)) as usize;
+        let mut last = None;
+        same.map(number).filter_map(move |number| {
+            let new = last.replace(number) != Some(number);
+            self.targets.get(number).copied().filter(|_| new)
+        })
+    }
+
+    /// The fingerprint of a text, in its place in an entry. Letters of ASCII are one in both cases where the
+    /// server takes them for one; of other letters the case counts.
+    fn fingerprint(&self, text: &str) -> Option<u64> {
+        let mut buffer = [0; LONGEST];
+        let bytes = buffer.get_mut(..text.len())?;
+        bytes.copy_from_slice(text.as_bytes());
+        if self.fold {
+            bytes.make_ascii_lowercase();
+        }
+        Some(self.hasher.hash_one(&*bytes) & self.mask)
+    }
+}
+
+fn shape(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (first, last) = (bytes.first()?.to_ascii_lowercase(), bytes.last()?.to_ascii_lowercase());
+    let length = bytes.len();
+    let shape = (usize::from(first) << 8 ^ usize::from(last) ^ length.wrapping_mul(0x2f1d)) % SHAPES;
+    (SHORTEST..=LONGEST).contains(&length).then_some(shape)
+}

@@ -1,0 +1,469 @@
+//! Undeclared references: text that equals the id of a document of the server, where no rule of the model
+//! says that ids stand.
+//!
+//! Such text travels as it is and is never rewritten; it may mean another document in the target, or none, or
+//! may mean nothing at all. So it is reported, by kind and place. Text counts where the whole of it is an id,
+//! or where it is a list of pieces (`|A|B|`, `A,B`) and a piece is; so do the names of an object's members.
+//! Letters of ASCII compare as the server compares them.
+//!
+//! What is not looked for: ids that are numbers or shorter than three characters, which would match by
+//! chance; ids that are the same on every server; ids of tables that stay behind; parts whose ids are GUIDs.
+//! Nor is text that the model takes for computed (`#{...}`), or text at a place where a rule says `maybe`.
+
+mod ids;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+
+use crate::bundle::Notice;
+use crate::document::{Document, Key, KindName, Place, Value};
+use crate::model::{Direction, Form, Keep, Model, Rule, Target};
+use crate::progress::Progress;
+use crate::server::{Lookup, Reader};
+
+use super::ExportError;
+use super::translate::{Id, Layout, Layouts, Translation};
+use ids::{Ids, LONGEST, SHORTEST};
+
+/// How many places are told apart; texts at further ones are only counted. Names of members are anybody's.
+const MOST_PLACES: usize = 1000;
+
+/// How many bytes of a place are shown.
+const LONGEST_PLACE: usize = 1000;
+
+/// How much waits for the server to say whether it is an id: so many, and so many bytes.
+const WAITING: usize = 2000;
+const WAITING_BYTES: usize = 1 << 20;
+
+/// A place that no rule of the model covers, and that holds ids all the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Undeclared {
+    /// The kind of the documents that hold them.
+    pub kind: KindName,
+    /// The place, as a rule of the model would spell it: `$.Steps[*].Properties['My.Project']`.
+    pub place: String,
+    /// How the ids are spelled there; [`Form::Keys`] for the names of an object's members.
+    pub form: Form,
+    /// The kind, or part of a kind, that they are the ids of.
+    pub to: KindName,
+    /// How many ids stand there, in all documents of the kind.
+    pub count: u64,
+    /// The first document that was found to hold one.
+    pub example: Key,
+    /// The id it holds, as it spells it.
+    pub example_id: String,
+}
+
+impl Undeclared {
+    /// The word by which the model language calls the form.
+    pub fn form_name(&self) -> &'static str {
+        match self.form {
+            Form::Id => "id",
+            Form::Pipe => "pipe",
+            Form::Comma => "comma",
+            Form::Keys => "keys",
+        }
+    }
+
+    fn notice(&self) -> Notice {
+        let form = match self.form {
+            Form::Id => String::new(),
+            _ => format!(" (form {})", self.form_name()),
+        };
+        let text = format!(
+            "holds {:?}, an id of {}{form}, where the model knows of no reference; {} in all documents of the kind, carried as they are",
+            self.example_id, self.to, self.count
+        );
+        Notice::at("undeclared-reference", &self.kind, &self.example, &self.place, text)
+    }
+}
+
+/// A place by kind, text and form, what its ids lead to, and where it was met.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Spot {
+    kind: usize,
+    place: Rc<str>,
+    form: u8,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    count: u64,
+    example: Rc<Key>,
+}
+
+#[derive(Debug)]
+struct Found {
+    form: Form,
+    count: u64,
+    example: Key,
+    example_id: String,
+}
+
+/// Finds undeclared references in documents as they are exported.
+#[derive(Debug)]
+pub(super) struct Finder {
+    ids: Ids,
+    // In the order they were met, so that the example is the first.
+    waiting: Vec<(Spot, Form, String, Waiting)>,
+    known: HashMap<(Spot, String), usize>,
+    waiting_bytes: usize,
+    found: BTreeMap<(Spot, Target), Found>,
+    beyond: u64,
+}
+
+impl Finder {
+    /// Prepares by reading every id of the server.
+    ///
+    /// # Errors
+    /// What the server refuses, and a wish to stop.
+    pub(super) fn new(
+        reader: &mut dyn Reader,
+        layouts: &Layouts<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Self, ExportError> {
+        Ok(Self::with(Ids::read(reader, layouts, progress)?))
+    }
+
+    fn with(ids: Ids) -> Self {
+        Self {
+            ids,
+            waiting: Vec::new(),
+            known: HashMap::new(),
+            waiting_bytes: 0,
+            found: BTreeMap::new(),
+            beyond: 0,
+        }
+    }
+
+    /// Looks at a document.
+    ///
+    /// # Errors
+    /// What the server refuses when it is asked about a text.
+    pub(super) fn look(
+        &mut self,
+        reader: &mut dyn Reader,
+        translation: &mut Translation<'_>,
+        layout: &Layout<'_>,
+        document: &Document,
+    ) -> Result<(), ExportError> {
+        // Nearly all documents end here.
+        let mut values = document.columns.iter().map(|(_, value)| value).chain(&document.body);
+        if !values.any(|value| holds_candidate(&self.ids, value)) {
+            return Ok(());
+        }
+        let keyed = layout.kind.references.iter().any(|rule| rule.form == Form::Keys);
+        let unkeyed = if keyed { Some(without_keys(layout, document)) } else { None };
+        let document = unkeyed.as_ref().unwrap_or(document);
+        let mut walk = Walk {
+            ids: &self.ids,
+            model: translation.layouts.model,
+            covered: covered(layout, document),
+            steps: Vec::new(),
+            column: None,
+            hits: Vec::new(),
+        };
+        for (name, value) in document.columns.iter() {
+            walk.column = Some(name);
+            walk.value(value);
+        }
+        walk.column = None;
+        if let Some(body) = &document.body {
+            walk.value(body);
+        }
+        let hits = walk.hits;
+        let example = Rc::new(document.key.clone());
+        for Hit { place, form, id } in hits {
+            let spot = Spot { kind: layout.index, place: place.into(), form: form as u8 };
+            self.wait(spot, form, id, &example);
+            if self.waiting.len() >= WAITING || self.waiting_bytes >= WAITING_BYTES {
+                self.settle(reader, translation)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, spot: Spot, form: Form, id: &str, example: &Rc<Key>) {
+        let entry = (spot, id.to_owned());
+        if let Some(waiting) = self.known.get(&entry).and_then(|at| self.waiting.get_mut(*at)) {
+            waiting.3.count += 1;
+            return;
+        }
+        let key: usize = example.parts().iter().map(Value::weight).sum();
+        self.waiting_bytes += 2 * (entry.0.place.len() + id.len()) + key;
+        self.known.insert(entry.clone(), self.waiting.len());
+        self.waiting.push((entry.0, form, entry.1, Waiting { count: 1, example: Rc::clone(example) }));
+    }
+
+    /// Asks the server which of the texts that wait are ids: fingerprints may agree by chance.
+    fn settle(
+        &mut self,
+        reader: &mut dyn Reader,
+        translation: &mut Translation<'_>,
+    ) -> Result<(), ExportError> {
+        let mut asked: BTreeMap<Target, BTreeSet<&str>> = BTreeMap::new();
+        for (_, _, id, _) in &self.waiting {
+            for target in self.ids.targets(id) {
+                asked.entry(target).or_default().insert(id);
+            }
+        }
+        let mut confirmed: HashSet<(Target, String)> = HashSet::new();
+        for (target, texts) in asked {
+            let texts: Vec<&str> = texts.into_iter().collect();
+            for text in confirm(reader, translation, target, &texts)? {
+                confirmed.insert((target, text));
+            }
+        }
+        self.known.clear();
+        self.waiting_bytes = 0;
+        for (spot, form, id, waiting) in std::mem::take(&mut self.waiting) {
+            let mut targets: Vec<Target> = self.ids.targets(&id).collect();
+            targets.sort_unstable();
+            let Some(target) = targets.into_iter().find(|target| confirmed.contains(&(*target, id.clone())))
+            else {
+                continue;
+            };
+            let full = self.found.len() >= MOST_PLACES;
+            match self.found.entry((spot, target)) {
+                std::collections::btree_map::Entry::Occupied(mut known) => {
+                    known.get_mut().count += waiting.count
+                }
+                std::collections::btree_map::Entry::Vacant(_) if full => self.beyond += waiting.count,
+                std::collections::btree_map::Entry::Vacant(place) => {
+                    let example = Key::clone(&waiting.example);
+                    place.insert(Found { form, count: waiting.count, example, example_id: id });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What was found, by kind and place, and how many ids stand at further places than are told apart.
+    ///
+    /// # Errors
+    /// What the server refuses when it is asked about a text.
+    pub(super) fn finish(
+        mut self,
+        reader: &mut dyn Reader,
+        translation: &mut Translation<'_>,
+    ) -> Result<(Vec<Undeclared>, u64), ExportError> {
+        self.settle(reader, translation)?;
+        let model = translation.layouts.model;
+        let name = |(spot, target): &(Spot, Target)| {
+            Some((model.kind_at(spot.kind)?.name.clone(), model.target_name(*target)?.clone()))
+        };
+        let found = self.found.into_iter().filter_map(|(at, found)| {
+            let (kind, to) = name(&at)?;
+            let Found { form, count, example, example_id } = found;
+            Some(Undeclared { kind, place: at.0.place.to_string(), form, to, count, example, example_id })
+        });
+        Ok((found.collect(), self.beyond))
+    }
+
+    /// Says whether the server has more ids than are looked for.
+    pub(super) fn is_partial(&self) -> bool {
+        self.ids.is_full()
+    }
+}
+
+/// What an export says in the bundle of the places found.
+pub(super) fn notices(found: &[Undeclared], beyond: u64, partial: bool) -> Vec<Notice> {
+    let mut notices: Vec<Notice> = found.iter().map(Undeclared::notice).collect();
+    let mut say = |text| {
+        let code = "undeclared-reference".to_owned();
+        notices.push(Notice { code, kind: None, key: None, place: None, text });
+    };
+    if beyond > 0 {
+        say(format!("{beyond} more ids stand outside references, at more places than are listed"));
+    }
+    if partial {
+        say("the server has too many ids: not all were looked for outside references".to_owned());
+    }
+    notices
+}
+
+/// Which of some texts are ids of a target. The server compares.
+fn confirm(
+    reader: &mut dyn Reader,
+    translation: &mut Translation<'_>,
+    target: Target,
+    texts: &[&str],
+) -> Result<Vec<String>, ExportError> {
+    let mut found = Vec::new();
+    let Some(layout) = translation.layouts.at(target.kind()) else { return Ok(found) };
+    let Some(column) = &layout.id else { return Ok(found) };
+    if let Target::Part { .. } = target {
+        let ids = |text: &&str| (target, Id::Text((*text).to_owned()));
+        translation.learn(reader, texts.iter().map(ids).collect())?;
+        let known = texts.iter().filter(|text| translation.name(&[target], &ids(text).1).is_some());
+        return Ok(known.map(|text| (*text).to_owned()).collect());
+    }
+    let filters: Vec<_> =
+        layout.filters.iter().filter_map(|(at, filter)| Some((layout.content.get(*at)?, filter))).collect();
+    let mut columns = vec![column.as_str()];
+    columns.extend(filters.iter().map(|(column, _)| column.server.as_str()));
+    for texts in texts.chunks(500) {
+        let keys: Vec<Vec<Value>> = texts.iter().map(|text| vec![Value::from(*text)]).collect();
+        let lookup = Lookup { table: &layout.table, columns: &columns, by: &[column], keys: &keys };
+        reader.lookup(&lookup, &mut |position, row| {
+            // Rows of the table may be no documents, or another kind's.
+            let passes = filters.iter().zip(row.iter().skip(1)).all(|((_, f), v)| f.equals.contains(v));
+            found.extend(texts.get(position).filter(|_| passes).map(|text| (*text).to_owned()));
+        })?;
+    }
+    Ok(found)
+}
+
+/// Says whether a value holds a text that may be an id. This is asked of every value that is exported.
+fn holds_candidate(ids: &Ids, value: &Value) -> bool {
+    match value {
+        Value::Text(text) => ids.may_hold(text) || !list(ids, text).1.is_empty(),
+        Value::List(list) => list.iter().any(|value| holds_candidate(ids, value)),
+        Value::Map(map) => map.iter().any(|(name, value)| ids.may_hold(name) || holds_candidate(ids, value)),
+        _ => false,
+    }
+}
+
+/// The pieces of a text that may be ids, where the text is a list and no sentence: no piece has a blank in
+/// it, or is longer than any id.
+fn list<'t>(ids: &Ids, text: &'t str) -> (Form, Vec<&'t str>) {
+    const NONE: (Form, Vec<&str>) = (Form::Comma, Vec::new());
+    // No list is longer than this before its first separator. Without an early end, this is done at once for
+    // many bytes.
+    let head = text.as_bytes().get(..text.len().min(LONGEST + 1)).unwrap_or_default();
+    if text.len() <= SHORTEST || !head.iter().fold(false, |any, byte| any | matches!(byte, b'|' | b',')) {
+        return NONE;
+    }
+    let Some(separator) = text.chars().find(|c| matches!(c, '|' | ',')) else { return NONE };
+    let mut found = Vec::new();
+    for piece in text.split(separator).map(str::trim) {
+        if piece.len() > LONGEST || piece.bytes().any(|byte| byte.is_ascii_whitespace()) {
+            return NONE;
+        }
+        if ids.may_hold(piece) {
+            found.push(piece);
+        }
+    }
+    (if separator == '|' { Form::Pipe } else { Form::Comma }, found)
+}
+
+/// The values of a document that stayed text by a rule that says `maybe`, by their addresses.
+fn covered(layout: &Layout<'_>, document: &Document) -> HashSet<*const Value> {
+    let mut covered = HashSet::new();
+    for rule in layout.kind.references.iter().filter(|rule| rule.maybe) {
+        let mut cover = |value: &Value| {
+            covered.insert(std::ptr::from_ref(value));
+            if let (Form::Pipe | Form::Comma, Value::List(list)) = (rule.form, value) {
+                covered.extend(list.iter().map(std::ptr::from_ref));
+            }
+        };
+        match &rule.at.column {
+            Some(column) => document.columns.get(column).into_iter().for_each(&mut cover),
+            None => document.body.iter().for_each(|body| rule.at.find(body, &mut |value| cover(value))),
+        }
+    }
+    covered
+}
+
+/// The document with the values alone where an object is keyed by ids: the portable form has pairs there,
+/// which no place of the model fits.
+fn without_keys(layout: &Layout<'_>, document: &Document) -> Document {
+    let mut document = document.clone();
+    let Document { columns, body, .. } = &mut document;
+    layout.kind.walk_references(columns, body.as_mut(), Direction::Down, &mut |rule, _, value| {
+        if let Rule::Reference(index) = rule
+            && layout.kind.references.get(index).is_some_and(|rule| rule.form == Form::Keys)
+            && let Value::List(pairs) = value
+        {
+            for pair in pairs {
+                if let Value::List(parts) = pair
+                    && parts.len() == 2
+                {
+                    *pair = parts.pop().unwrap_or_default();
+                }
+            }
+        }
+        Keep::Yes
+    });
+    document
+}
+
+struct Hit<'d> {
+    place: String,
+    form: Form,
+    id: &'d str,
+}
+
+enum Step<'d> {
+    Member(&'d str),
+    Any,
+}
+
+struct Walk<'d, 'i> {
+    ids: &'i Ids,
+    model: &'i Model,
+    covered: HashSet<*const Value>,
+    column: Option<&'d str>,
+    steps: Vec<Step<'d>>,
+    hits: Vec<Hit<'d>>,
+}
+
+impl<'d> Walk<'d, '_> {
+    fn value(&mut self, value: &'d Value) {
+        match value {
+            Value::Text(text) => self.text(value, text),
+            Value::List(list) => {
+                self.steps.push(Step::Any);
+                list.iter().for_each(|value| self.value(value));
+                self.steps.pop();
+            }
+            Value::Map(map) => {
+                for (name, value) in map.iter() {
+                    let is_id = self.ids.may_hold(name) && !self.model.is_verbatim(name);
+                    if is_id {
+                        self.hit(Form::Keys, name);
+                    }
+                    self.steps.push(if is_id { Step::Any } else { Step::Member(name) });
+                    self.value(value);
+                    self.steps.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, value: &'d Value, text: &'d str) {
+        let whole = self.ids.may_hold(text);
+        let (form, pieces) = if whole { (Form::Id, vec![text]) } else { list(self.ids, text) };
+        if pieces.is_empty()
+            || self.covered.contains(&std::ptr::from_ref(value))
+            || self.model.is_verbatim(text)
+        {
+            return;
+        }
+        pieces.into_iter().for_each(|piece| self.hit(form, piece));
+    }
+
+    fn hit(&mut self, form: Form, id: &'d str) {
+        let mut place = self.column.unwrap_or("$").to_owned();
+        for step in &self.steps {
+            match step {
+                Step::Any => place.push_str("[*]"),
+                Step::Member(name) => {
+                    let mut at = Place::body();
+                    at.push_member(name);
+                    place.push_str(at.to_string().get(1..).unwrap_or_default());
+                }
+            }
+            if place.len() > LONGEST_PLACE {
+                let end = (0..=LONGEST_PLACE).rev().find(|end| place.is_char_boundary(*end));
+                place.truncate(end.unwrap_or_default());
+                place.push_str("...");
+                break;
+            }
+        }
+        self.hits.push(Hit { place, form, id });
+    }
+}
