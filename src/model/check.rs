@@ -12,6 +12,7 @@ use super::identity::{alias, group};
 use super::kind::{Duplicates, Kind, NewPartId, RowFilter, Target};
 use super::pattern::Pattern;
 use super::places::{derived, find_reference, local, merge, part, pattern};
+use super::values;
 use super::walk::{PlaceTree, Rule};
 use super::{AllocationRule, Cipher, LeftTable, Model, VersionRule};
 
@@ -100,7 +101,8 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
     };
     let types = file.types.iter().map(|types| scope.types(types)).collect::<Checked<Vec<_>>>()?;
     scope.types = &types;
-    let kinds = file.kind.iter().map(|kind| scope.kind(kind)).collect::<Checked<Vec<_>>>()?;
+    let kinds = file.kind.iter().map(|wire| values::complete(&scope, wire, scope.kind(wire)?));
+    let kinds = kinds.collect::<Checked<Vec<_>>>()?;
     let key_order = key_order(&kinds, &file)?;
     let blob = super::blob::check(&file, &kinds)?;
     Ok(Model {
@@ -261,6 +263,7 @@ impl Scope<'_> {
             local,
             parts,
             merges,
+            values: Vec::new(),
             places,
             reference_places,
         })

@@ -78,6 +78,8 @@ pub(super) struct Rules {
     pub reference: Vec<Reference>,
     #[serde(default)]
     pub secret: Vec<Secret>,
+    #[serde(default)]
+    pub value: Vec<ValueRule>,
 }
 
 /// Documents that declare what the values of other documents are.
@@ -154,6 +156,8 @@ pub(super) struct Kind {
     pub part: Vec<Part>,
     #[serde(default)]
     pub merge: Vec<Merge>,
+    #[serde(default)]
+    pub value: Vec<ValueRule>,
 }
 
 #[derive(Deserialize)]
@@ -326,4 +330,29 @@ pub(super) struct Merge {
 pub(super) enum MergeRule {
     Union,
     Match,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ValueRule {
+    pub at: Spanned<String>,
+    #[serde(rename = "type")]
+    pub takes: Option<ValueType>,
+    #[serde(default)]
+    pub required: bool,
+    #[serde(default)]
+    pub one_of: Vec<Scalar>,
+    #[serde(default)]
+    pub unique: bool,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ValueType {
+    Text,
+    Integer,
+    Number,
+    Boolean,
+    List,
+    Object,
 }

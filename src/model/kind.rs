@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::document::{KindName, Value};
 
-use super::Pattern;
 use super::walk::PlaceTree;
+use super::{Pattern, ValueRule};
 
 /// A type of document.
 #[derive(Debug, Clone)]
@@ -47,6 +47,8 @@ pub struct Kind {
     pub parts: Vec<Part>,
     /// Places that are joined with the target's instead of overwritten.
     pub merges: Vec<Merge>,
+    /// What values must be.
+    pub values: Vec<ValueRule>,
     /// The places of all rules.
     pub(super) places: PlaceTree,
     /// The places of references alone.

@@ -1,5 +1,5 @@
 //! The description of a product, as data: its kinds of document, their tables, natural keys, references,
-//! secrets and merge rules.
+//! secrets, merge rules and what values must be.
 //!
 //! A [`Model`] is read from TOML and checked when it is loaded ([`Model::parse`]); what gets through is
 //! consistent, so no later layer has to doubt it. Places are JSONPath (RFC 9535, the subset of
@@ -14,6 +14,7 @@ mod identity;
 mod kind;
 mod pattern;
 mod places;
+mod values;
 mod walk;
 
 use std::borrow::Cow;
@@ -28,6 +29,7 @@ pub use kind::{
 };
 pub(crate) use pattern::pick;
 pub use pattern::{Pattern, PatternError};
+pub use values::{ValueRule, ValueType};
 pub use walk::{Direction, Keep, Rule};
 
 use crate::document::{Collation, KindName};

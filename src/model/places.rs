@@ -132,7 +132,7 @@ impl Scope<'_> {
         Ok((to, Some(Typed { by, document: wire.document.clone(), name: wire.name.clone() })))
     }
 
-    fn place(&self, at: &Spanned<String>, base: Option<&Pattern>) -> Checked<Pattern> {
+    pub(super) fn place(&self, at: &Spanned<String>, base: Option<&Pattern>) -> Checked<Pattern> {
         let place = pattern(at)?;
         match base {
             Some(_) if place.column.is_some() => fault(at.span(), "shared rules name places in JSON"),

@@ -195,3 +195,54 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn value_rules_that_no_document_could_be_held_to_are_refused() {
+    let kind = r#"
+cipher = "octopus"
+[[rules]]
+name = "shared"
+value = [{ at = "$.B", required = true }]
+[[kind]]
+name = "Item"
+table = "Item"
+id = { column = "Id", new = "next" }
+key = ["Name"]
+body = "JSON"
+reference = [{ at = "Ids", to = "Item", form = "pipe" }, { at = "$.Links", to = "Item", form = "keys" }]
+secret = [{ at = "$.Password" }]
+derived = [{ at = "All", from = ["*"], form = "pipe" }]
+local = [{ at = "$.Own" }]
+part = [{ name = "Bit", at = "$.Bits[*]", id = "Id", key = ["Name"], new = "guid" }]
+apply = [{ rules = "shared", at = "$.A" }]
+"#;
+    let cases = [
+        (r#"{ at = "$.X" }"#, "says `type`"),
+        (r#"{ at = "$.X", type = "text", one-of = ["a", 1] }"#, "another type"),
+        (r#"{ at = "$.X", unique = true }"#, "needs a [*]"),
+        (r#"{ at = "All", required = true }"#, "no document carries All"),
+        (r#"{ at = "$.Own.Inner[*].X", type = "text" }"#, "no document carries"),
+        (r#"{ at = "$.Bits[*].Id", type = "text" }"#, "no document carries"),
+        (r#"{ at = "Ids", required = true }"#, "its reference says"),
+        (r#"{ at = "$.Links[*]", type = "list" }"#, "its reference says"),
+        (r#"{ at = "$.Password", one-of = ["a"] }"#, "never compared"),
+        (r#"{ at = "$.A.B", type = "text" }"#, "two value rules"),
+        (r#"{ at = "$.X[", type = "text" }"#, "is no place"),
+        (r#"{ at = "$.X", type = "date" }"#, "unknown variant"),
+    ];
+    for (rule, reason) in cases {
+        let error = load(&format!("{kind}value = [{rule}]\n")).unwrap_err();
+        assert!(error.contains(reason), "{rule}\n{error}");
+        assert!(error.starts_with("shop.toml:"), "{error}");
+    }
+    let rules =
+        r#"value = [{ at = "$.X", type = "list" }, { at = "$.Password", type = "text", required = true }]"#;
+    let model = load(&format!("{kind}{rules}\n")).unwrap();
+    let at: Vec<&str> = model.kinds()[0].values.iter().map(|rule| rule.at.text.as_str()).collect();
+    assert_eq!(at, ["$.X", "$.Password", "$.A.B"]);
+    let without = load(&format!(
+        "{}value = [{{ at = \"$.X\", required = true }}]\n",
+        ITEM.replace("body = \"JSON\"\n", "")
+    ));
+    assert!(without.unwrap_err().contains("names no `body`"));
+}

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Document, Key, KindName, Reference, SecretId, Value, canonical};
+use crate::document::{Document, Key, KindName, Reference, Value, canonical};
 use crate::model::{Composed, Direction, IdRule, Keep, Missing, Model, NewId, Rule, Target};
 use crate::plan::{Action, Entry, Finding, Seen, changes, merge, place_of, respell, take_out, value_at};
 use crate::server::{Lookup, Reader, Row};
@@ -16,6 +16,7 @@ use super::misplaced::misplaced;
 use super::translate::{
     Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault, part_ids,
 };
+use super::validate::{empty_secrets, invalid};
 
 /// How the import treats what the target has.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,6 +27,8 @@ pub struct ImportOptions {
     pub ignore_version: bool,
     /// Whether ids that named nothing at the source are written even where they name something in the target.
     pub accept_dangling: bool,
+    /// Whether values that are not what the model says they must be are written, with a note.
+    pub accept_invalid: bool,
 }
 
 /// A document of the bundle on its way into the target.
@@ -332,10 +335,7 @@ impl<'m> Examiner<'_, 'm> {
         theirs.iter().for_each(|theirs| self.know_parts(layout, theirs));
         let (action, reason) = match (&skip, &theirs) {
             (Some(reason), _) => (Action::Skip, Some(reason.clone())),
-            (None, None) => {
-                self.check_new(layout, &document);
-                (Action::Create, None)
-            }
+            (None, None) => (Action::Create, None),
             (None, Some(theirs)) => {
                 // A column that only the target's generation has stays as it is there.
                 for (column, value) in theirs.document.columns.iter() {
@@ -360,9 +360,12 @@ impl<'m> Examiner<'_, 'm> {
             }
         };
         if action.writes() {
-            note_empty_secrets(&document, &mut notes);
+            self.check_needed(layout, &document);
+            notes.extend(empty_secrets(&document));
             let mut wrong = misplaced(layout, self.model(), &document);
             wrong.extend(self.plan_parts(layout, &document));
+            let invalid = invalid(layout, self.model(), &document);
+            if self.options.accept_invalid { &mut notes } else { &mut wrong }.extend(invalid);
             for problem in wrong {
                 self.find(layout.kind.name.as_str(), entry.key.to_string(), problem);
             }
@@ -400,7 +403,7 @@ impl<'m> Examiner<'_, 'm> {
         }
     }
 
-    fn check_new(&mut self, layout: &Layout<'_>, document: &Document) {
+    fn check_needed(&mut self, layout: &Layout<'_>, document: &Document) {
         for column in &layout.content {
             let given = document.columns.get(&column.name).is_some_and(|value| !value.is_null());
             if column.carried && !given && !column.nullable && !column.has_default {
@@ -511,14 +514,6 @@ fn compose(examiner: &Examiner<'_, '_>, layout: &Layout<'_>, composed: &Composed
         false => "",
     };
     Some(Id::Text(composed.id(&owner, rest)))
-}
-
-fn note_empty_secrets(document: &Document, notes: &mut Vec<String>) {
-    document.visit(&mut |place, value| {
-        if *value == Value::Secret(SecretId::UNKNOWN) {
-            notes.push(format!("{place}: the bundle has no value for this secret; it is left empty"));
-        }
-    });
 }
 
 /// The parts of a document whose ids are numbered within it, with their keys.

@@ -86,6 +86,13 @@ pub(super) fn misplaced(layout: &Layout<'_>, model: &Model, document: &Document)
                         }
                         *value = Value::Map(map);
                     }
+                    // Such a list in the server's own spelling would carry ids of another server.
+                    (Form::Pipe | Form::Comma, Value::Text(text)) if !model.is_verbatim(text) => {
+                        wrong.push(format!("holds open ids at {place}, where references belong"));
+                    }
+                    (Form::Keys, Value::Map(_)) => {
+                        wrong.push(format!("holds open ids at {place}, where references belong"));
+                    }
                     _ => {}
                 }
             }

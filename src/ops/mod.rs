@@ -13,6 +13,7 @@ mod references;
 mod select;
 pub mod translate;
 mod undeclared;
+mod validate;
 mod versions;
 mod why;
 

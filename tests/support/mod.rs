@@ -119,11 +119,11 @@ pub fn unlock(bundle: &Bundle) -> Option<DataKey> {
 }
 
 pub fn overwrite() -> ImportOptions {
-    ImportOptions { overwrite: true, ignore_version: true, accept_dangling: false }
+    ImportOptions { overwrite: true, ignore_version: true, accept_dangling: false, accept_invalid: false }
 }
 
 pub fn skip() -> ImportOptions {
-    ImportOptions { overwrite: false, ignore_version: true, accept_dangling: false }
+    ImportOptions { overwrite: false, ignore_version: true, accept_dangling: false, accept_invalid: false }
 }
 
 pub fn plan(

@@ -240,6 +240,7 @@ impl Kind {
         let places = places.chain(self.derived.iter().map(|d| &d.at));
         let places = places.chain(self.local.iter().map(|l| &l.at));
         let places = places.chain(self.merges.iter().map(|m| &m.at));
+        let places = places.chain(self.values.iter().map(|v| &v.at));
         let columns = places.filter_map(|at| at.column.as_deref());
         let columns = columns.chain(self.key.iter().map(|k| k.column.as_str()));
         let columns = columns.chain(self.rows.iter().map(|r| r.column.as_str()));

@@ -29,6 +29,9 @@ pub struct TargetArgs {
     /// Write ids that named nothing at the source even where they name something in the target
     #[arg(long)]
     pub accept_dangling: bool,
+    /// Write values that are not what the model says they must be, with a note
+    #[arg(long)]
+    pub accept_invalid: bool,
     #[command(flatten)]
     pub password: PasswordArgs,
     #[command(flatten)]
@@ -41,6 +44,7 @@ impl TargetArgs {
             overwrite: self.overwrite,
             ignore_version: self.ignore_version,
             accept_dangling: self.accept_dangling,
+            accept_invalid: self.accept_invalid,
         }
     }
 }
