@@ -106,7 +106,7 @@ fn insert(path: &Path, id: i64, name: &str, colour: Option<&str>, body: &str) {
 /// Imports what must not be imported: every finding, and proof that nothing was written.
 fn refused(bundle: &Path, target: &Path, model: &Model, options: ImportOptions) -> Vec<Finding> {
     let before = std::fs::read(target).unwrap();
-    let planned = plan(bundle, target, model, Some(&key(2)), options).findings;
+    let planned = plan(bundle, target, model, Some(&key(2)), options.clone()).findings;
     let found = match try_import(bundle, target, model, Some(&key(2)), false, options).unwrap() {
         Outcome::Refused(plan) => plan.findings,
         other => panic!("not refused: {other:#?}"),
@@ -329,7 +329,7 @@ fn an_edited_octopus_bundle_gives_all_its_findings_in_one_run() {
 
     // Notes instead of findings, where a person says so; and nothing but these.
     let accept = ImportOptions { accept_invalid: true, ..overwrite() };
-    let findings = refused(&wrong, &target, &octopus(), accept);
+    let findings = refused(&wrong, &target, &octopus(), accept.clone());
     let kinds: Vec<&str> = findings.iter().map(|f| f.kind.as_str()).collect();
     assert!(kinds.iter().all(|kind| *kind == "Environment"), "{findings:#?}");
     let plan = plan(&wrong, &target, &octopus(), Some(&key(2)), accept);

@@ -12,6 +12,7 @@ use super::identity::{alias, group};
 use super::kind::{Duplicates, Kind, NewPartId, RowFilter, Target};
 use super::pattern::Pattern;
 use super::places::{derived, find_reference, local, merge, part, pattern};
+use super::scope::scope_kind;
 use super::values;
 use super::walk::{PlaceTree, Rule};
 use super::{AllocationRule, Cipher, LeftTable, Model, VersionRule};
@@ -105,6 +106,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
     let kinds = kinds.collect::<Checked<Vec<_>>>()?;
     let key_order = key_order(&kinds, &file)?;
     let blob = super::blob::check(&file, &kinds)?;
+    let scope_kind = file.scope.as_ref().map(|s| scope_kind(s, &file, &by_name, &kinds)).transpose()?;
     Ok(Model {
         name: file.name.into_inner(),
         title: file.title,
@@ -121,6 +123,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
             newest_by: v.newest_by,
         }),
         allocation: file.allocation.map(|a| AllocationRule { table: a.table, name: a.name, last: a.last }),
+        scope: scope_kind,
         left: file.leave.into_iter().map(|l| LeftTable { table: l.table, why: l.why }).collect(),
         digest,
         types,

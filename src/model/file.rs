@@ -20,6 +20,7 @@ pub(super) struct File {
     pub blob: Option<Spanned<String>>,
     pub version: Option<Version>,
     pub allocation: Option<Allocation>,
+    pub scope: Option<Scope>,
     #[serde(default)]
     pub leave: Vec<Leave>,
     #[serde(default)]
@@ -60,6 +61,12 @@ pub(super) struct Allocation {
     pub table: String,
     pub name: String,
     pub last: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Scope {
+    pub kind: Spanned<String>,
 }
 
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ mod identity;
 mod kind;
 mod pattern;
 mod places;
+mod scope;
 mod values;
 mod walk;
 
@@ -94,6 +95,8 @@ pub struct Model {
     pub version: Option<VersionRule>,
     /// Where numbers for new ids come from.
     pub allocation: Option<AllocationRule>,
+    /// The kind (its position) that other documents belong to, where the product has one.
+    pub scope: Option<usize>,
     /// Tables that are known and not carried.
     pub left: Vec<LeftTable>,
     /// BLAKE3 of the model's text: says whether two bundles were made by one description.

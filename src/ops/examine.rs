@@ -12,6 +12,7 @@ use crate::plan::{Action, Entry, Finding, Seen, changes, merge, place_of, respel
 use crate::server::{Lookup, Reader, Row};
 
 use super::ImportError;
+use super::into::{IntoScope, Resettle};
 use super::misplaced::misplaced;
 use super::translate::{
     Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault, part_ids,
@@ -19,7 +20,7 @@ use super::translate::{
 use super::validate::{empty_secrets, invalid};
 
 /// How the import treats what the target has.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ImportOptions {
     /// Whether documents that the target has otherwise are overwritten; else they are skipped.
     pub overwrite: bool,
@@ -29,6 +30,8 @@ pub struct ImportOptions {
     pub accept_dangling: bool,
     /// Whether values that are not what the model says they must be are written, with a note.
     pub accept_invalid: bool,
+    /// Into which scope (space) of the target documents go; where it is not said, into one of the same name.
+    pub into: Vec<IntoScope>,
 }
 
 /// A document of the bundle on its way into the target.
@@ -59,6 +62,7 @@ pub(super) struct Examiner<'x, 'm> {
     /// Ids that dangle in the bundle, in lower case: the import must not give them out.
     pub loose: HashSet<(usize, String)>,
     pub options: ImportOptions,
+    pub resettle: Resettle,
     pub secrets: Option<&'x DataKey>,
     pub master_key: Option<&'x MasterKey>,
     pub seen_key: &'x FingerprintKey,
@@ -90,8 +94,9 @@ impl<'m> Examiner<'_, 'm> {
     ) -> Result<Vec<Examined>, ImportError> {
         self.vault.clear();
         let Some(layout) = self.layouts().at(kind).cloned() else { return Ok(Vec::new()) };
+        sources.retain(|source| !self.resettle.leaves_out(&source.entry));
         for source in &mut sources {
-            self.open_secrets(bundle, source)?;
+            self.open(bundle, source)?;
         }
         self.look_up_references(reader, &sources)?;
         self.look_up_dangling(reader, &sources)?;
@@ -159,21 +164,6 @@ impl<'m> Examiner<'_, 'm> {
             }
         }
         Ok(settled)
-    }
-
-    fn open_secrets(&mut self, bundle: &Bundle, source: &mut Source) -> Result<(), ImportError> {
-        let Some(key) = self.secrets else { return Ok(()) };
-        if source.entry.secrets == 0 {
-            return Ok(());
-        }
-        let values = bundle.secrets(&source.entry, &source.document, key)?;
-        let places = source.document.secret_places();
-        for (place, value) in places.iter().zip(values) {
-            if let (Some(value), Some(marker)) = (value, source.document.at_mut(place)) {
-                *marker = Value::Secret(self.vault.keep(value));
-            }
-        }
-        Ok(())
     }
 
     /// Applies the rules for references whose document the target cannot have. Returns why the document is
@@ -450,8 +440,9 @@ impl<'m> Examiner<'_, 'm> {
     /// The id that a new document gets whatever the target's allocation says, as far as it is known yet.
     pub fn given_id(&self, layout: &Layout<'_>, rule: &IdRule, source_id: &Value, key: &Key) -> Option<Id> {
         let id = Id::of(source_id);
+        let fixed = id.as_ref().is_some_and(|id| rule.is_fixed(&id.to_string()));
         match &rule.new {
-            _ if id.as_ref().is_some_and(|id| rule.is_fixed(&id.to_string())) => id,
+            _ if fixed && !self.resettle.is_elsewhere(self.model(), layout.index, key) => id,
             NewId::Keep => id,
             NewId::Compose(pattern) => compose(self, layout, pattern, key),
             NewId::Allocate { .. } | NewId::Next | NewId::Guid => None,

@@ -9,6 +9,7 @@ use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
 use crate::server::{Reader, Row, ServerError};
 
+use super::scope::Scope;
 use super::select::{Root, Selection, fetch, select};
 use super::translate::{Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault};
 use super::undeclared::{self, Finder, Undeclared};
@@ -22,6 +23,9 @@ const DANGLING_NAMED: u64 = 1000;
 pub struct ExportOptions<'k> {
     /// The documents named; with none, everything is exported.
     pub roots: Vec<Root>,
+    /// The scopes (spaces) whose documents alone are taken, by name, with the server-wide documents that these
+    /// need; with none, those of all scopes.
+    pub scopes: Vec<String>,
     /// Kinds left out.
     pub exclude: Vec<String>,
     /// The only kinds taken, where any are named.
@@ -43,6 +47,7 @@ impl<'k> ExportOptions<'k> {
     pub fn everything(secrets: ServerSecrets<'k>) -> Self {
         Self {
             roots: Vec::new(),
+            scopes: Vec::new(),
             exclude: Vec::new(),
             only: Vec::new(),
             ignore: Vec::new(),
@@ -99,6 +104,30 @@ pub enum ExportError {
         kind: KindName,
         /// The name.
         name: String,
+    },
+    /// A name that is on the server, and in none of the scopes asked for.
+    #[error("there is no {kind} named {name:?} where the export was told to look")]
+    NotInScope {
+        /// The kind.
+        kind: KindName,
+        /// The name.
+        name: String,
+    },
+    /// A scope was named and the model has none.
+    #[error("the model of {0} names no kind that documents belong to")]
+    NoScopeKind(String),
+    /// A scope was named and the server's generation has none.
+    #[error("this server has no {0} at all: it is of a generation before them")]
+    NoScopes(KindName),
+    /// The server has no such scope.
+    #[error("there is no {kind} named {name:?} on this server; there is {there}")]
+    NoSuchScope {
+        /// The scope's kind.
+        kind: KindName,
+        /// The name.
+        name: String,
+        /// The names there are.
+        there: String,
     },
     /// The server has none of the model's tables.
     #[error("the server has none of the tables of {0}: it is another product's")]
@@ -206,13 +235,14 @@ pub fn export(
         named: HashMap::new(),
         finder: Finder::new(reader, &layouts, progress)?,
     };
-    if options.roots.is_empty() {
+    let scope = Scope::find(reader, &layouts, &options.scopes)?;
+    if options.roots.is_empty() && scope.is_none() {
         for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
             progress.phase(format!("reading {}", layout.kind.name), Some(reader.count(&layout.table)?));
             job.whole_kind(reader, layout, progress)?;
         }
     } else {
-        let chosen = select(reader, job.translation, options, &carried, progress)?;
+        let chosen = select(reader, job.translation, options, scope.as_ref(), &carried, progress)?;
         for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
             job.chosen(reader, layout, &chosen, progress)?;
         }

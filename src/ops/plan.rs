@@ -13,6 +13,7 @@ use crate::server::Reader;
 use super::ImportError;
 use super::examine::{Examined, Examiner, ImportOptions, Source};
 use super::export::product_version;
+use super::into::Resettle;
 use super::translate::{Id, Ids, Known, Layouts, Translation, Vault};
 
 /// How many documents are examined together, at the most.
@@ -71,12 +72,24 @@ pub(super) fn examine_all<'x, 'm>(
         given: HashMap::new(),
         loose: HashSet::new(),
         options,
+        resettle: Resettle::default(),
         secrets: keys.bundle,
         master_key: keys.master,
         seen_key: keys.seen,
     };
     let mut plan = Plan::default();
-    check_sides(bundle, reader, model, options, &mut examiner, &mut plan)?;
+    check_sides(bundle, reader, model, &mut examiner, &mut plan)?;
+    let into = &examiner.options.into;
+    let resettled = Resettle::settle(bundle, reader, &examiner.translation.layouts, into, progress)?;
+    examiner.resettle = resettled.resettle;
+    plan.entries = resettled.entries;
+    plan.notices.extend(resettled.notices);
+    if !resettled.findings.is_empty() {
+        // Where documents go is not known: what else could be found would be about the wrong ones.
+        plan.findings = std::mem::take(&mut examiner.findings);
+        plan.findings.extend(resettled.findings);
+        return Ok((plan, examiner));
+    }
     identify(bundle, reader, &mut examiner, progress)?;
     settle(bundle, reader, &mut examiner, progress)?;
     let info = bundle.info();
@@ -113,7 +126,6 @@ fn check_sides(
     bundle: &Bundle,
     reader: &mut dyn Reader,
     model: &Model,
-    options: ImportOptions,
     examiner: &mut Examiner<'_, '_>,
     plan: &mut Plan,
 ) -> Result<(), ImportError> {
@@ -132,7 +144,7 @@ fn check_sides(
     if let (Some(theirs), Some(ours)) = (&header.product_version, &target)
         && theirs != ours
     {
-        if options.ignore_version {
+        if examiner.options.ignore_version {
             plan.notices.push(format!("the bundle is of {} {theirs}, the target is {ours}", model.title));
         } else {
             examiner.find(
@@ -145,6 +157,9 @@ fn check_sides(
     for kind in &info.kinds {
         match model.kind(&kind.name) {
             None => examiner.find(&kind.name, String::new(), "the model does not know this kind"),
+            // A target without scopes is a matter of where documents go.
+            Some(known)
+                if model.scope.and_then(|s| model.kind_at(s)).is_some_and(|s| s.name == known.name) => {}
             Some(known) if !examiner.layouts().iter().any(|layout| layout.kind.name == known.name) => {
                 examiner.find(&kind.name, String::new(), format!("the target has no table {}", known.table));
             }
@@ -184,7 +199,11 @@ fn identify(
             batch.clear();
             Ok(())
         };
-        bundle.entries(Some(rule.name.as_str()), &mut |entry| {
+        bundle.entries(Some(rule.name.as_str()), &mut |mut entry| {
+            if examiner.resettle.leaves_out(&entry) {
+                return Ok(());
+            }
+            entry.key = examiner.resettle.key(&layouts, &entry.kind, entry.key);
             // The first of several documents of one key has no number.
             let shaped = match entry.key.parts().split_at_checked(layout.key_len()) {
                 Some((_, [])) => true,
@@ -212,6 +231,7 @@ fn identify(
         let mut bound: HashSet<String> = HashSet::new();
         for (key, id) in fixed {
             let theirs = examiner.translation.name(&[target], &id);
+            let theirs = theirs.filter(|theirs| examiner.resettle.at_home(model, *kind, &key, &theirs.key));
             let free = theirs.is_some_and(|theirs| !twins.contains(&theirs.key.folded(model.collation)));
             if free && bound.insert(id.to_string().to_lowercase()) {
                 examiner.ids.set(target, &key, Known::Found(Some(id)));
@@ -241,8 +261,9 @@ fn settle(
     while std::mem::take(&mut open) {
         for kind in &kinds {
             let Some(name) = model.kind_at(*kind).map(|kind| kind.name.as_str()) else { continue };
-            for_each_batch(bundle, name, &mut |sources| {
+            for_each_batch(bundle, name, &mut |mut sources| {
                 progress.check()?;
+                sources.iter_mut().for_each(|s| examiner.resettle.source(examiner.layouts(), s));
                 open |= examiner.settle(reader, *kind, &sources)?;
                 Ok(())
             })?;

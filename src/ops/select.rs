@@ -9,6 +9,7 @@ use crate::model::{Model, Target};
 use crate::progress::Progress;
 use crate::server::{Lookup, Reader};
 
+use super::scope::{Home, Scope};
 use super::translate::{Followed, Id, Layout, Layouts, Translation};
 use super::{ExportError, ExportOptions};
 
@@ -38,7 +39,7 @@ pub enum Root {
 
 /// Why a document was chosen, as far as ids go.
 #[derive(Debug, Clone)]
-enum Why {
+pub(super) enum Why {
     Named,
     NeededBy { kind: usize, id: Id, place: String },
     BelongsTo { kind: usize, id: Id, place: String },
@@ -48,6 +49,8 @@ enum Why {
 #[derive(Debug, Default)]
 pub struct Selection {
     chosen: HashMap<usize, HashMap<Id, Why>>,
+    /// Documents of other scopes than those asked for.
+    refused: HashSet<(usize, Id)>,
 }
 
 impl Selection {
@@ -58,17 +61,27 @@ impl Selection {
         ids
     }
 
-    fn contains(&self, kind: usize, id: &Id) -> bool {
+    pub(super) fn contains(&self, kind: usize, id: &Id) -> bool {
         self.chosen.get(&kind).is_some_and(|ids| ids.contains_key(id))
     }
 
-    fn add(&mut self, kind: usize, id: Id, why: Why) -> bool {
+    pub(super) fn add(&mut self, kind: usize, id: Id, why: Why) -> bool {
+        if !self.refused.is_empty() && self.refused.contains(&(kind, id.clone())) {
+            return false;
+        }
         let ids = self.chosen.entry(kind).or_default();
         if ids.contains_key(&id) {
             return false;
         }
         ids.insert(id, why);
         true
+    }
+
+    fn refuse(&mut self, kind: usize, id: Id) {
+        if let Some(ids) = self.chosen.get_mut(&kind) {
+            ids.remove(&id);
+        }
+        self.refused.insert((kind, id));
     }
 
     /// Returns the reasons of some documents of a kind, with names in place of ids.
@@ -110,15 +123,17 @@ impl Selection {
     }
 }
 
-/// Chooses the named documents and everything that goes with them. Kinds that `carried` says no to are
+/// Chooses the named documents and everything that goes with them, or, where none is named, all documents of
+/// the scope and what they need. Nothing of another scope is chosen. Kinds that `carried` says no to are
 /// neither taken nor followed.
 ///
 /// # Errors
-/// [`ExportError::NoSuchDocument`], for a name that is not there.
+/// [`ExportError::NoSuchDocument`], [`ExportError::NotInScope`], for a name that is not there.
 pub fn select(
     reader: &mut dyn Reader,
     translation: &mut Translation<'_>,
     options: &ExportOptions<'_>,
+    scope: Option<&Scope>,
     carried: &dyn Fn(usize) -> bool,
     progress: &dyn Progress,
 ) -> Result<Selection, ExportError> {
@@ -131,9 +146,12 @@ pub fn select(
         if !carried(layout.index) {
             return Err(ExportError::LeftOut(layout.kind.name.clone()));
         }
-        frontier.extend(find_root(reader, translation, &layouts, root, &mut selection)?);
+        frontier.extend(find_root(reader, translation, &layouts, root, scope, &mut selection)?);
     }
     progress.phase("choosing documents", None);
+    if let (Some(scope), true) = (scope, options.roots.is_empty()) {
+        frontier = scope.members(reader, translation, carried, &mut selection, progress)?;
+    }
     let mut grown: HashSet<usize> = HashSet::new();
     loop {
         // Outward along references.
@@ -151,6 +169,11 @@ pub fn select(
                     let (rows, found) = fetch(reader, layout, ids)?;
                     let followed = translation.follow(reader, kind, rows)?;
                     for (id, references) in found.into_iter().zip(followed) {
+                        let home = scope.map(|scope| scope.home(layout, translation, &id, &references));
+                        if home == Some(Home::Elsewhere) {
+                            selection.refuse(kind, id);
+                            continue;
+                        }
                         for Followed { rule, place, kind: to, id: to_id } in references {
                             let follows = layout.kind.references.get(rule).is_some_and(|r| r.follow);
                             if !follows || !carried(to) {
@@ -164,6 +187,10 @@ pub fn select(
                     }
                 }
             }
+        }
+        // What belongs to a scope is chosen already; a server-wide document's belongings are not the scope's.
+        if options.roots.is_empty() {
+            return Ok(selection);
         }
         // Back along belonging, for kinds whose owners have become more.
         let grew = std::mem::take(&mut grown);
@@ -221,24 +248,45 @@ fn named(
     if found.is_empty() { Err(no_such(&layout.kind.name, name)) } else { Ok(found) }
 }
 
+/// The documents of a name that the scope allows.
+fn meant(
+    reader: &mut dyn Reader,
+    translation: &mut Translation<'_>,
+    layouts: &Layouts<'_>,
+    (kind, name): (&str, &str),
+    scope: Option<&Scope>,
+) -> Result<Vec<(usize, Id)>, ExportError> {
+    let found = named(reader, layouts, kind, name)?;
+    let Some(scope) = scope else { return Ok(found) };
+    let layout = layout_of(layouts, layouts.model, kind)?;
+    let ids = found.into_iter().map(|(_, id)| id).collect();
+    let meant = scope.within(reader, translation, layout, ids)?;
+    if meant.is_empty() {
+        return Err(ExportError::NotInScope { kind: layout.kind.name.clone(), name: name.to_owned() });
+    }
+    Ok(meant.into_iter().map(|id| (layout.index, id)).collect())
+}
+
 fn find_root(
     reader: &mut dyn Reader,
     translation: &mut Translation<'_>,
     layouts: &Layouts<'_>,
     root: &Root,
+    scope: Option<&Scope>,
     selection: &mut Selection,
 ) -> Result<Vec<(usize, Id)>, ExportError> {
     let mut frontier = Vec::new();
     match root {
         Root::Named { kind, name } => {
-            for (kind, id) in named(reader, layouts, kind, name)? {
+            for (kind, id) in meant(reader, translation, layouts, (kind, name), scope)? {
                 if selection.add(kind, id.clone(), Why::Named) {
                     frontier.push((kind, id));
                 }
             }
         }
         Root::Members { kind, of, name } => {
-            let owners: HashSet<(usize, Id)> = named(reader, layouts, of, name)?.into_iter().collect();
+            let owners: HashSet<(usize, Id)> =
+                meant(reader, translation, layouts, (of, name), scope)?.into_iter().collect();
             let layout = layout_of(layouts, layouts.model, kind)?;
             for_each_page(reader, layout, &mut |reader, ids, rows| {
                 let followed = translation.follow(reader, layout.index, rows)?;
@@ -303,7 +351,7 @@ type OnPage<'a> =
     dyn FnMut(&mut dyn Reader, Vec<Id>, Vec<crate::server::Row>) -> Result<(), ExportError> + 'a;
 
 /// Reads a kind's table page by page. Rows without an id of their own are named by their ordering columns.
-fn for_each_page(
+pub(super) fn for_each_page(
     reader: &mut dyn Reader,
     layout: &Layout<'_>,
     see: &mut OnPage<'_>,

@@ -68,6 +68,7 @@ pub fn empty_like(path: &Path, other: &Path) -> SqliteServer {
 pub fn everything<'k>(master: Option<&'k MasterKey>) -> ExportOptions<'k> {
     ExportOptions {
         roots: vec![],
+        scopes: vec![],
         exclude: vec![],
         only: vec![],
         ignore: Vec::new(),
@@ -119,11 +120,11 @@ pub fn unlock(bundle: &Bundle) -> Option<DataKey> {
 }
 
 pub fn overwrite() -> ImportOptions {
-    ImportOptions { overwrite: true, ignore_version: true, accept_dangling: false, accept_invalid: false }
+    ImportOptions { overwrite: true, ignore_version: true, ..ImportOptions::default() }
 }
 
 pub fn skip() -> ImportOptions {
-    ImportOptions { overwrite: false, ignore_version: true, accept_dangling: false, accept_invalid: false }
+    ImportOptions { ignore_version: true, ..ImportOptions::default() }
 }
 
 pub fn plan(

@@ -227,6 +227,15 @@ impl From<ExportError> for Failure {
                 "declare each place in a model file, { at = \"PLACE\", to = \"KIND\" } among the kind's references, \
                  and name it with --model FILE; without --strict they are only listed",
             ),
+            ExportError::NotInScope { .. } => {
+                Self::of(Exit::Usage, &error).hint("name another --space, or none to look in all of them")
+            }
+            ExportError::NoScopeKind(_) | ExportError::NoScopes(_) => {
+                Self::of(Exit::Usage, &error).hint("leave --space out")
+            }
+            ExportError::NoSuchScope { .. } => {
+                Self::of(Exit::Usage, &error).hint("names are matched as the server compares them")
+            }
             ExportError::NotThisProduct(_) => {
                 Self::of(Exit::Usage, &error).hint("name another model with --model FILE")
             }

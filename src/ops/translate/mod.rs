@@ -21,6 +21,7 @@ pub use error::TranslateError;
 pub use ids::{Ids, Known};
 pub use layout::{ContentColumn, Layout, Layouts};
 pub use names::id_order;
+pub(super) use read::sorted_set;
 pub use read::{Followed, Portable, Raw, ServerSecrets, Translation};
 pub use render::{Existing, Rendered, Renderer, part_ids};
 pub use vault::Vault;

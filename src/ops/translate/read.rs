@@ -545,7 +545,7 @@ fn pieces(text: &str, separator: char) -> impl Iterator<Item = &str> {
 
 /// Brings a set into an order of its own, each element once: by the names it refers to as they compare, so
 /// that a name in another case is no other order, then by canonical bytes.
-fn sorted_set(mut list: Vec<Value>, collation: Collation) -> Vec<Value> {
+pub(in crate::ops) fn sorted_set(mut list: Vec<Value>, collation: Collation) -> Vec<Value> {
     fn name(value: &Value, collation: Collation) -> Option<(String, String)> {
         match value {
             Value::Ref(reference) => Some((reference.kind.to_string(), reference.key.folded(collation))),

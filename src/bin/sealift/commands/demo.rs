@@ -123,6 +123,7 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
             WriterOptions { protection: Protection::Password { envelope, key }, ..WriterOptions::default() };
         let writer = Writer::create(&file, header, options)?;
         let wanted = ExportOptions {
+            scopes: Vec::new(),
             roots: vec![],
             exclude: vec![],
             only: vec![],
@@ -159,8 +160,8 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
     let key = bundle.unlock(&password, &KdfLimits::default())?;
     let seen = super::plan::seen_key()?;
     let keys = Keys { bundle: Some(&key), master: Some(&production.key), seen: &seen };
-    let options = ImportOptions { overwrite: true, ..ImportOptions::default() };
-    let plan = ops::plan(&bundle, &mut *production.server.read()?, &model, keys, options, &progress)?;
+    let options = || ImportOptions { overwrite: true, ..ImportOptions::default() };
+    let plan = ops::plan(&bundle, &mut *production.server.read()?, &model, keys, options(), &progress)?;
     progress.clear();
     if !common.json {
         render::print_plan(&plan)?;
@@ -169,7 +170,7 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
 
     story.chapter("Import: one transaction, all of it or nothing")?;
     let outcome =
-        ops::import(&bundle, &mut production.server, &model, keys, Some(&plan), false, options, &progress)?;
+        ops::import(&bundle, &mut production.server, &model, keys, Some(&plan), false, options(), &progress)?;
     progress.clear();
     let Outcome::Applied(applied) = outcome else {
         return Err(Failure::new(Exit::Failed, "the import of the demo was not applied"));
@@ -183,7 +184,7 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
     ))?;
 
     story.chapter("Proof: the same plan again")?;
-    let second = ops::plan(&bundle, &mut *production.server.read()?, &model, keys, options, &progress)?;
+    let second = ops::plan(&bundle, &mut *production.server.read()?, &model, keys, options(), &progress)?;
     progress.clear();
     refuse_findings(&second)?;
     if !second.is_empty() {

@@ -34,6 +34,10 @@ pub struct ExportArgs {
     /// Export the document KIND/NAME of any kind and all it needs (may be given several times)
     #[arg(long, value_name = "KIND/NAME")]
     include: Vec<String>,
+    /// Take only documents of this space, and the server-wide ones that they refer to (may be given several
+    /// times); names of projects are looked up in it
+    #[arg(long, value_name = "NAME")]
+    space: Vec<String>,
     /// Leave out a kind (may be given several times)
     #[arg(long, value_name = "KIND")]
     exclude: Vec<String>,
@@ -107,10 +111,15 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
     }
     let mut reader = server.read()?;
     let version = ops::product_version(&mut *reader, &model)?;
-    let header = Header::new(model.name.clone(), model.digest, version);
+    let mut header = Header::new(model.name.clone(), model.digest, version);
+    if !args.space.is_empty() {
+        let spaces: Vec<String> = args.space.iter().map(|name| format!("--space {name:?}")).collect();
+        header.options = Some(spaces.join(" "));
+    }
     let writer = Writer::create(&args.output, header, options)?;
     let wanted = ExportOptions {
         roots,
+        scopes: args.space.clone(),
         exclude: args.exclude.clone(),
         only: args.only.clone(),
         ignore: ignored(args),

@@ -63,6 +63,7 @@ pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
             "model": info.header.model,
             "product_version": info.header.product_version,
             "created": info.created,
+            "options": info.header.options,
             "content_root": info.content_root.to_string(),
             "file_root": info.file_root.to_string(),
             "file_bytes": info.file_bytes,
@@ -81,6 +82,9 @@ pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
     say!("  product        {} {}", shown(&info.header.model), shown(version));
     if let Some(created) = &info.created {
         say!("  created        {}", shown(created));
+    }
+    if let Some(options) = &info.header.options {
+        say!("  exported with  {}", shown(options));
     }
     say!("  size           {} holding {}", ui::bytes(info.file_bytes), ui::bytes(info.raw_bytes));
     say!("  content root   {}", info.content_root);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sealift::crypto::FingerprintKey;
-use sealift::ops::{self, ImportOptions, Keys};
+use sealift::ops::{self, ImportOptions, IntoScope, Keys};
 
 use super::render;
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs};
@@ -32,6 +32,10 @@ pub struct TargetArgs {
     /// Write values that are not what the model says they must be, with a note
     #[arg(long)]
     pub accept_invalid: bool,
+    /// Put the documents of the bundle's space into this space of the target; where there are several, say
+    /// which goes where as SOURCE=TARGET (may be given several times)
+    #[arg(long, value_name = "[SOURCE=]TARGET")]
+    pub into_space: Vec<String>,
     #[command(flatten)]
     pub password: PasswordArgs,
     #[command(flatten)]
@@ -45,6 +49,7 @@ impl TargetArgs {
             ignore_version: self.ignore_version,
             accept_dangling: self.accept_dangling,
             accept_invalid: self.accept_invalid,
+            into: self.into_space.iter().map(|text| IntoScope::parse(text)).collect(),
         }
     }
 }

@@ -1,0 +1,238 @@
+//! Which documents of a server are in a scope that was asked for (a space), and which are server-wide.
+
+use std::collections::HashMap;
+
+use crate::document::{Collation, Key, KindName, Value};
+use crate::model::Target;
+use crate::progress::Progress;
+use crate::server::{Reader, ServerError};
+
+use super::ExportError;
+use super::select::{Selection, Why, fetch, for_each_page};
+use super::translate::{Followed, Id, Layout, Layouts, Translation};
+
+/// How many names a message lists.
+const LISTED: usize = 20;
+
+/// The documents of the scope's kind that were asked for.
+#[derive(Debug)]
+pub(super) struct Scope {
+    kind: usize,
+    name: KindName,
+    collation: Collation,
+    /// By the folded key.
+    wanted: HashMap<String, Id>,
+}
+
+/// Where a document is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Home {
+    /// In no scope.
+    Wide,
+    /// In one that was asked for, as the place says.
+    Inside(Id, String),
+    /// In another.
+    Elsewhere,
+}
+
+/// A document of the scope's kind that a server has: its id, key and name.
+pub(super) struct Found {
+    pub id: Id,
+    pub key: Key,
+    pub name: String,
+}
+
+/// All documents of the scope's kind on a server; none where the server is of a generation without them.
+pub(super) fn on_server(reader: &mut dyn Reader, layout: &Layout<'_>) -> Result<Vec<Found>, ServerError> {
+    let Some(id) = &layout.id else { return Ok(Vec::new()) };
+    let mut columns = vec![id.as_str()];
+    columns.extend(layout.key_columns());
+    let order = [id.as_str()];
+    let mut found = Vec::new();
+    let mut after: Option<Vec<Value>> = None;
+    loop {
+        let rows = reader.page(&layout.page(&columns, &order, after.as_deref()))?;
+        let Some(last) = rows.last() else { return Ok(found) };
+        after = last.first().map(|id| vec![id.clone()]);
+        for row in rows {
+            let Some((id, parts)) = row.split_first() else { continue };
+            if let (Some(id), Ok(key)) = (Id::of(id), Key::new(parts.to_vec())) {
+                let name = key.leaf();
+                found.push(Found { id, key, name });
+            }
+        }
+    }
+}
+
+/// Whether a server's tables say to which scope documents belong.
+pub(super) fn has_scopes(layouts: &Layouts<'_>, scope: usize) -> bool {
+    let says =
+        |layout: &Layout<'_>| layout.kind.scope_columns(scope).any(|column| layout.column(column).is_some());
+    layouts.at(scope).is_some() && layouts.iter().any(says)
+}
+
+/// Names for a message, not more than a person reads.
+pub(super) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    let more = names.len().saturating_sub(LISTED);
+    names.truncate(LISTED);
+    match (names.is_empty(), more) {
+        (true, _) => "none".to_owned(),
+        (false, 0) => names.join(", "),
+        (false, more) => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+/// The document of the scope's kind that a key runs through.
+pub(super) fn scope_in<'k>(kind: &KindName, key: &'k Key) -> Option<&'k Key> {
+    key.parts().iter().find_map(|part| match part {
+        Value::Ref(reference) if reference.kind == *kind => Some(&reference.key),
+        Value::Ref(reference) => scope_in(kind, &reference.key),
+        _ => None,
+    })
+}
+
+impl Scope {
+    /// Finds what was asked for by name; `None` where nothing was.
+    ///
+    /// # Errors
+    /// [`ExportError::NoScope`], [`ExportError::NoSuchScope`].
+    pub fn find(
+        reader: &mut dyn Reader,
+        layouts: &Layouts<'_>,
+        names: &[String],
+    ) -> Result<Option<Self>, ExportError> {
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let model = layouts.model;
+        let kind = model.scope.and_then(|scope| model.kind_at(scope).map(|kind| (scope, kind)));
+        let Some((scope, kind)) = kind else { return Err(ExportError::NoScopeKind(model.title.clone())) };
+        let Some(layout) = layouts.at(scope).filter(|_| has_scopes(layouts, scope)) else {
+            return Err(ExportError::NoScopes(kind.name.clone()));
+        };
+        let there = on_server(reader, layout)?;
+        let fold = |name: &str| model.collation.fold(name);
+        let mut wanted = HashMap::new();
+        for name in names {
+            let mut named = there.iter().filter(|found| fold(&found.name) == fold(name)).peekable();
+            if named.peek().is_none() {
+                return Err(ExportError::NoSuchScope {
+                    kind: kind.name.clone(),
+                    name: name.clone(),
+                    there: listed(there.iter().map(|found| found.name.as_str())),
+                });
+            }
+            wanted.extend(named.map(|found| (found.key.folded(model.collation), found.id.clone())));
+        }
+        Ok(Some(Self { kind: scope, name: kind.name.clone(), collation: model.collation, wanted }))
+    }
+
+    /// Where a row is, by the references that [`Translation::follow`] just found in it.
+    pub fn home(
+        &self,
+        layout: &Layout<'_>,
+        translation: &Translation<'_>,
+        id: &Id,
+        references: &[Followed],
+    ) -> Home {
+        let inside = |id: &Id, place: String| match self.wanted.values().any(|wanted| wanted == id) {
+            true => Home::Inside(id.clone(), place),
+            false => Home::Elsewhere,
+        };
+        if layout.index == self.kind {
+            return inside(id, String::new());
+        }
+        let rules = &layout.kind.references;
+        let said = references.iter().find(|f| rules.get(f.rule).is_some_and(|r| r.is_scope(self.kind)));
+        if let Some(said) = said {
+            return inside(&said.id, said.place.to_string());
+        }
+        // A key that has room for a scope and none in it is server-wide, whatever else it runs through.
+        let keyed = layout.kind.scope_key(self.kind).and_then(|position| layout.kind.key.get(position));
+        if keyed.is_some_and(|column| layout.column(&column.column).is_some()) {
+            return Home::Wide;
+        }
+        for followed in references {
+            if !layout.kind.key.iter().any(|column| column.reference == Some(followed.rule)) {
+                continue;
+            }
+            let owner = translation.name(&[Target::Kind(followed.kind)], &followed.id);
+            let Some(owner) = owner else { continue };
+            if let Some(scope) = scope_in(&self.name, &owner.key) {
+                return match self.wanted.get(&scope.folded(self.collation)) {
+                    Some(id) => Home::Inside(id.clone(), followed.place.to_string()),
+                    None => Home::Elsewhere,
+                };
+            }
+        }
+        Home::Wide
+    }
+
+    /// Of documents of one name, those that are meant: the scope's own, or else server-wide ones.
+    pub fn within(
+        &self,
+        reader: &mut dyn Reader,
+        translation: &mut Translation<'_>,
+        layout: &Layout<'_>,
+        ids: Vec<Id>,
+    ) -> Result<Vec<Id>, ExportError> {
+        let (rows, ids) = fetch(reader, layout, &ids)?;
+        let followed = translation.follow(reader, layout.index, rows)?;
+        let (mut inside, mut wide) = (Vec::new(), Vec::new());
+        for (id, references) in ids.into_iter().zip(followed) {
+            match self.home(layout, translation, &id, &references) {
+                Home::Inside(..) => inside.push(id),
+                Home::Wide => wide.push(id),
+                Home::Elsewhere => {}
+            }
+        }
+        Ok(if inside.is_empty() { wide } else { inside })
+    }
+
+    /// Chooses every document of the scope, and the server-wide ones that these name: people too, whom a
+    /// document alone would not take along. Returns the server-wide ones; what they need is to be followed.
+    pub fn members(
+        &self,
+        reader: &mut dyn Reader,
+        translation: &mut Translation<'_>,
+        carried: &dyn Fn(usize) -> bool,
+        selection: &mut Selection,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(usize, Id)>, ExportError> {
+        let layouts = translation.layouts.clone();
+        let mut needed: HashMap<(usize, Id), Why> = HashMap::new();
+        for layout in layouts.iter().filter(|layout| carried(layout.index)) {
+            for_each_page(reader, layout, &mut |reader, ids, rows| {
+                progress.check()?;
+                progress.advance(ids.len() as u64, 0);
+                let followed = translation.follow(reader, layout.index, rows)?;
+                for (id, references) in ids.into_iter().zip(followed) {
+                    let why = match self.home(layout, translation, &id, &references) {
+                        Home::Inside(..) if layout.index == self.kind => Why::Named,
+                        Home::Inside(scope, place) => Why::BelongsTo { kind: self.kind, id: scope, place },
+                        Home::Wide | Home::Elsewhere => continue,
+                    };
+                    for Followed { place, kind: to, id: to_id, .. } in references {
+                        if carried(to) && !selection.contains(to, &to_id) {
+                            let place = place.to_string();
+                            let why = Why::NeededBy { kind: layout.index, id: id.clone(), place };
+                            needed.entry((to, to_id)).or_insert(why);
+                        }
+                    }
+                    selection.add(layout.index, id, why);
+                }
+                Ok(())
+            })?;
+        }
+        let mut frontier: Vec<(usize, Id)> = Vec::new();
+        for ((kind, id), why) in needed {
+            if selection.add(kind, id.clone(), why) {
+                frontier.push((kind, id));
+            }
+        }
+        Ok(frontier)
+    }
+}
