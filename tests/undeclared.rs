@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "support/generator.rs"]
+mod generator;
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use std::process::{Command, Output, Stdio};
 use rusqlite::Connection;
 use sealift::bundle::WriterOptions;
 use sealift::model::{Form, Model, OCTOPUS_TOML};
+use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{ExportError, ExportOptions, ExportReport, Undeclared};
 use support::*;
 
@@ -313,6 +316,32 @@ fn strict_names_the_places_and_leaves_no_file() {
     let left: Vec<_> =
         std::fs::read_dir(server.folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["source.sqlite"]);
+}
+
+/// The model knows every place that the demo, the generator and the real data use.
+#[test]
+fn servers_that_the_model_describes_have_none() {
+    let folder = folder();
+    let demo = folder.path().join("demo");
+    assert_eq!(sealift(&["demo", text(&demo)]).status.code(), Some(0));
+    let random = folder.path().join("random.sqlite");
+    generator::generate(&mut empty_octopus(&random), 5, 120, 0, &key(1));
+    let corpus = folder.path().join("corpus.sqlite");
+    generator::corpus(&mut empty_octopus(&corpus), 300, 1, None);
+    let mut servers = vec![
+        (demo.join("build.sqlite"), octopus()),
+        (demo.join("production.sqlite"), octopus()),
+        (random, octopus()),
+        (corpus, octopus()),
+    ];
+    servers.extend(data("octopus-library.sqlite").map(|path| (path, octopus())));
+    servers.extend(data("chinook.sqlite").map(|path| (path, chinook())));
+    for (number, (path, model)) in servers.iter().enumerate() {
+        let out = folder.path().join(format!("{number}.sealift"));
+        let masked = ExportOptions { secrets: ServerSecrets::Mask, ..everything(None) };
+        let report = try_export(path, model, &out, &masked, WriterOptions::default()).unwrap();
+        assert_eq!(told(&report.undeclared), [], "{}", path.display());
+    }
 }
 
 fn sealift(args: &[&str]) -> Output {

@@ -255,6 +255,7 @@ impl Scope<'_> {
                 file::Duplicates::Refuse => Duplicates::Refuse,
                 file::Duplicates::Number => Duplicates::Number,
             },
+            number_by: wire.number_by.clone(),
             groups: wire.groups.iter().map(group).collect::<Checked<_>>()?,
             ask: wire.ask,
             version: wire.version.clone(),

@@ -141,6 +141,8 @@ pub(super) struct Kind {
     #[serde(default)]
     pub duplicates: Duplicates,
     #[serde(default)]
+    pub number_by: Vec<String>,
+    #[serde(default)]
     pub groups: Vec<Spanned<String>>,
     #[serde(default)]
     pub ask: bool,

@@ -24,6 +24,8 @@ pub struct Kind {
     pub rows: Vec<RowFilter>,
     /// What to do about documents that share a natural key.
     pub duplicates: Duplicates,
+    /// The columns that order documents of one key where they are numbered, before their ids do.
+    pub number_by: Vec<String>,
     /// The groups it belongs to: an export can leave out a group as a whole.
     pub groups: Vec<String>,
     /// Whether it is carried only where it is asked for by name.
@@ -197,7 +199,7 @@ pub struct RowFilter {
 pub enum Duplicates {
     /// Refuse them, by name.
     Refuse,
-    /// Number them in the order of their ids, from the second on.
+    /// Number them from the second on, in the order of [`Kind::number_by`], then of their ids.
     Number,
 }
 

@@ -298,6 +298,14 @@ fn allocate(
             }
             continue;
         };
+        // Documents that share a key are told apart by the order of their ids: they get them in that order.
+        let ordinal = |number: &u64| match keys.get(number).and_then(|e| e.key.parts().get(layout.key_len()))
+        {
+            Some(Value::Int(ordinal)) => *ordinal,
+            _ => 1,
+        };
+        let mut numbers = numbers;
+        numbers.sort_by_key(ordinal);
         let mut sources: Vec<(u64, Value)> = Vec::with_capacity(numbers.len());
         for number in numbers {
             sources.push((number, bundle.entry(number)?.id));

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub mod everything;
+
 use std::path::{Path, PathBuf};
 
 use sealift::bundle::{Bundle, Header, Limits, Protection, Summary, UncheckedBundle, Writer, WriterOptions};

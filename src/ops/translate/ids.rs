@@ -6,7 +6,6 @@ use crate::document::{Collation, Key, Reference, Value};
 use crate::model::Target;
 use crate::server::{Lookup, Reader};
 
-use super::names::id_order;
 use super::{Id, Layout, Layouts, TranslateError};
 
 /// How many keys one lookup asks for.
@@ -177,19 +176,20 @@ impl Ids {
         let has_id = layout.id.is_some();
         for wanted in wanted.chunks(BATCH) {
             let values: Vec<Vec<Value>> = wanted.iter().map(|wanted| wanted.values.clone()).collect();
-            let mut found: HashMap<usize, Vec<Option<Id>>> = HashMap::new();
+            let mut found: HashMap<usize, Vec<_>> = HashMap::new();
             let lookup = Lookup { table: &layout.table, columns: &columns, by, keys: &values };
             reader.lookup(&lookup, &mut |position, row| {
                 let id = row.first().filter(|_| has_id).and_then(Id::of);
                 let naming = row.get(usize::from(has_id)..).unwrap_or_default();
                 // Rows of the table may be documents of another kind, or of none.
-                if layout.raw_key(&id.clone().unwrap_or(Id::Int(0)), naming).is_some() {
-                    found.entry(position).or_default().push(id);
+                let named = id.clone().unwrap_or(Id::Int(0));
+                if layout.raw_key(&named, naming).is_some() {
+                    found.entry(position).or_default().push((layout.standing(&named, naming), id));
                 }
             })?;
             for (position, mut ids) in found {
                 let Some(Wanted { key, ordinal, .. }) = wanted.get(position) else { continue };
-                ids.sort_by_key(|id| id.as_ref().map(id_order));
+                ids.sort();
                 let numbered = layout.kind.duplicates == crate::model::Duplicates::Number;
                 if ids.len() > 1 && !numbered {
                     let kind = layout.kind.name.clone();
@@ -197,7 +197,7 @@ impl Ids {
                 }
                 let position =
                     ordinal.checked_sub(1).and_then(|p| usize::try_from(p).ok()).unwrap_or(usize::MAX);
-                if let Some(id) = ids.into_iter().nth(position) {
+                if let Some((_, id)) = ids.into_iter().nth(position) {
                     self.set(target, key, Known::Found(id));
                 }
             }

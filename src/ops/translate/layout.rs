@@ -4,7 +4,7 @@ use crate::document::{Key, Map, Value};
 use crate::model::{Alias, Composed, Kind, Model, NewId, RowFilter};
 use crate::server::{Catalog, ColumnType, Page, Table};
 
-use super::{Body, Id, TranslateError};
+use super::{Body, Id, TranslateError, id_order};
 
 /// A kind in a server's table: which columns there are and what they are for.
 #[derive(Debug, Clone)]
@@ -34,7 +34,12 @@ pub struct Layout<'m> {
     pub open: Option<&'m Composed>,
     /// Documents whose key says another name: the marking column's and the key's positions, and the rule.
     pub aliases: Vec<(usize, usize, &'m Alias)>,
+    /// The columns that order documents of one key, as far as this table has them: position in `content`.
+    pub number_by: Vec<usize>,
 }
+
+/// Where a row stands among those that share its key.
+type Standing = (Vec<(bool, i64, String)>, (i64, String));
 
 /// A column of the content.
 #[derive(Debug, Clone)]
@@ -111,10 +116,25 @@ impl<'m> Layout<'m> {
             Some((position(&alias.column)?, key.iter().position(|p| *p == named)?, alias))
         };
         let aliases = kind.aliases.iter().filter_map(alias).collect();
+        let number_by = kind.number_by.iter().filter_map(|column| position(column)).collect();
         let others = model.kinds().iter().filter(|k| k.table.eq_ignore_ascii_case(&kind.table));
         let shared = others.count() > 1;
         let table = table.name.clone();
-        Ok(Self { index, kind, table, id, body, content, key, order, filters, shared, open, aliases })
+        Ok(Self {
+            index,
+            kind,
+            table,
+            id,
+            body,
+            content,
+            key,
+            order,
+            filters,
+            shared,
+            open,
+            aliases,
+            number_by,
+        })
     }
 
     /// How many parts the keys of the kind have here, without a number.
@@ -128,9 +148,10 @@ impl<'m> Layout<'m> {
     }
 
     /// The columns that say what a row's key is, in the order [`Layout::raw_key`] expects: those of the key,
-    /// then those that conditions and other names look at.
+    /// then those that conditions, other names and numbers look at.
     pub fn naming_columns(&self) -> Vec<&str> {
         let beside = self.filters.iter().map(|(p, _)| *p).chain(self.aliases.iter().map(|(p, _, _)| *p));
+        let beside = beside.chain(self.number_by.iter().copied());
         self.key.iter().copied().chain(beside).filter_map(|p| self.server_name(p)).collect()
     }
 
@@ -152,6 +173,18 @@ impl<'m> Layout<'m> {
         }
         key.extend(self.made_up(id, |column| key_value(&self.key, &self.content, row, column)));
         Some(key)
+    }
+
+    /// Where a row stands among those that share its key, by its id and its [`Layout::naming_columns`].
+    pub fn standing(&self, id: &Id, row: &[Value]) -> Standing {
+        let by = row.get(row.len().saturating_sub(self.number_by.len())..).unwrap_or_default();
+        let rank = |value: &Value| match value {
+            Value::Null => (false, 0, String::new()),
+            Value::Int(number) => (true, *number, String::new()),
+            Value::Text(text) => (true, 0, text.clone()),
+            other => (true, 0, crate::document::json::describe(other).to_string()),
+        };
+        (by.iter().map(rank).collect(), id_order(id))
     }
 
     /// The part of the key that the server made up for the id, where the kind's ids have one.
@@ -244,7 +277,8 @@ impl Kind {
         let columns = places.filter_map(|at| at.column.as_deref());
         let columns = columns.chain(self.key.iter().map(|k| k.column.as_str()));
         let columns = columns.chain(self.rows.iter().map(|r| r.column.as_str()));
-        columns.chain(self.aliases.iter().map(|a| a.column.as_str())).chain(self.version.as_deref())
+        let columns = columns.chain(self.aliases.iter().map(|a| a.column.as_str()));
+        columns.chain(self.version.as_deref()).chain(self.number_by.iter().map(String::as_str))
     }
 
     fn is_uncarried(&self, column: &str) -> bool {

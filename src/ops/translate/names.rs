@@ -204,18 +204,18 @@ impl Names {
         }
         let naming = layout.naming_columns();
         let columns: Vec<&str> = std::iter::once(id.as_str()).chain(naming).collect();
-        let mut groups: HashMap<usize, Vec<Id>> = HashMap::new();
+        let mut groups: HashMap<usize, Vec<_>> = HashMap::new();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
         reader.lookup(&lookup, &mut |position, row| {
             if let Some((Some(id), rest)) = row.split_first().map(|(id, rest)| (Id::of(id), rest))
                 && layout.raw_key(&id, rest).is_some()
             {
-                groups.entry(position).or_default().push(id);
+                groups.entry(position).or_default().push((layout.standing(&id, rest), id));
             }
         })?;
         for mut ids in groups.into_values() {
-            ids.sort_by_key(id_order);
-            known.extend(ids.into_iter().zip(1..));
+            ids.sort();
+            known.extend(ids.into_iter().map(|(_, id)| id).zip(1..));
         }
         Ok(())
     }
@@ -311,7 +311,7 @@ fn number_all(
     id: &str,
 ) -> Result<HashMap<Id, i64>, ServerError> {
     let columns: Vec<&str> = std::iter::once(id).chain(layout.naming_columns()).collect();
-    let mut groups: HashMap<String, Vec<Id>> = HashMap::new();
+    let mut groups: HashMap<String, Vec<_>> = HashMap::new();
     let mut after: Option<Vec<Value>> = None;
     loop {
         let order = [id];
@@ -323,14 +323,15 @@ fn number_all(
                 continue;
             };
             if let Some(Ok(key)) = layout.raw_key(&id, naming).map(Key::new) {
-                groups.entry(key.folded(layouts.model.collation)).or_default().push(id);
+                let standing = layout.standing(&id, naming);
+                groups.entry(key.folded(layouts.model.collation)).or_default().push((standing, id));
             }
         }
     }
     let mut ordinals = HashMap::new();
     for mut ids in groups.into_values().filter(|ids| ids.len() > 1) {
-        ids.sort_by_key(id_order);
-        ordinals.extend(ids.into_iter().zip(1..).skip(1));
+        ids.sort();
+        ordinals.extend(ids.into_iter().map(|(_, id)| id).zip(1..).skip(1));
     }
     Ok(ordinals)
 }

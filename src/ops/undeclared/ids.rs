@@ -28,7 +28,9 @@ const SHAPES: usize = 1 << 16;
 /// The ids of a server by their fingerprints. Says "perhaps" of a text that is an id, and of a few others.
 #[derive(Debug)]
 pub struct Ids {
-    // Which shapes ids have. Small enough to stay in the nearest cache: it dismisses what is read most.
+    // Which lengths and shapes ids have. Small enough to stay in the nearest cache: they dismiss what is read
+    // most, lengths without a look at the text.
+    lengths: [bool; LONGEST + 1],
     shapes: Vec<u64>,
     // Sorted.
     entries: Vec<u64>,
@@ -37,6 +39,7 @@ pub struct Ids {
     // The bits of a fingerprint that count.
     mask: u64,
     fold: bool,
+    shortest: usize,
     full: bool,
 }
 
@@ -62,12 +65,14 @@ impl Ids {
         mask: u64,
     ) -> Result<Self, ExportError> {
         let mut ids = Self {
+            lengths: [false; LONGEST + 1],
             shapes: vec![0; SHAPES / 64],
             entries: Vec::new(),
             targets: Vec::new(),
             hasher: RandomState::new(),
             mask: mask << TARGET_BITS,
             fold: layouts.model.collation == Collation::CaseInsensitive,
+            shortest: usize::MAX,
             full: false,
         };
         progress.phase("reading ids", None);
@@ -134,6 +139,9 @@ impl Ids {
     }
 
     fn add(&mut self, target: Target, id: &str) {
+        if !(SHORTEST..=LONGEST).contains(&id.len()) {
+            return;
+        }
         let (Some(shape), Some(print)) = (shape(id), self.fingerprint(id)) else { return };
         // Ids come kind by kind.
         if self.targets.last() != Some(&target) && !self.targets.contains(&target) {
@@ -144,9 +152,12 @@ impl Ids {
             self.full = true;
             return;
         }
-        if let Some(word) = self.shapes.get_mut(shape / 64) {
+        if let (Some(length), Some(word)) = (self.lengths.get_mut(id.len()), self.shapes.get_mut(shape / 64))
+        {
+            *length = true;
             *word |= 1 << (shape % 64);
         }
+        self.shortest = self.shortest.min(id.len());
         self.entries.push(print | number as u64);
     }
 
@@ -156,10 +167,17 @@ impl Ids {
     }
 
     /// Says whether a text may be an id. No means no.
+    #[inline]
     pub fn may_hold(&self, text: &str) -> bool {
-        let Some(shape) = shape(text) else { return false };
-        let known = self.shapes.get(shape / 64).is_some_and(|word| word >> (shape % 64) & 1 == 1);
-        known && self.targets(text).next().is_some()
+        self.lengths.get(text.len()).is_some_and(|known| *known)
+            && shape(text).and_then(|shape| Some(self.shapes.get(shape / 64)? >> (shape % 64) & 1 == 1))
+                == Some(true)
+            && self.targets(text).next().is_some()
+    }
+
+    /// The length of the shortest id.
+    pub fn shortest(&self) -> usize {
+        self.shortest
     }
 
     /// What a text may be the id of.
@@ -189,10 +207,9 @@ impl Ids {
     }
 }
 
+#[inline]
 fn shape(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let (first, last) = (bytes.first()?.to_ascii_lowercase(), bytes.last()?.to_ascii_lowercase());
-    let length = bytes.len();
-    let shape = (usize::from(first) << 8 ^ usize::from(last) ^ length.wrapping_mul(0x2f1d)) % SHAPES;
-    (SHORTEST..=LONGEST).contains(&length).then_some(shape)
+    Some((usize::from(first) << 8 ^ usize::from(last) ^ bytes.len().wrapping_mul(0x2f1d)) % SHAPES)
 }

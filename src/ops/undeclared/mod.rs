@@ -25,7 +25,7 @@ use crate::server::{Lookup, Reader};
 
 use super::ExportError;
 use super::translate::{Id, Layout, Layouts, Translation};
-use ids::{Ids, LONGEST, SHORTEST};
+use ids::{Ids, LONGEST};
 
 /// How many places are told apart; texts at further ones are only counted. Names of members are anybody's.
 const MOST_PLACES: usize = 1000;
@@ -333,7 +333,8 @@ fn list<'t>(ids: &Ids, text: &'t str) -> (Form, Vec<&'t str>) {
     // No list is longer than this before its first separator. Without an early end, this is done at once for
     // many bytes.
     let head = text.as_bytes().get(..text.len().min(LONGEST + 1)).unwrap_or_default();
-    if text.len() <= SHORTEST || !head.iter().fold(false, |any, byte| any | matches!(byte, b'|' | b',')) {
+    if text.len() <= ids.shortest() || !head.iter().fold(false, |any, byte| any | matches!(byte, b'|' | b','))
+    {
         return NONE;
     }
     let Some(separator) = text.chars().find(|c| matches!(c, '|' | ',')) else { return NONE };

@@ -99,8 +99,9 @@ fn sections(view: &KindView) -> Vec<Section> {
     all.push(line(
         "namesakes",
         match view.duplicates {
-            "number" => "are numbered in the order of their ids",
-            _ => "are refused",
+            "number" if view.number_by.is_empty() => "are numbered in the order of their ids".to_owned(),
+            "number" => format!("are numbered by {}, then by their ids", view.number_by.join(", ")),
+            _ => "are refused".to_owned(),
         },
     ));
     for rows in &view.rows {

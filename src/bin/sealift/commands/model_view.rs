@@ -40,6 +40,8 @@ pub struct KindView {
     pub key: KeyView,
     /// `refuse` or `number`.
     pub duplicates: &'static str,
+    /// The columns that order documents of one key before their ids do.
+    pub number_by: Vec<String>,
     pub rows: Vec<RowsView>,
     /// Documents that are the same on every server, whatever they are called.
     pub aliases: Vec<AliasView>,
@@ -199,6 +201,7 @@ impl KindView {
                 Duplicates::Refuse => "refuse",
                 Duplicates::Number => "number",
             },
+            number_by: kind.number_by.clone(),
             rows: (kind.rows.iter())
                 .map(|r| RowsView {
                     column: r.column.clone(),
