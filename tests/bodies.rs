@@ -327,14 +327,15 @@ fn a_damaged_body_is_an_error_that_names_the_row() {
         let source = shop_server(folder.path(), "source.sqlite", TEXT);
         add(&source, "Env", "Envs-9", "Bad", Some("{}"), None);
         let file = carry(folder.path(), &source);
-        let error = try_import(&file, &server, &shop(), Some(&key(2)), false, overwrite()).unwrap_err();
-        assert!(chain(&error).contains("Env Envs-2"), "{error}");
+        let findings = refused(&file, &server, &shop(), overwrite());
+        assert!(findings.iter().any(|f| f.name == "Envs-2" && f.problem.contains(reason)), "{findings:?}");
     }
     let folder = folder();
     let server = shop_server(folder.path(), "server.sqlite", EITHER);
     let db = Connection::open(&server).unwrap();
     db.execute("INSERT INTO Env VALUES ('Envs-1', 'A', '{}', 'text')", []).unwrap();
-    assert_eq!(refusal(&server), "the JSON column of Env Envs-1 holds text");
+    let expected = "one row of the server cannot be carried:\n  the JSON column of Env Envs-1 holds text";
+    assert_eq!(refusal(&server), expected);
 }
 
 #[test]

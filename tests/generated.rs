@@ -12,7 +12,7 @@ use sealift::server::sqlite::SqliteServer;
 use support::*;
 
 /// Kinds that merge are joined with the target's and are the one exception the design names.
-const MERGING: [&str; 4] = ["VariableSet", "Team", "Tenant", "UserRole"];
+const MERGING: [&str; 5] = ["VariableSet", "TagSet", "Team", "Tenant", "UserRole"];
 
 #[test]
 fn equal_configuration_under_other_ids_is_equal_content() {

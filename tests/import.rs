@@ -390,7 +390,8 @@ fn a_wrong_master_key_is_told_apart_from_one_damaged_secret() {
             "UPDATE {table} SET JSON = json_set(JSON, '{old}', '{foreign}') WHERE Id LIKE '%Projects-1'"
         ));
         let (error, _) = export_error(&shop, Some(&shop.key));
-        assert!(matches!(error, ExportError::Translate(TranslateError::DamagedSecret { .. })), "{error}");
+        let ExportError::Malformed(faults) = &error else { panic!("{error}") };
+        assert!(matches!(faults.first(), [TranslateError::DamagedSecret { .. }]), "{error}");
         assert!(error.to_string().contains(name), "{error}");
     }
 }

@@ -87,7 +87,10 @@ fn keys_are_told_as_paths() {
     assert_eq!(path("Project"), "Space / Name");
     assert_eq!(path("Channel"), "Space / Project / Name");
     assert_eq!(path("RunbookProcess"), "Space / Project / Runbook");
-    assert_eq!(path("VariableSet"), "Space / Project or LibraryVariableSet or Environment");
+    assert_eq!(
+        path("VariableSet"),
+        "Project or LibraryVariableSet or Environment or Deployment or RunbookRun"
+    );
     // Three columns within one space name it once.
     assert!(path("TenantVariable").starts_with("Space / Tenant / Project or LibraryVariableSet / "));
     let text = stdout(&["model", "show", "Channel"]);
@@ -117,7 +120,7 @@ fn a_kind_is_shown_whole_whatever_the_case_of_its_name() {
         (&json["id"]["new"], &json["id"]["pattern"]),
         (&json!("compose"), &json!("variableset-{OwnerId}"))
     );
-    let owners = json!(["Project", "LibraryVariableSet", "Environment"]);
+    let owners = json!(["Project", "LibraryVariableSet", "Environment", "Deployment", "RunbookRun"]);
     assert_eq!(json["key"]["columns"], json!([{ "column": "OwnerId", "optional": false, "to": owners }]));
     assert_eq!(json["rows"], json!([{ "column": "IsFrozen", "equals": [false] }]));
     let reference = |at: &str| {
@@ -127,7 +130,7 @@ fn a_kind_is_shown_whole_whatever_the_case_of_its_name() {
     let owner = reference("OwnerId");
     assert_eq!(
         (&owner["to"], &owner["required"], &owner["missing"]),
-        (&owners, &json!(true), &json!("stop"))
+        (&owners, &json!(true), &json!("skip"))
     );
     let project = reference("$.Variables[*].Scope.Project[*]");
     assert_eq!((&project["follow"], &project["missing"]), (&json!(false), &json!("drop")));

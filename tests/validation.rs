@@ -1,5 +1,4 @@
-//! Values that are not what the model says, and rows that cannot be read: all of it is found at once, by name,
-//! and nothing is written.
+//! Values that are not what the model says: all of them are found at once, by name, and nothing is written.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
@@ -12,7 +11,7 @@ use sealift::bundle::{BundleError, Entry, Protection, Reason, Writer, WriterOpti
 use sealift::demo;
 use sealift::document::{Document, Map, Value};
 use sealift::model::Model;
-use sealift::ops::{ImportOptions, Outcome};
+use sealift::ops::ImportOptions;
 use sealift::plan::Finding;
 use sealift::progress::Silent;
 use sealift::server::sqlite::{Schema, SqliteServer};
@@ -101,19 +100,6 @@ fn body(changes: &[(&str, &str)]) -> String {
 fn insert(path: &Path, id: i64, name: &str, colour: Option<&str>, body: &str) {
     let db = Connection::open(path).unwrap();
     db.execute("INSERT INTO Box VALUES (?1, ?2, ?3, NULL, ?4)", (id, name, colour, body)).unwrap();
-}
-
-/// Imports what must not be imported: every finding, and proof that nothing was written.
-fn refused(bundle: &Path, target: &Path, model: &Model, options: ImportOptions) -> Vec<Finding> {
-    let before = std::fs::read(target).unwrap();
-    let planned = plan(bundle, target, model, Some(&key(2)), options.clone()).findings;
-    let found = match try_import(bundle, target, model, Some(&key(2)), false, options).unwrap() {
-        Outcome::Refused(plan) => plan.findings,
-        other => panic!("not refused: {other:#?}"),
-    };
-    assert!(before == std::fs::read(target).unwrap(), "a refused import changed the server's file");
-    assert_eq!(planned, found, "the plan and the import find the same");
-    found
 }
 
 /// Carries one box into an empty server; returns what is wrong with it.
@@ -351,6 +337,24 @@ fn what_is_accepted_although_it_is_invalid_is_written() {
     let plan = import(&bundle, &target, &depot(), Some(&key(2)), accept);
     assert_eq!(plan.entries[0].notes.len(), 2);
     import_nothing(&bundle, &target, &depot(), Some(&key(2)), overwrite());
+}
+
+#[test]
+fn json_that_is_no_object_is_found() {
+    let folder = folder();
+    let (source, target) = (folder.path().join("source"), folder.path().join("target"));
+    server(&source, "");
+    server(&target, "");
+    for (id, name, json) in [(1, "A", "[]"), (2, "B", "null"), (3, "C", "\"text\"")] {
+        insert(&source, id, name, Some("red"), json);
+    }
+    let bundle = folder.path().join("a.sealift");
+    export(&source, &depot(), &bundle, &everything(Some(&key(1))));
+    let findings = refused(&bundle, &target, &depot(), overwrite());
+    for (name, what) in [("A", "a list"), ("B", "null"), ("C", "text")] {
+        let expected = format!("its JSON is {what}, and must be an object");
+        assert!(findings.iter().any(|f| f.name == name && f.problem == expected), "{findings:#?}");
+    }
 }
 
 /// Ids in the server's own spelling, where a list of references belongs, would be another server's.

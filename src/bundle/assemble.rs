@@ -136,27 +136,11 @@ impl Assembly<'_> {
 
     /// Refuses two documents that the server would take for one.
     fn check_names(&self) -> Result<(), BundleError> {
-        let spooled = |error| self.spool.sql("compare the names")(error);
-        let sorted = "SELECT fold, entry FROM entries ORDER BY fold";
-        let mut select = self.spool.db.prepare(sorted).map_err(spooled)?;
-        let mut rows = select.query([]).map_err(spooled)?;
-        let mut last = [0u8; 16];
-        while let Some(row) = rows.next().map_err(spooled)? {
-            let fold: [u8; 16] = row.get(0).map_err(spooled)?;
-            if fold == last {
-                let entry: Count = row.get(1).map_err(spooled)?;
-                let (kind, key): (String, String) = self
-                    .spool
-                    .db
-                    .query_row("SELECT kind, key FROM entries WHERE entry = ?1", [entry], |row| {
-                        Ok((row.get(0)?, row.get(1)?))
-                    })
-                    .map_err(spooled)?;
-                return Err(BundleError::DuplicateKey { kind: KindName::new(&kind), key });
-            }
-            last = fold;
+        let (twins, total) = self.spool.twins()?;
+        match twins.first().cloned() {
+            Some((kind, key)) => Err(BundleError::DuplicateKey { kind, key, twins, total }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// First pass, by kind and key: numbers, the content root, the table of documents, the sealed values.
@@ -210,7 +194,13 @@ impl Assembly<'_> {
                 kind.clone_into(&mut last_kind);
                 self.progress.check()?;
             } else if key == last_key {
-                return Err(BundleError::DuplicateKey { kind: KindName::new(kind), key: key.to_owned() });
+                let twin = (KindName::new(kind), key.to_owned());
+                return Err(BundleError::DuplicateKey {
+                    kind: twin.0.clone(),
+                    key: twin.1.clone(),
+                    twins: vec![twin],
+                    total: 1,
+                });
             }
             key.clone_into(&mut last_key);
             totals.documents += 1;

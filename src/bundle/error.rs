@@ -133,6 +133,10 @@ pub enum BundleError {
         kind: KindName,
         /// The text of one of the keys.
         key: String,
+        /// All such names, as kind and text of one of the keys; the first hundred.
+        twins: Vec<(KindName, String)>,
+        /// How many there are.
+        total: u64,
     },
     /// A document cannot be stored as it was given.
     #[error("{kind} {key}: {what}")]

@@ -14,6 +14,10 @@ use tempfile::TempDir;
 
 use super::count::Count;
 use super::{BundleError, Notice};
+use crate::document::KindName;
+
+/// How many names that several documents have are told.
+const TWINS: usize = 100;
 
 const TABLES: &str = "
     PRAGMA journal_mode = OFF;
@@ -73,6 +77,36 @@ impl Spool {
             .and_then(|db| db.execute_batch(TABLES).map(|()| db))
             .map_err(BundleError::sql(&path, "make a temporary database"))?;
         Ok(Self { db, spill: BufWriter::with_capacity(256 << 10, spill), spilled: 0, entries: 0, folder })
+    }
+
+    /// Names that several documents have, as the server compares names: the first hundred, as kind and text of
+    /// one of the keys, and how many there are.
+    pub(super) fn twins(&self) -> Result<(Vec<(KindName, String)>, u64), BundleError> {
+        let compare = |error| self.sql("compare the names")(error);
+        let mut select = self.db.prepare("SELECT fold, entry FROM entries ORDER BY fold").map_err(compare)?;
+        let mut rows = select.query([]).map_err(compare)?;
+        let (mut last, mut told) = ([0u8; 16], false);
+        let (mut twins, mut total) = (Vec::new(), 0);
+        while let Some(row) = rows.next().map_err(compare)? {
+            let fold: [u8; 16] = row.get(0).map_err(compare)?;
+            if fold != last || told {
+                told = fold == last;
+                last = fold;
+                continue;
+            }
+            told = true;
+            total += 1;
+            if twins.len() < TWINS {
+                let entry: Count = row.get(1).map_err(compare)?;
+                let named = "SELECT kind, key FROM entries WHERE entry = ?1";
+                let twin: (String, String) = self
+                    .db
+                    .query_row(named, [entry], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .map_err(compare)?;
+                twins.push((KindName::new(&twin.0), twin.1));
+            }
+        }
+        Ok((twins, total))
     }
 
     /// A path in the folder.

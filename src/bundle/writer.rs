@@ -275,6 +275,15 @@ impl Writer {
         self.spool.add_notice(&notice)
     }
 
+    /// Names that several of the documents added so far have, as the server compares names: the first hundred,
+    /// as kind and text of one of the keys, and how many there are. [`Writer::finish`] refuses them.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn twins(&self) -> Result<(Vec<(KindName, String)>, u64), BundleError> {
+        self.spool.twins()
+    }
+
     /// Puts everything in order, and the finished file in its place.
     ///
     /// # Errors

@@ -7,7 +7,8 @@ use crate::document::{Map, Place, Value};
 use super::check::{Checked, Scope, fault, scalar};
 use super::file;
 use super::pattern::{Pattern, Segment};
-use super::{Form, Kind};
+use super::places::pattern;
+use super::{Form, Kind, NewPartId};
 
 /// What the values at a place must be. A document that breaks the rule is a finding, never an error.
 #[derive(Debug, Clone)]
@@ -97,6 +98,11 @@ impl Pattern {
         }
     }
 
+    /// Says whether the pattern begins with a member of the JSON, which must be an object then.
+    pub(crate) fn begins_in_object(&self) -> bool {
+        self.column.is_none() && matches!(self.segments.first(), Some(Segment::Member(_)))
+    }
+
     /// Says whether the pattern is another or leads on from it.
     pub(crate) fn is_within(&self, other: &Pattern) -> bool {
         self.column == other.column && self.segments.starts_with(&other.segments)
@@ -166,7 +172,7 @@ pub(super) fn complete(scope: &Scope<'_>, wire: &file::Kind, mut kind: Kind) -> 
         rules.push((rule, rule_of(scope, rule, None)?));
     }
     for apply in &wire.apply {
-        let base = super::places::pattern(&apply.at)?;
+        let base = pattern(&apply.at)?;
         let shared = scope.shared.get(apply.rules.get_ref().as_str());
         for rule in shared.into_iter().flat_map(|rules| &rules.value) {
             rules.push((rule, rule_of(scope, rule, Some(&base))?));
@@ -219,7 +225,9 @@ fn conflict(kind: &Kind, rule: &ValueRule) -> Option<String> {
         return Some("the kind has a rule for a place in JSON but names no `body` column".to_owned());
     }
     let left_out = kind.derived.iter().map(|d| &d.at).chain(kind.local.iter().map(|l| &l.at));
-    let is_id = |part: &super::Part| at.text == format!("{}.{}", part.at.text, part.id);
+    let is_id = |part: &super::Part| {
+        part.new != NewPartId::Keep && at.text == format!("{}.{}", part.at.text, part.id)
+    };
     if left_out.into_iter().any(|left| at.is_within(left)) || kind.parts.iter().any(is_id) {
         return Some(format!("no document carries {}: it is rebuilt, or its server's own", at.text));
     }

@@ -16,6 +16,7 @@ use crate::plan::{Change, changes, respell};
 use crate::progress::{Cancelled, Progress};
 use crate::server::Reader;
 
+use super::choice::KindChoice;
 use super::export::{ExportError, ExportOptions, export, product_version};
 use super::translate::{ServerSecrets, Vault};
 
@@ -81,7 +82,7 @@ pub enum DiffError {
     Cancelled(#[from] Cancelled),
 }
 
-/// Reads all documents of a server as one side of a comparison. Its temporary bundle lies in `folder` and is
+/// Reads the documents of a server that the options take as one side of a comparison. Its temporary bundle lies in `folder` and is
 /// sealed with a key that exists in this process only.
 ///
 /// # Errors
@@ -89,7 +90,7 @@ pub enum DiffError {
 pub fn server_side(
     reader: &mut dyn Reader,
     model: &Model,
-    secrets: ServerSecrets<'_>,
+    options: &ExportOptions<'_>,
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<Side, DiffError> {
@@ -98,26 +99,26 @@ pub fn server_side(
     let version = product_version(reader, model).map_err(ExportError::from)?;
     let header = Header::new(model.name.clone(), model.digest, version);
     let password = Password::new(crate::crypto::random_guid()?)?;
-    let protection = match secrets {
+    let protection = match options.secrets {
         ServerSecrets::Mask => Protection::None,
         ServerSecrets::Read(_) => {
             let (envelope, key) = Envelope::create(&password, KdfParams::MINIMUM)?;
             Protection::Password { envelope, key }
         }
     };
-    let options = WriterOptions { protection, level: 1, ..WriterOptions::default() };
-    let writer = Writer::create(&path, header, options)?;
-    let options = ExportOptions::everything(secrets);
-    export(reader, model, writer, &options, progress)?;
+    let written = WriterOptions { protection, level: 1, ..WriterOptions::default() };
+    let writer = Writer::create(&path, header, written)?;
+    export(reader, model, writer, options, progress)?;
     let bundle = UncheckedBundle::open(&path, &Limits::default())?.check(progress)?;
-    let key = match secrets {
+    let key = match options.secrets {
         ServerSecrets::Mask => None,
         ServerSecrets::Read(_) => Some(bundle.unlock(&password, &KdfLimits::default())?),
     };
     Ok(Side { bundle, key })
 }
 
-/// Compares two sides.
+/// Compares two sides, in the kinds that the options take and, of kinds that are carried only where asked for,
+/// in those that both sides have.
 ///
 /// # Errors
 /// [`DiffError`], where a side cannot be read.
@@ -125,6 +126,7 @@ pub fn diff(
     left: &Side,
     right: &Side,
     model: &Model,
+    options: &ExportOptions<'_>,
     progress: &dyn Progress,
 ) -> Result<DiffReport, DiffError> {
     let mut report = DiffReport::default();
@@ -134,6 +136,15 @@ pub fn diff(
         .collect();
     kinds.sort();
     kinds.dedup();
+    let choice = KindChoice::new(model, options)?;
+    let has = |side: &Side, name: &str| side.bundle.info().kinds.iter().any(|kind| kind.name == name);
+    kinds.retain(|name| {
+        let Some(kind) = model.kinds().iter().position(|kind| kind.name.as_str() == name) else {
+            return true;
+        };
+        let asked_for = model.kind_at(kind).is_some_and(|kind| kind.ask);
+        choice.takes(kind) || asked_for && has(left, name) && has(right, name)
+    });
     let total = left.bundle.info().documents + right.bundle.info().documents;
     progress.phase("comparing", Some(total));
     for kind in kinds {

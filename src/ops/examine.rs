@@ -17,7 +17,7 @@ use super::misplaced::misplaced;
 use super::translate::{
     Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault, part_ids,
 };
-use super::validate::{empty_secrets, invalid};
+use super::validate::{empty_secrets, invalid, unfit};
 
 /// How the import treats what the target has.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +99,7 @@ impl<'m> Examiner<'_, 'm> {
             self.open(bundle, source)?;
         }
         self.look_up_references(reader, &sources)?;
+        self.bind_fixed(reader, &mut sources)?;
         self.look_up_dangling(reader, &sources)?;
         let mut adapted = Vec::with_capacity(sources.len());
         for Source { entry, mut document } in sources {
@@ -106,6 +107,7 @@ impl<'m> Examiner<'_, 'm> {
             adapted.push((entry, document, skip, notes));
         }
         let mut existing = self.existing(reader, &layout, adapted.iter().map(|(e, ..)| &e.key))?;
+        self.skip_unreadable(&layout, &mut adapted, &existing);
         let new = adapted
             .iter()
             .enumerate()
@@ -119,6 +121,7 @@ impl<'m> Examiner<'_, 'm> {
         // What was joined from the target refers to documents that only the target has.
         let joined = examined.iter().filter(|e| e.existing.is_some() && e.entry.action.writes());
         self.find_references(reader, joined.map(|e| &e.document))?;
+        self.take_faults();
         Ok(examined)
     }
 
@@ -320,6 +323,7 @@ impl<'m> Examiner<'_, 'm> {
         mut notes: Vec<String>,
         theirs: Option<Portable>,
     ) -> Result<Examined, ImportError> {
+        let target = Target::Kind(layout.index);
         let mut found = Vec::new();
         self.keep_theirs(layout, &mut document, theirs.as_ref());
         theirs.iter().for_each(|theirs| self.know_parts(layout, theirs));
@@ -354,13 +358,14 @@ impl<'m> Examiner<'_, 'm> {
             notes.extend(empty_secrets(&document));
             let mut wrong = misplaced(layout, self.model(), &document);
             wrong.extend(self.plan_parts(layout, &document));
+            wrong.extend(unfit(layout, &document));
             let invalid = invalid(layout, self.model(), &document);
             if self.options.accept_invalid { &mut notes } else { &mut wrong }.extend(invalid);
             for problem in wrong {
                 self.find(layout.kind.name.as_str(), entry.key.to_string(), problem);
             }
-        } else if theirs.is_none() {
-            self.ids.set(Target::Kind(layout.index), &entry.key, Known::Absent);
+        } else if theirs.is_none() && !matches!(self.ids.get(target, &entry.key), Some(Known::Found(_))) {
+            self.ids.set(target, &entry.key, Known::Absent);
         }
         let seen = theirs.as_ref().map(|theirs| self.fingerprint(&theirs.document)).transpose()?;
         Ok(Examined {

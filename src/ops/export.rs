@@ -1,17 +1,20 @@
 //! `export`: documents of a server into a bundle.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::bundle::{BundleError, Notice, Reason, Summary, Writer};
 use crate::crypto::SecretBytes;
-use crate::document::{KindName, Value};
+use crate::document::{Key, KindName, Value};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
 use crate::server::{Reader, Row, ServerError};
 
+use super::choice::KindChoice;
 use super::scope::Scope;
 use super::select::{Root, Selection, fetch, select};
-use super::translate::{Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault};
+use super::translate::{
+    Faults, Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault,
+};
 use super::undeclared::{self, Finder, Undeclared};
 use super::versions::Versions;
 
@@ -94,8 +97,8 @@ pub enum ExportError {
     /// A group of kinds that the model does not have.
     #[error("the model has no group {0:?} of kinds")]
     NoSuchGroup(String),
-    /// A document was named whose kind is left out.
-    #[error("documents of {0} are named, and their kind is left out")]
+    /// A kind, or a document of it, was asked for and its kind is left out.
+    #[error("{0} is asked for and left out")]
     LeftOut(KindName),
     /// A name that is not on the server.
     #[error("there is no {kind} named {name:?} on this server")]
@@ -105,6 +108,9 @@ pub enum ExportError {
         /// The name.
         name: String,
     },
+    /// Rows of the server cannot be read, or told apart by their names.
+    #[error("{0}")]
+    Malformed(Faults),
     /// A name that is on the server, and in none of the scopes asked for.
     #[error("there is no {kind} named {name:?} where the export was told to look")]
     NotInScope {
@@ -189,7 +195,8 @@ pub fn product_version(reader: &mut dyn Reader, model: &Model) -> Result<Option<
 /// Exports documents of a server into a bundle. The reader's snapshot is what the bundle holds.
 ///
 /// # Errors
-/// [`ExportError`]; the first document that cannot be read ends the export, named by kind and id.
+/// [`ExportError`]. Rows that cannot be read are gathered over the whole export, which ends with all of them
+/// ([`ExportError::Malformed`]); what ails the server, the disk or the key ends it at once.
 pub fn export(
     reader: &mut dyn Reader,
     model: &Model,
@@ -201,30 +208,8 @@ pub fn export(
     if layouts.iter().next().is_none() {
         return Err(ExportError::NotThisProduct(model.title.clone()));
     }
-    let kinds_named = |names: &[String]| -> Result<HashSet<usize>, ExportError> {
-        names
-            .iter()
-            .map(|name| {
-                let found = model.kinds().iter().position(|k| k.name.as_str().eq_ignore_ascii_case(name));
-                found.ok_or_else(|| ExportError::NoSuchKind(name.clone()))
-            })
-            .collect()
-    };
-    let exclude = kinds_named(&options.exclude)?;
-    let only = kinds_named(&options.only)?;
-    let asked = kinds_named(&options.ask)?;
-    for group in &options.ignore {
-        if !model.kinds().iter().any(|kind| kind.in_group(group)) {
-            return Err(ExportError::NoSuchGroup(group.clone()));
-        }
-    }
-    let carried = |kind: usize| {
-        let Some(rule) = model.kind_at(kind) else { return false };
-        let ignored = options.ignore.iter().any(|group| rule.in_group(group));
-        let asked = !rule.ask || asked.contains(&kind) || only.contains(&kind);
-        asked && !ignored && !exclude.contains(&kind)
-    };
-    let wanted = |kind: usize| carried(kind) && (only.is_empty() || only.contains(&kind));
+    let kinds = KindChoice::new(model, options)?;
+    let (carried, wanted) = (|kind: usize| kinds.carries(kind), |kind: usize| kinds.takes(kind));
     let mut translation = Translation::new(layouts.clone());
     let mut job = Job {
         translation: &mut translation,
@@ -248,7 +233,11 @@ pub fn export(
         }
     }
     let Job { dangling, named, finder, .. } = job;
-    translation.finish()?;
+    let faults = translation.finish()?;
+    if !faults.is_empty() {
+        let (twins, total) = writer.twins()?;
+        return Err(malformed(faults, twins, total));
+    }
     let partial = finder.is_partial();
     let (undeclared, undeclared_beyond) = finder.finish(reader, &mut translation)?;
     if options.strict && !undeclared.is_empty() {
@@ -269,8 +258,23 @@ pub fn export(
         let text = format!("table {table} ({rows} rows) is not known to the model and was not carried");
         writer.notice(Notice::about("unknown-table", table, text))?;
     }
-    let summary = writer.finish(progress)?;
+    let summary = writer.finish(progress).map_err(|error| match error {
+        BundleError::DuplicateKey { twins, total, .. } => malformed(Faults::default(), twins, total),
+        error => error.into(),
+    })?;
     Ok(ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond })
+}
+
+/// Adds documents of one name to the rows that cannot be read.
+fn malformed(mut faults: Faults, twins: Vec<(KindName, String)>, total: u64) -> ExportError {
+    faults.count(total.saturating_sub(twins.len() as u64));
+    for (kind, key) in twins {
+        let key = Key::parse(&key).map_or(key, |key| key.to_string());
+        if let Err(error) = faults.keep(TranslateError::Ambiguous { kind, key }) {
+            return error.into();
+        }
+    }
+    ExportError::Malformed(faults)
 }
 
 struct Job<'j, 'm, 'k> {

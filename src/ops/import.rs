@@ -109,6 +109,7 @@ pub fn import(
         return Ok(Outcome::Nothing(plan));
     }
     apply(bundle, &mut *transaction, &mut examiner, &plan, progress)?;
+    examiner.take_faults();
     if !examiner.findings.is_empty() {
         plan.findings.append(&mut examiner.findings);
         transaction.rollback()?;

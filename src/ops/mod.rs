@@ -2,6 +2,7 @@
 //!
 //! Verbs join model, server, plan and bundle. They hold no SQL, know no bytes of a file, and print nothing.
 
+mod choice;
 mod diff;
 mod examine;
 mod export;
@@ -15,6 +16,7 @@ mod scope;
 mod select;
 pub mod translate;
 mod undeclared;
+mod unreadable;
 mod validate;
 mod versions;
 mod why;

@@ -105,7 +105,9 @@ pub(super) fn examine_all<'x, 'm>(
             Ok(())
         })?;
     }
-    examiner.translation.finish()?;
+    let faults = examiner.translation.finish()?;
+    examiner.find_faults(&faults);
+    examiner.take_faults();
     plan.entries.sort_by_key(|entry| entry.number);
     plan.findings.append(&mut examiner.findings);
     Ok((plan, examiner))

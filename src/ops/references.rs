@@ -1,14 +1,14 @@
 //! What the documents of a bundle refer to, found in the target.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::document::{Document, Key, KindName, Value};
-use crate::model::Target;
+use crate::document::{Dangling, Document, Key, KindName, Reference, Value};
+use crate::model::{Direction, Keep, Target};
 use crate::server::Reader;
 
 use super::ImportError;
 use super::examine::{Examiner, Source};
-use super::translate::Id;
+use super::translate::{Id, Known};
 
 impl Examiner<'_, '_> {
     /// Finds, in the target, all that the documents refer to and the bundle does not bring.
@@ -60,6 +60,61 @@ impl Examiner<'_, '_> {
         });
         for (target, keys) in wanted {
             self.ids.find(reader, &self.translation.layouts, target, &keys)?;
+        }
+        Ok(())
+    }
+
+    /// An id that is the same on every server means the target's document of that id, though the source had
+    /// none: it may call its own otherwise.
+    pub(super) fn bind_fixed(
+        &mut self,
+        reader: &mut dyn Reader,
+        sources: &mut [Source],
+    ) -> Result<(), ImportError> {
+        let model = self.model();
+        let fixed = |dangling: &Dangling| {
+            let target = model.target(&dangling.kind)?;
+            let rule = model.kind_at(target.kind())?.id.as_ref()?;
+            let id = Id::of(&dangling.id)?;
+            (matches!(target, Target::Kind(_)) && rule.is_fixed(&id.to_string())).then_some((target, id))
+        };
+        let mut wanted = HashSet::new();
+        for source in sources.iter() {
+            source.document.each(&mut |value| {
+                if let Value::Dangling(dangling) = value {
+                    wanted.extend(fixed(dangling));
+                }
+            });
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        self.translation.learn(reader, wanted.clone())?;
+        let theirs = wanted.into_iter().filter_map(|(target, id)| {
+            let theirs = self.translation.name(&[target], &id)?;
+            Some(((target, id), theirs))
+        });
+        let theirs: HashMap<(Target, Id), Reference> = theirs.collect();
+        for ((target, id), reference) in &theirs {
+            self.ids.set(*target, &reference.key, Known::Found(Some(id.clone())));
+        }
+        for source in sources {
+            let Document { kind, columns, body, .. } = &mut source.document;
+            let Some(kind) = model.kind(kind.as_str()) else { continue };
+            let bind = |value: &mut Value| {
+                if let Value::Dangling(dangling) = &*value
+                    && let Some(reference) = fixed(dangling).and_then(|place| theirs.get(&place))
+                {
+                    *value = Value::Ref(Box::new(reference.clone()));
+                }
+            };
+            kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |_, _, value| {
+                match value {
+                    Value::List(list) => list.iter_mut().for_each(bind),
+                    value => bind(value),
+                }
+                Keep::Yes
+            });
         }
         Ok(())
     }

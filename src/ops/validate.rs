@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use crate::document::{Document, Key, SecretId, Value};
-use crate::model::{Form, Model, ReferenceRule, ValueRule};
+use crate::model::{Form, Model, Pattern, ReferenceRule, ValueRule};
+use crate::server::ColumnType;
 
 use super::translate::Layout;
 
@@ -31,6 +32,12 @@ pub(super) fn empty_secrets(document: &Document) -> Vec<String> {
 /// That values stand where a rule of the model allows their like at all is looked at elsewhere (`misplaced`).
 pub(super) fn invalid(layout: &Layout<'_>, model: &Model, document: &Document) -> Vec<String> {
     let mut told = Told::default();
+    if let Some(body) = &document.body
+        && !matches!(body, Value::Map(_))
+        && holds_objects(layout)
+    {
+        told.tell(|| format!("its JSON is {}, and must be an object", body.type_name()));
+    }
     for rule in &layout.kind.values {
         match rule.at.column.as_deref().map(|name| (name, layout.column(name))) {
             // Another generation of the product may not have the column.
@@ -54,6 +61,53 @@ pub(super) fn invalid(layout: &Layout<'_>, model: &Model, document: &Document) -
         told.lines.push(format!("holds {} more values that are not what they must be", told.more));
     }
     told.lines
+}
+
+/// Columns whose value the target's table has no such column for, as far as types tell: no one can accept these.
+pub(super) fn unfit(layout: &Layout<'_>, document: &Document) -> Vec<String> {
+    let mut lines = Vec::new();
+    for column in layout.content.iter().filter(|column| column.carried && column.declared) {
+        let mut value = document.columns.get(&column.name).unwrap_or(&Value::Null);
+        if let Value::Dangling(dangling) = value {
+            value = &dangling.id;
+        }
+        let (fits, takes) = match column.kind {
+            ColumnType::Bit => (matches!(value, Value::Bool(_) | Value::Int(0 | 1)), "truth values"),
+            ColumnType::Int => (matches!(value, Value::Int(_)), "whole numbers"),
+            ColumnType::Decimal | ColumnType::Float => {
+                (matches!(value, Value::Int(_) | Value::Number(_)), "numbers")
+            }
+            // Dates are kept as numbers in some places.
+            ColumnType::Text => (!matches!(value, Value::Bytes(_) | Value::Bool(_)), "text"),
+            ColumnType::Binary => (matches!(value, Value::Bytes(_)), "bytes"),
+            ColumnType::RowVersion => (true, ""),
+        };
+        // References and secrets become what the target holds; lists and objects in columns are another matter.
+        let open = matches!(
+            value,
+            Value::Null
+                | Value::Ref(_)
+                | Value::Secret(_)
+                | Value::List(_)
+                | Value::Map(_)
+                | Value::Dangling(_)
+        );
+        if !fits && !open {
+            lines.push(format!(
+                "{} holds {}, and the target's table takes {takes}",
+                column.name,
+                value.type_name()
+            ));
+        }
+    }
+    lines
+}
+
+/// Says whether some rule of the kind names a member of its JSON.
+fn holds_objects(layout: &Layout<'_>) -> bool {
+    let rules = layout.kind.values.iter().map(|rule| &rule.at);
+    let rules = rules.chain(layout.kind.references.iter().map(|rule| &rule.at));
+    rules.chain(layout.kind.secrets.iter().map(|rule| &rule.at)).any(Pattern::begins_in_object)
 }
 
 #[derive(Default)]
@@ -122,7 +176,8 @@ fn hold(rule: &ValueRule, model: &Model, document: &Document, told: &mut Told) {
 /// At the place of a reference stands a reference, or what the product writes in its stead: nothing, text that
 /// is computed, an object. Ids of another server there are another matter (`misplaced`).
 fn refer(rule: &ReferenceRule, document: &Document, told: &mut Told) {
-    if rule.maybe {
+    // What other documents declare may be anything.
+    if rule.maybe || rule.typed.is_some() {
         return;
     }
     rule.at.each_place(&document.columns, document.body.as_ref(), &mut |place, value| {

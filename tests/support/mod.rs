@@ -11,7 +11,7 @@ use sealift::crypto::{DataKey, Envelope, FingerprintKey, KdfLimits, KdfParams, M
 use sealift::model::Model;
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, ExportOptions, ExportReport, ImportOptions, Keys, Outcome, Root};
-use sealift::plan::Plan;
+use sealift::plan::{Finding, Plan};
 use sealift::progress::Silent;
 use sealift::server::sqlite::{Schema, SqliteServer};
 use sealift::server::{Reader, Server};
@@ -192,4 +192,17 @@ pub fn import_nothing(
         other => panic!("not empty: {other:#?}"),
     }
     assert!(before == std::fs::read(server).unwrap(), "an import of nothing changed the server's file");
+}
+
+/// Imports what must not be imported: every finding, and proof that nothing was written.
+pub fn refused(bundle: &Path, target: &Path, model: &Model, options: ImportOptions) -> Vec<Finding> {
+    let before = std::fs::read(target).unwrap();
+    let planned = plan(bundle, target, model, Some(&key(2)), options.clone()).findings;
+    let found = match try_import(bundle, target, model, Some(&key(2)), false, options).unwrap() {
+        Outcome::Refused(plan) => plan.findings,
+        other => panic!("not refused: {other:#?}"),
+    };
+    assert!(before == std::fs::read(target).unwrap(), "a refused import changed the server's file");
+    assert_eq!(planned, found, "the plan and the import find the same");
+    found
 }

@@ -164,18 +164,9 @@ impl From<TranslateError> for Failure {
             }
             TranslateError::NeedMasterKey { .. } => Self::of(Exit::WrongKey, &error)
                 .hint("give it by --master-key-file FILE or in SEALIFT_MASTER_KEY"),
-            TranslateError::DamagedSecret { .. } => Self::of(Exit::Failed, &error)
-                .hint("enter the secret anew on the server, or leave its kind out with --exclude"),
-            TranslateError::Ambiguous { .. } => Self::of(Exit::Refused, &error)
-                .hint("rename one of them, or say in the model how they are told apart"),
             TranslateError::Column { .. } => {
                 Self::of(Exit::Failed, &error).hint("is this the right server for the model? see --model")
             }
-            TranslateError::Json { .. }
-            | TranslateError::NotJson { .. }
-            | TranslateError::Blob { .. }
-            | TranslateError::TwoBodies { .. } => Self::of(Exit::Failed, &error)
-                .hint("mend the row on the server, or leave its kind out with --exclude"),
             _ => Self::of(Exit::Failed, &error),
         }
     }
@@ -211,8 +202,19 @@ impl From<ExportError> for Failure {
         match error {
             ExportError::Translate(error) => error.into(),
             ExportError::Server(error) => error.into(),
-            ExportError::Bundle(BundleError::DuplicateKey { .. }) => Self::of(Exit::Refused, &error)
-                .hint("rename one of them, or say in the model how they are told apart"),
+            ExportError::Malformed(ref faults) => {
+                let all = |like: fn(&TranslateError) -> bool| faults.first().iter().all(like);
+                if all(|fault| matches!(fault, TranslateError::Ambiguous { .. })) {
+                    Self::of(Exit::Refused, &error)
+                        .hint("rename one of them, or say in the model how they are told apart")
+                } else if all(|fault| matches!(fault, TranslateError::DamagedSecret { .. })) {
+                    Self::of(Exit::Failed, &error)
+                        .hint("enter the secret anew on the server, or leave its kind out with --exclude")
+                } else {
+                    Self::of(Exit::Failed, &error)
+                        .hint("mend them on the server, or leave their kinds out with --exclude")
+                }
+            }
             ExportError::Bundle(error) => error.into(),
             ExportError::Cancelled(error) => error.into(),
             ExportError::NoSuchKind(_) => {

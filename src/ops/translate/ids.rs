@@ -6,7 +6,7 @@ use crate::document::{Collation, Key, Reference, Value};
 use crate::model::Target;
 use crate::server::{Lookup, Reader};
 
-use super::{Id, Layout, Layouts, TranslateError};
+use super::{Faults, Id, Layout, Layouts, TranslateError};
 
 /// How many keys one lookup asks for.
 const BATCH: usize = 8192;
@@ -36,12 +36,18 @@ struct Wanted<'k> {
 pub struct Ids {
     collation: Collation,
     known: HashMap<(Target, String), Known>,
+    faults: Faults,
 }
 
 impl Ids {
     /// Knows nothing yet; keys compare under this collation.
     pub fn new(collation: Collation) -> Self {
-        Self { collation, known: HashMap::new() }
+        Self { collation, known: HashMap::new(), faults: Faults::default() }
+    }
+
+    /// Hands out what of the target could not be read or told apart since it was last asked.
+    pub fn take_faults(&mut self) -> Faults {
+        std::mem::take(&mut self.faults)
     }
 
     /// Returns what is known of a key, if it was asked for.
@@ -64,10 +70,11 @@ impl Ids {
     }
 
     /// Finds documents of one kind by their keys, with all that the keys run through; what is not in the
-    /// target becomes `Absent`. Keys already known are not asked for again.
+    /// target becomes `Absent`. Keys already known are not asked for again. A key that names several rows of a
+    /// kind whose keys must be unique is among the faults, and found as the first of them.
     ///
     /// # Errors
-    /// [`TranslateError::Ambiguous`], where one key names several rows of a kind whose keys must be unique.
+    /// [`TranslateError`], when the server fails.
     pub fn find(
         &mut self,
         reader: &mut dyn Reader,
@@ -193,7 +200,7 @@ impl Ids {
                 let numbered = layout.kind.duplicates == crate::model::Duplicates::Number;
                 if ids.len() > 1 && !numbered {
                     let kind = layout.kind.name.clone();
-                    return Err(TranslateError::Ambiguous { kind, key: key.to_string() });
+                    self.faults.keep(TranslateError::Ambiguous { kind, key: key.to_string() })?;
                 }
                 let position =
                     ordinal.checked_sub(1).and_then(|p| usize::try_from(p).ok()).unwrap_or(usize::MAX);
@@ -262,7 +269,10 @@ impl Ids {
             let mut row = row.into_iter();
             let Some(id) = row.next().as_ref().and_then(Id::of) else { continue };
             let Some(owner) = owners.get(&id) else { continue };
-            let Some((body, _)) = body.read(&layout.kind.name, &id.to_string(), row)? else { continue };
+            let Some((body, _)) = self.faults.pass(body.read(&layout.kind.name, &id.to_string(), row))?
+            else {
+                continue;
+            };
             let mut found = Vec::new();
             rule.at.find(&body, &mut |element| {
                 if let Value::Map(map) = element

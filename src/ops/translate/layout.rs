@@ -50,6 +50,8 @@ pub struct ContentColumn {
     pub server: String,
     /// What it holds.
     pub kind: ColumnType,
+    /// Whether the table declares that; else it takes anything.
+    pub declared: bool,
     /// Whether it takes NULL.
     pub nullable: bool,
     /// Whether it is carried; derived and local columns are not.
@@ -84,6 +86,7 @@ impl<'m> Layout<'m> {
                     name: named.unwrap_or(&c.name).to_owned(),
                     server: c.name.clone(),
                     kind: c.kind,
+                    declared: !c.declared.is_empty(),
                     nullable: c.nullable,
                     carried: !kind.is_uncarried(named.unwrap_or(&c.name)),
                     has_default: c.default.is_some(),

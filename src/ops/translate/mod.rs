@@ -7,6 +7,7 @@
 mod blob;
 mod body;
 mod error;
+mod faults;
 mod ids;
 mod layout;
 mod names;
@@ -18,6 +19,7 @@ mod vault;
 pub use blob::BlobError;
 pub use body::{Body, Stored};
 pub use error::TranslateError;
+pub use faults::Faults;
 pub use ids::{Ids, Known};
 pub use layout::{ContentColumn, Layout, Layouts};
 pub use names::id_order;

@@ -8,7 +8,7 @@ use crate::document::{Dangling, Key, KindName, Reference, Value};
 use crate::model::{Duplicates, Target};
 use crate::server::{Lookup, Reader, ServerError};
 
-use super::{Id, Layout, Layouts, TranslateError};
+use super::{Faults, Id, Layout, Layouts, TranslateError};
 
 /// How many names are remembered before all are forgotten: bounds the memory of a run at some tens of MiB.
 const REMEMBERED: usize = 100_000;
@@ -21,6 +21,8 @@ const BATCH: usize = 500;
 pub struct Names {
     known: HashMap<Target, HashMap<Id, Option<Arc<Key>>>>,
     ordinals: HashMap<usize, HashMap<Id, i64>>,
+    /// Rows that could not be read, here or by whoever asks for names.
+    pub faults: Faults,
     /// Whether documents are numbered as they are met, and not with all of their kind.
     pub by_lookup: bool,
 }
@@ -60,7 +62,7 @@ impl Names {
     /// Looks up every id that is not known yet, and all that their keys run through.
     ///
     /// # Errors
-    /// [`TranslateError`], when the server fails or a row's key cannot be read.
+    /// [`TranslateError`], when the server fails. A row that cannot be read names nothing and is among the faults.
     pub fn learn(
         &mut self,
         reader: &mut dyn Reader,
@@ -112,7 +114,10 @@ impl Names {
         order.sort_by_key(|(kind, _)| rank.get(kind).copied());
         for (kind, id) in order {
             let key = match (rows.remove(&(kind, id.clone())), layouts.at(kind)) {
-                (Some(raw), Some(layout)) => Some(Arc::new(self.key_of(layouts, layout, &id, raw)?)),
+                (Some(raw), Some(layout)) => {
+                    let key = self.key_of(layouts, layout, &id, raw).map(Some);
+                    self.faults.pass(key)?.map(Arc::new)
+                }
                 _ => None,
             };
             self.know(Target::Kind(kind), id, key);
@@ -266,7 +271,8 @@ impl Names {
                 else {
                     continue;
                 };
-                let Some((body, _)) = body.read(&layout.kind.name, &owner.to_string(), row)? else {
+                let read = body.read(&layout.kind.name, &owner.to_string(), row);
+                let Some((body, _)) = self.faults.pass(read)? else {
                     continue;
                 };
                 let owner_ref = Value::Ref(Box::new(Reference {

@@ -11,7 +11,7 @@ use crate::server::{Reader, Row};
 
 use super::names::{Names, dangling};
 use super::types::{Answers, Declared, Question, questions};
-use super::{Id, Layout, Layouts, Stored, TranslateError, Vault};
+use super::{Faults, Id, Layout, Layouts, Stored, TranslateError, Vault};
 
 /// No product's ids are longer (Octopus: 250 characters, four bytes each at the most); text that is needs no
 /// look-up to be known as text.
@@ -78,8 +78,8 @@ pub struct Translation<'m> {
     pub(super) names: Names,
     declared: Declared,
     secrets_read: usize,
-    failures: usize,
-    first_failure: Option<Failure>,
+    /// Secrets that did not decrypt before any other did: the key's fault, or their own.
+    open: Vec<Failure>,
 }
 
 /// Where a secret did not decrypt.
@@ -124,8 +124,7 @@ impl<'m> Translation<'m> {
             names: Names::default(),
             declared: Declared::default(),
             secrets_read: 0,
-            failures: 0,
-            first_failure: None,
+            open: Vec::new(),
         }
     }
 
@@ -152,7 +151,7 @@ impl<'m> Translation<'m> {
     ) -> Result<(), TranslateError> {
         let mut asked: Vec<Vec<Question>> =
             rows.iter_mut().map(|row| questions(layout, &mut row.columns, row.body.as_mut())).collect();
-        self.declared.learn(reader, &self.layouts, asked.iter().flatten())?;
+        self.declared.learn(reader, &self.layouts, asked.iter().flatten(), &mut self.names.faults)?;
         for (row, asked) in rows.iter_mut().zip(&mut asked) {
             row.typed = self.declared.answers(std::mem::take(asked));
         }
@@ -160,10 +159,11 @@ impl<'m> Translation<'m> {
     }
 
     /// Reads rows, selected by [`Layout::select`], as documents. Rows that are no documents of the kind
-    /// (its row conditions do not hold) are left out.
+    /// (its row conditions do not hold) are left out, and so are those that cannot be read: they are among the
+    /// faults.
     ///
     /// # Errors
-    /// [`TranslateError`], naming kind and id.
+    /// [`TranslateError`], for what is not the fault of one row.
     pub fn read(
         &mut self,
         reader: &mut dyn Reader,
@@ -174,8 +174,10 @@ impl<'m> Translation<'m> {
     ) -> Result<Vec<Portable>, TranslateError> {
         self.trim();
         let Some(layout) = self.layouts.at(kind).cloned() else { return Ok(Vec::new()) };
-        let parsed = rows.into_iter().map(|row| parse_row(&layout, row)).filter_map(Result::transpose);
-        let mut parsed = parsed.collect::<Result<Vec<_>, _>>()?;
+        let mut parsed = Vec::with_capacity(rows.len());
+        for row in rows {
+            parsed.extend(self.names.faults.pass(parse_row(&layout, row))?);
+        }
         self.ask(reader, &layout, &mut parsed)?;
         let mut wanted = HashSet::new();
         for row in &mut parsed {
@@ -189,7 +191,12 @@ impl<'m> Translation<'m> {
             let keyed = parsed.iter().map(|row| (row.row.clone(), raw_key(&layout, row))).collect::<Vec<_>>();
             self.names.number(reader, &self.layouts, &layout, &keyed)?;
         }
-        parsed.into_iter().map(|row| self.convert(&layout, row, secrets, vault)).collect()
+        let mut read = Vec::with_capacity(parsed.len());
+        for row in parsed {
+            let portable = self.convert(&layout, row, secrets, vault);
+            read.extend(self.names.faults.pass(portable)?);
+        }
+        Ok(read)
     }
 
     /// Looks up what ids mean, to be asked with [`Translation::name`].
@@ -214,11 +221,11 @@ impl<'m> Translation<'m> {
         self.names.get(&self.layouts, targets, id)
     }
 
-    /// Finds the references of rows, as ids: for each row (in order, rows that are no documents with none)
-    /// those that lead to a document of the server.
+    /// Finds the references of rows, as ids: for each row (in order, rows that are no documents or cannot be
+    /// read with none) those that lead to a document of the server.
     ///
     /// # Errors
-    /// [`TranslateError`], naming kind and id.
+    /// [`TranslateError`], for what is not the fault of one row.
     pub fn follow(
         &mut self,
         reader: &mut dyn Reader,
@@ -231,7 +238,7 @@ impl<'m> Translation<'m> {
         let mut found = vec![Vec::new(); rows.len()];
         let mut positions = Vec::with_capacity(rows.len());
         for (position, row) in rows.into_iter().enumerate() {
-            if let Some(row) = parse_row(&layout, row)? {
+            if let Some(row) = self.names.faults.pass(parse_row(&layout, row))? {
                 parsed.push(row);
                 positions.push(position);
             }
@@ -258,14 +265,24 @@ impl<'m> Translation<'m> {
         Ok(found.into_iter().map(|ids| ids.into_iter().filter_map(lead).collect()).collect())
     }
 
-    /// Says whether every secret was read; call when all rows are.
+    /// Says whether there are rows that could not be read, of which nobody has asked yet.
+    pub fn has_faults(&self) -> bool {
+        !self.names.faults.is_empty()
+    }
+
+    /// Hands out the rows that could not be read, since they were last asked for.
+    pub fn take_faults(&mut self) -> Faults {
+        std::mem::take(&mut self.names.faults)
+    }
+
+    /// Says whether every secret was read, and hands out the rows that could not be; call when all rows are.
     ///
     /// # Errors
     /// [`TranslateError::WrongMasterKey`], when some secrets and none of them decrypted.
-    pub fn finish(&mut self) -> Result<(), TranslateError> {
-        match self.first_failure.take() {
+    pub fn finish(&mut self) -> Result<Faults, TranslateError> {
+        match std::mem::take(&mut self.open).into_iter().next() {
             Some(failure) => Err(failure.wrong_key()),
-            None => Ok(()),
+            None => Ok(self.take_faults()),
         }
     }
 
@@ -306,11 +323,11 @@ impl<'m> Translation<'m> {
         row: Parsed,
         secrets: ServerSecrets<'_>,
         vault: &mut Vault,
-    ) -> Result<Portable, TranslateError> {
+    ) -> Result<Option<Portable>, TranslateError> {
         let Parsed { id, row, mut columns, mut body, stored, local, made_up, typed } = row;
         let mut raw = Raw { local, stored, ..Raw::default() };
         let mut loose = Vec::new();
-        let mut failed = None;
+        let (mut failed, mut whole) = (None, true);
         let shown = shown_id(layout, &id, &columns);
         layout.kind.walk(&mut columns, body.as_mut(), Direction::Up, &mut |rule, place, value| match rule {
             Rule::Reference(index) => {
@@ -322,7 +339,10 @@ impl<'m> Translation<'m> {
             Rule::Secret(index) => {
                 let form = layout.kind.secrets.get(index).map(|s| s.form);
                 let read = self.secret(layout, &shown, form, place, value, secrets, vault, &mut raw);
-                if let Err(error) = read {
+                if let Err(error) = read.or_else(|error| {
+                    whole = false;
+                    self.names.faults.keep(error)
+                }) {
                     failed.get_or_insert(error);
                 }
                 Keep::Yes
@@ -344,10 +364,13 @@ impl<'m> Translation<'m> {
         if let Some(error) = failed {
             return Err(error);
         }
+        if !whole {
+            return Ok(None);
+        }
         let parts = key_parts(layout, &columns, made_up);
         let key = self.names.finish_key(layout, &Id::of(&id).unwrap_or(Id::Int(0)), parts)?;
         let document = Document { kind: layout.kind.name.clone(), key, columns, body };
-        Ok(Portable { document, id, row, dangling: loose, raw })
+        Ok(Some(Portable { document, id, row, dangling: loose, raw }))
     }
 
     fn refer(
@@ -437,8 +460,8 @@ impl<'m> Translation<'m> {
             Ok(plain) => {
                 self.secrets_read += 1;
                 // What failed before this one decrypted was no matter of the key.
-                if let Some(failure) = self.first_failure.take() {
-                    return Err(failure.damaged(OTHERS));
+                for failure in std::mem::take(&mut self.open) {
+                    self.names.faults.keep(failure.damaged(OTHERS))?;
                 }
                 let secret = vault.keep(plain);
                 if let Value::Text(text) = std::mem::replace(value, Value::Secret(secret)) {
@@ -447,10 +470,9 @@ impl<'m> Translation<'m> {
                 Ok(())
             }
             Err(DecryptError::DoesNotDecrypt) if self.secrets_read == 0 => {
-                let first = self.first_failure.get_or_insert_with(here);
-                self.failures += 1;
+                self.open.push(here());
                 *value = Value::Secret(SecretId::UNKNOWN);
-                if self.failures < FAILURES { Ok(()) } else { Err(first.clone().wrong_key()) }
+                if self.open.len() < FAILURES { Ok(()) } else { self.finish().map(drop) }
             }
             Err(DecryptError::DoesNotDecrypt) => Err(here().damaged(OTHERS)),
             Err(_) => Err(here().damaged("it is no encrypted text")),

@@ -7,7 +7,7 @@ use crate::document::{Map, Place, Step, Value};
 use crate::model::{Direction, Keep, Rule, Target};
 use crate::server::{Lookup, Reader};
 
-use super::{Id, Layout, Layouts, TranslateError};
+use super::{Faults, Id, Layout, Layouts, TranslateError};
 
 /// How many declaring documents are remembered before all are forgotten.
 const REMEMBERED: usize = 2_000;
@@ -97,6 +97,7 @@ impl Declared {
         reader: &mut dyn Reader,
         layouts: &Layouts<'_>,
         questions: impl Iterator<Item = &'q Question>,
+        faults: &mut Faults,
     ) -> Result<(), TranslateError> {
         let mut wanted: HashMap<usize, HashSet<Id>> = HashMap::new();
         for question in questions {
@@ -110,7 +111,7 @@ impl Declared {
             let mut declared: Vec<Declarations> = vec![Declarations::new(); ids.len()];
             for layout in types.kinds.iter().filter_map(|kind| layouts.at(*kind)) {
                 let Some(id) = layout.id.clone() else { continue };
-                read(reader, layout, types, &id, None, &ids, &mut declared)?;
+                read(reader, layout, types, &id, None, &ids, &mut declared, faults)?;
             }
             // What is declared now stands before what was declared earlier.
             let earlier = types.versions.as_ref().and_then(|v| Some((v, layouts.at(v.kind)?)));
@@ -119,7 +120,7 @@ impl Declared {
                     (layout.column(&versions.by), layout.column(&versions.newest))
             {
                 let (by, newest) = (by.server.clone(), newest.server.clone());
-                read(reader, layout, types, &by, Some(&newest), &ids, &mut declared)?;
+                read(reader, layout, types, &by, Some(&newest), &ids, &mut declared, faults)?;
             }
             let known = ids.into_iter().zip(declared).map(|(id, declared)| ((by, id), Arc::new(declared)));
             self.known.extend(known);
@@ -138,6 +139,7 @@ impl Declared {
 }
 
 /// Adds what the documents with these values in a column declare to what is known of each, the newest first.
+#[allow(clippy::too_many_arguments, reason = "one step of `learn`, which owns all of these")]
 fn read(
     reader: &mut dyn Reader,
     layout: &Layout<'_>,
@@ -146,6 +148,7 @@ fn read(
     newest: Option<&str>,
     ids: &[Id],
     declared: &mut [Declarations],
+    faults: &mut Faults,
 ) -> Result<(), TranslateError> {
     let Some(body) = &layout.body else { return Ok(()) };
     for (ids, declared) in ids.chunks(BATCH).zip(declared.chunks_mut(BATCH)) {
@@ -162,7 +165,8 @@ fn read(
                 continue;
             };
             let values = row.into_iter().skip(usize::from(newest.is_some()));
-            let Some((body, _)) = body.read(&layout.kind.name, &id.to_string(), values)? else { continue };
+            let read = body.read(&layout.kind.name, &id.to_string(), values);
+            let Some((body, _)) = faults.pass(read)? else { continue };
             types.at.find(&body, &mut |declaration| {
                 let Value::Map(map) = declaration else { return };
                 let Some(name) = map.get(&types.named).and_then(Value::as_text) else { return };

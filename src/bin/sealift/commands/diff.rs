@@ -7,7 +7,7 @@ use clap::Args;
 use sealift::document::json as document_json;
 use sealift::model::Model;
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, Difference, Side};
+use sealift::ops::{self, Difference, ExportOptions, Side};
 use sealift::plan::Action;
 use sealift::progress::Progress;
 use sealift::server;
@@ -34,16 +34,41 @@ pub struct DiffArgs {
     /// Password or master key of the right side, from this file
     #[arg(long, value_name = "FILE")]
     right_key_file: Option<PathBuf>,
+    /// Compare only this kind (may be given several times)
+    #[arg(long, value_name = "KIND")]
+    only: Vec<String>,
+    /// Leave out a kind (may be given several times)
+    #[arg(long, value_name = "KIND")]
+    exclude: Vec<String>,
+    /// Leave out history: releases, snapshots, deployments, runs, tasks, events
+    #[arg(long, visible_alias = "no-history")]
+    ignore_history: bool,
+    /// Compare a kind that stays behind unless it is asked for: ApiKey, Configuration (may be given several times)
+    #[arg(long, value_name = "KIND")]
+    also: Vec<String>,
+}
+
+impl DiffArgs {
+    /// What is read of a server, and compared.
+    fn options<'k>(&self, secrets: ServerSecrets<'k>) -> ExportOptions<'k> {
+        ExportOptions {
+            only: self.only.clone(),
+            exclude: self.exclude.clone(),
+            ignore: self.ignore_history.then(|| "history".to_owned()).into_iter().collect(),
+            ask: self.also.clone(),
+            ..ExportOptions::everything(secrets)
+        }
+    }
 }
 
 pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     let folder = tempfile::tempdir()?;
-    let open = |text: &str, key: Option<&Path>| side(text, key, &model, folder.path(), &progress);
+    let open = |text: &str, key: Option<&Path>| side(args, text, key, &model, folder.path(), &progress);
     let left = open(&args.left, args.left_key_file.as_deref())?;
     let right = open(&args.right, args.right_key_file.as_deref())?;
-    let report = ops::diff(&left, &right, &model, &progress)?;
+    let report = ops::diff(&left, &right, &model, &args.options(ServerSecrets::Mask), &progress)?;
     progress.clear();
     if common.json {
         let entries: Vec<_> = report
@@ -109,6 +134,7 @@ fn print(report: &ops::DiffReport) -> Result<(), Failure> {
 }
 
 fn side(
+    args: &DiffArgs,
     text: &str,
     key_file: Option<&Path>,
     model: &Model,
@@ -123,7 +149,7 @@ fn side(
             };
             let read = if key.is_some() { ServerSecrets::Read(key.as_ref()) } else { ServerSecrets::Mask };
             let mut server = server::open(&address)?;
-            Ok(ops::server_side(&mut *server.read()?, model, read, folder, progress)?)
+            Ok(ops::server_side(&mut *server.read()?, model, &args.options(read), folder, progress)?)
         }
         Err(path) => {
             let bundle = super::open_bundle(&path, progress)?;
