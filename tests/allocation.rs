@@ -192,3 +192,35 @@ fn what_is_rolled_back_takes_no_numbers() {
     assert!(before == std::fs::read(&target).unwrap());
     assert_eq!(counter(&target, "DeploymentEnvironment"), "40");
 }
+
+/// A variable is the same when its name and its scope are: a new value is no reason for a new id.
+#[test]
+fn a_variable_keeps_its_id_when_its_value_changes() {
+    let folder = folder();
+    let set = |folder: &Path, name: &str, number: u32, values: [&str; 3]| {
+        let path = server(folder, name, &[OWNERS, &project(number, "Web")].concat());
+        let variables: Vec<_> = ["A", "A", "B"]
+            .iter()
+            .zip(values)
+            .enumerate()
+            .map(|(n, (name, value))| serde_json::json!({ "Id": format!("{name}-{number}-{n}"), "Name": name, "Type": "String", "Value": value, "Scope": {} }))
+            .collect();
+        let json = serde_json::json!({ "Variables": variables }).to_string();
+        Connection::open(&path).unwrap().execute("UPDATE VariableSet SET JSON = ?1", [json]).unwrap();
+        path
+    };
+    let source = set(folder.path(), "source", 7, ["two", "one", "changed"]);
+    let target = set(folder.path(), "target", 9, ["one", "other", "three"]);
+    carry(folder.path(), &source, &target);
+    let json: serde_json::Value =
+        serde_json::from_str(&text(&target, "SELECT JSON FROM VariableSet")).unwrap();
+    let ids: Vec<(&str, &str)> = json["Variables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| (v["Value"].as_str().unwrap(), v["Id"].as_str().unwrap()))
+        .collect();
+    // The twin that is there already is itself; the other takes the id that is left.
+    assert!(ids.contains(&("one", "A-9-0")) && ids.contains(&("two", "A-9-1")), "{ids:?}");
+    assert!(ids.contains(&("changed", "B-9-2")), "{ids:?}");
+}

@@ -6,7 +6,7 @@ use crate::bundle::{Bundle, BundleError};
 use crate::crypto::CryptoError;
 use crate::document::canonical::TooLarge;
 use crate::document::{KindName, Reference, Value};
-use crate::model::{IdRule, Model, NewId, NewPartId, Target};
+use crate::model::{Duplicates, IdRule, Model, NewId, NewPartId, Target};
 use crate::plan::{Action, Entry, Finding, Plan};
 use crate::progress::{Cancelled, Progress};
 use crate::server::{Catalog, Lookup, Row, Server, ServerError, Transaction};
@@ -291,22 +291,22 @@ fn allocate(
         plan.entries.iter().map(|entry| (entry.number, entry)).collect();
     for kind in layouts.model.key_order() {
         let Some(layout) = layouts.at(*kind) else { continue };
-        let Some(numbers) = created.remove(&layout.kind.name) else { continue };
+        let Some(mut numbers) = created.remove(&layout.kind.name) else { continue };
         let target = Target::Kind(*kind);
+        // Documents of one key are numbered in the order of their ids: the next read must number them so again.
+        if layout.kind.duplicates == Duplicates::Number {
+            let ordinal = |entry: &&crate::plan::Entry| entry.key.parts().get(layout.key_len()).cloned();
+            numbers.sort_by_key(|number| match keys.get(number).and_then(ordinal) {
+                Some(Value::Int(ordinal)) => ordinal,
+                _ => 1,
+            });
+        }
         let Some(rule) = &layout.kind.id else {
             for entry in numbers.iter().filter_map(|n| keys.get(n)) {
                 examiner.ids.set(target, &entry.key, Known::Found(None));
             }
             continue;
         };
-        // Documents that share a key are told apart by the order of their ids: they get them in that order.
-        let ordinal = |number: &u64| match keys.get(number).and_then(|e| e.key.parts().get(layout.key_len()))
-        {
-            Some(Value::Int(ordinal)) => *ordinal,
-            _ => 1,
-        };
-        let mut numbers = numbers;
-        numbers.sort_by_key(ordinal);
         let mut sources: Vec<(u64, Value)> = Vec::with_capacity(numbers.len());
         for number in numbers {
             sources.push((number, bundle.entry(number)?.id));

@@ -123,20 +123,21 @@ impl Ids {
         let Some(layout) = layouts.at(kind) else { return Ok(()) };
         let key_columns = layout.key_columns();
         let mut plain: Vec<Wanted<'_>> = Vec::new();
+        let mut by_id: Vec<Wanted<'_>> = Vec::new();
         let mut marked: Vec<Vec<Wanted<'_>>> = vec![Vec::new(); layout.aliases.len()];
         for key in keys {
             let Some((ordinal, mut values)) = self.columns_of(layouts, layout, key) else { continue };
-            if let Some(composed) = layout.open {
-                // The id says it all: what its owner's is and what the server made up.
-                let owner = layout
-                    .key
-                    .iter()
-                    .position(|p| layout.content.get(*p).is_some_and(|c| c.name == composed.column));
-                let owner = owner.and_then(|at| values.get(at)).and_then(Id::of);
+            if let Some(composed) = layout.composed {
+                // The id tells what its owner's is and what the server made up: no table has a better index.
+                let column = |p: &usize| layout.content.get(*p).is_some_and(|c| c.name == composed.column);
+                let owner = layout.key.iter().position(column).and_then(|at| values.get(at)).and_then(Id::of);
                 let rest = key.parts().get(layout.key.len()).and_then(Value::as_text);
-                if let (Some(owner), Some(rest)) = (owner, rest) {
-                    let values = vec![Value::Text(composed.id(&owner.to_string(), rest))];
-                    plain.push(Wanted { key, ordinal: 1, values });
+                if let (Some(owner), Some(rest)) = (owner, rest.or((!composed.open).then_some(""))) {
+                    let id = Value::Text(composed.id(&owner.to_string(), rest));
+                    by_id.push(Wanted { key, ordinal: 1, values: vec![id] });
+                }
+                if !composed.open {
+                    plain.push(Wanted { key, ordinal, values });
                 }
                 continue;
             }
@@ -154,11 +155,12 @@ impl Ids {
                 None => plain.push(Wanted { key, ordinal, values }),
             }
         }
-        let by = match (layout.open, &layout.id) {
-            (Some(_), Some(id)) => vec![id.as_str()],
-            _ => key_columns.clone(),
-        };
-        self.find_wanted(reader, layout, &by, plain)?;
+        if let Some(id) = &layout.id {
+            self.find_wanted(reader, layout, &[id], by_id)?;
+        }
+        // A document may have an id of another making all the same.
+        plain.retain(|wanted| self.get(target, wanted.key) == Some(&Known::Absent));
+        self.find_wanted(reader, layout, &key_columns, plain)?;
         for ((mark, at, _), wanted) in layout.aliases.iter().zip(marked) {
             let mut by = key_columns.clone();
             if let (Some(named), Some(mark)) = (by.get_mut(*at), layout.content.get(*mark)) {

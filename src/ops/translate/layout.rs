@@ -30,7 +30,9 @@ pub struct Layout<'m> {
     /// Whether rows that the conditions leave out may be documents of another kind: they are then no documents
     /// of this one to any reference.
     pub shared: bool,
-    /// How ids are made of the owner's, where what follows is part of the key.
+    /// How ids are made of the owner's.
+    pub composed: Option<&'m Composed>,
+    /// The same, where what follows is part of the key.
     pub open: Option<&'m Composed>,
     /// Documents whose key says another name: the marking column's and the key's positions, and the rule.
     pub aliases: Vec<(usize, usize, &'m Alias)>,
@@ -110,10 +112,11 @@ impl<'m> Layout<'m> {
             None if !table.primary_key.is_empty() => table.primary_key.clone(),
             None => key.iter().filter_map(|p| content.get(*p)).map(|c| c.server.clone()).collect(),
         };
-        let open = match kind.id.as_ref().map(|id| &id.new) {
-            Some(NewId::Compose(composed)) if composed.open => Some(composed),
+        let composed = match kind.id.as_ref().map(|id| &id.new) {
+            Some(NewId::Compose(composed)) => Some(composed),
             _ => None,
         };
+        let open = composed.filter(|composed| composed.open);
         let alias = |alias: &'m Alias| {
             let named = position(&alias.key)?;
             Some((position(&alias.column)?, key.iter().position(|p| *p == named)?, alias))
@@ -134,6 +137,7 @@ impl<'m> Layout<'m> {
             order,
             filters,
             shared,
+            composed,
             open,
             aliases,
             number_by,

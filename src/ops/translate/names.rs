@@ -134,8 +134,13 @@ impl Names {
     ) -> Vec<(usize, Id)> {
         let targets = key_targets(layout, column);
         let Some(id) = Id::of(value) else { return Vec::new() };
-        let is_id = value.as_text().is_none_or(|text| !layouts.model.is_verbatim(text));
-        targets.iter().filter(|_| is_id).map(|target| (target.kind(), id.clone())).collect()
+        // An id that is not there costs the embedded server a pass over the table it is sought in.
+        let likely = match value.as_text() {
+            Some(text) if layouts.model.is_verbatim(text) => return Vec::new(),
+            Some(text) => layouts.model.likely(targets, text),
+            None => targets.into(),
+        };
+        likely.iter().map(|target| (target.kind(), id.clone())).collect()
     }
 
     fn key_of(

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::crypto::{MasterKey, SecretBytes};
-use crate::document::{Document, Place, SecretId, Value};
+use crate::document::{Document, Place, SecretId, Value, canonical};
 use crate::model::{Direction, Form, Keep, LocalUpdate, NewPartId, Rule, SecretForm, Target};
 use crate::server::Row;
 
@@ -209,43 +209,23 @@ impl Renderer<'_, '_> {
             let Some(body) = body.as_mut() else { continue };
             let Some(elements) = rule.at.elements_mut(body) else { continue };
             let known = existing.map(|e| part_ids(&e.document, &e.raw, index, rule)).unwrap_or_default();
-            let mut known: Vec<Option<(&Value, &Value)>> =
-                known.iter().map(|(v, id)| Some((*v, *id))).collect();
             let target = Target::Part { kind: layout.index, part: index };
+            if rule.new == NewPartId::Guid || id.is_none() {
+                keep_guids(elements, &known, rule).map_err(failed)?;
+                continue;
+            }
             for element in elements {
                 let Value::Map(map) = element else { continue };
-                let key = crate::model::pick(map, &rule.key);
-                let id_value = match (&rule.new, id) {
-                    (NewPartId::Numbered(_), Some(_)) => {
-                        let owner = crate::document::Reference {
-                            kind: document.kind.clone(),
-                            key: document.key.clone(),
-                        };
-                        let mut parts = vec![Value::Ref(Box::new(owner))];
-                        parts.extend(key);
-                        let named = crate::document::Key::new(parts).ok();
-                        let known = named.as_ref().and_then(|key| self.ids.get(target, key));
-                        match known {
-                            Some(super::Known::Found(Some(id))) => id.to_value(),
-                            _ => Value::Null,
-                        }
-                    }
-                    _ => {
-                        let same = |k: &Option<(&Value, &Value)>| {
-                            k.is_some_and(|(v, _)| matches!(v, Value::Map(m) if crate::model::pick(m, &rule.key) == key))
-                        };
-                        match known
-                            .iter()
-                            .position(same)
-                            .and_then(|p| known.get_mut(p))
-                            .and_then(Option::take)
-                        {
-                            Some((_, id)) => id.clone(),
-                            None => Value::Text(crate::crypto::random_guid().map_err(failed)?),
-                        }
-                    }
+                let owner =
+                    crate::document::Reference { kind: document.kind.clone(), key: document.key.clone() };
+                let mut parts = vec![Value::Ref(Box::new(owner))];
+                parts.extend(crate::model::pick(map, &rule.key));
+                let named = crate::document::Key::new(parts).ok();
+                let id = match named.as_ref().and_then(|key| self.ids.get(target, key)) {
+                    Some(super::Known::Found(Some(id))) => id.to_value(),
+                    _ => Value::Null,
                 };
-                map.insert(rule.id.clone(), id_value);
+                map.insert(rule.id.clone(), id);
             }
         }
         Ok(())
@@ -274,6 +254,45 @@ impl Renderer<'_, '_> {
             }
         }
     }
+}
+
+/// Gives parts the GUIDs that the target has for parts of their key; then, since the last member of a key only
+/// tells twins apart, those of parts that agree in the others; then new ones.
+fn keep_guids(
+    elements: &mut [Value],
+    known: &[(&Value, &Value)],
+    rule: &crate::model::Part,
+) -> Result<(), crate::crypto::CryptoError> {
+    let mut open: Vec<Option<&Value>> = known.iter().map(|(_, id)| Some(*id)).collect();
+    let mut given: Vec<Option<Value>> = vec![None; elements.len()];
+    let all = rule.key.as_slice();
+    let shorter = all.split_last().map(|(_, others)| others).filter(|others| !others.is_empty());
+    for members in [Some(all), shorter].into_iter().flatten() {
+        let name = |element: &Value| match element {
+            Value::Map(map) => canonical::encode_value(&Value::List(crate::model::pick(map, members))).ok(),
+            _ => None,
+        };
+        let mut by_name: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
+        // From the last, as positions are taken from the end.
+        for (position, (element, _)) in known.iter().enumerate().rev() {
+            if open.get(position).is_some_and(Option::is_some) {
+                by_name.entry(name(element).unwrap_or_default()).or_default().push(position);
+            }
+        }
+        for (element, given) in elements.iter().zip(&mut given).filter(|(_, given)| given.is_none()) {
+            let position = name(element).and_then(|name| by_name.get_mut(&name)?.pop());
+            *given = position.and_then(|at| open.get_mut(at)?.take()).cloned();
+        }
+    }
+    for (element, given) in elements.iter_mut().zip(given) {
+        let Value::Map(map) = element else { continue };
+        let id = match given {
+            Some(id) => id,
+            None => Value::Text(crate::crypto::random_guid()?),
+        };
+        map.insert(rule.id.clone(), id);
+    }
+    Ok(())
 }
 
 fn encrypt(layout: &Layout<'_>, key: &MasterKey, plain: &SecretBytes) -> Result<String, TranslateError> {
