@@ -61,7 +61,7 @@ macro_rules! suite {
             $skin, $bench,
             catalogs_are_discovered, values_come_back_as_they_went, a_reader_sees_one_state,
             pages_follow_composite_keys, pages_end_at_bytes, lookups_compare_as_the_server_does,
-            lookups_see_nulls_and_numbers, lookups_answer_each_key, commit_rollback_and_drop,
+            lookups_see_nulls_and_numbers, lookups_answer_each_key, lookups_stop_at_bytes, commit_rollback_and_drop,
             a_transaction_sees_its_own_writes, a_second_writer_is_busy, constraints_are_named,
             values_must_fit, updates_touch_one_row, foreign_keys_wait_for_the_commit,
             a_check_fails_where_the_commit_would, missing_names_are_told, the_largest_integer_is_found,
@@ -332,6 +332,54 @@ fn lookups_see_nulls_and_numbers(bench: &dyn Bench) {
     assert_eq!(ids(&["Flag"], vec![Value::Bool(false)]), ["2".into()]);
     assert!(ids(&["Price"], vec![int(4)]).is_empty());
     assert!(ids(&["Name"], vec![Value::List(Vec::new())]).is_empty(), "no row holds a list");
+}
+
+/// By the key's index, by other spellings and by a column without index: no key is answered in half, every key
+/// once.
+fn lookups_stop_at_bytes(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    let rows: Vec<Row> = (0..30)
+        .map(|n| {
+            vec![format!("t{n}").into(), format!("Ä {}", n / 3).into(), n.to_string().into(), int(n % 10)]
+        })
+        .collect();
+    transaction.insert("Thing", &["Id", "Name", "Scope", "Count"], &rows).unwrap();
+    transaction.commit().unwrap();
+    let mut reader = server.read().unwrap();
+    let text = |name: String| vec![Value::from(name)];
+    let ids: Vec<Vec<Value>> = (0..40).map(|n| text(format!("T{n}"))).collect();
+    let names: Vec<Vec<Value>> = (0..12).map(|n| text(format!("ä {n} "))).collect();
+    let counts: Vec<Vec<Value>> = (0..12).map(|n| vec![int(n)]).collect();
+    for (by, keys, rows_each) in [("Id", ids, 1), ("Name", names, 3), ("Count", counts, 3)] {
+        let by = [by];
+        let all = find(&mut *reader, "Thing", "Id", &by, &keys);
+        assert_eq!(all.len(), 30, "{by:?}");
+        for most in [0, 1, 25, 60, 100_000] {
+            let mut open: Vec<usize> = (0..keys.len()).collect();
+            let mut found = Vec::new();
+            let mut calls = 0;
+            while !open.is_empty() {
+                calls += 1;
+                let asked: Vec<Vec<Value>> = open.iter().map(|at| keys[*at].clone()).collect();
+                let mut now: Vec<(usize, Value)> = Vec::new();
+                let lookup = Lookup { table: "Thing", columns: &["Id"], by: &by, keys: &asked };
+                let see = &mut |at: usize, mut row: Row| now.push((open[at], row.remove(0)));
+                let rest = reader.lookup_some(&lookup, most, see).unwrap();
+                for (at, _) in &now {
+                    assert_eq!(now.iter().filter(|(other, _)| other == at).count(), rows_each, "{by:?}");
+                }
+                assert!(rest.len() < open.len(), "{by:?}: no key was answered");
+                assert!(rest.is_empty() || now.len() <= rows_each + most / 10, "{by:?}: it did not stop");
+                open = rest.into_iter().map(|at| open[at]).collect();
+                found.append(&mut now);
+            }
+            found.sort_by_key(|(key, value)| (*key, format!("{value:?}")));
+            assert_eq!(found, all, "{by:?} {most}");
+            assert_eq!(calls == 1, most == 100_000, "{by:?} {most}");
+        }
+    }
 }
 
 fn lookups_answer_each_key(bench: &dyn Bench) {

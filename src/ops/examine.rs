@@ -19,6 +19,9 @@ use super::translate::{
 };
 use super::validate::{empty_secrets, invalid, unfit};
 
+/// How many bytes of the target's rows are compared together, about.
+const EXISTING_BYTES: usize = 4 << 20;
+
 /// How the import treats what the target has.
 #[derive(Debug, Clone, Default)]
 pub struct ImportOptions {
@@ -39,6 +42,9 @@ pub(super) struct Source {
     pub entry: bundle::Entry,
     pub document: Document,
 }
+
+/// Rows of the target with the numbers of the bundle's documents that they answer.
+type NumberedRows = Vec<(u64, Row)>;
 
 /// What was found out about a document.
 pub(super) struct Examined {
@@ -84,17 +90,25 @@ impl<'m> Examiner<'_, 'm> {
         }
     }
 
-    /// Examines documents of one kind together.
+    /// Examines documents of one kind together: as many as have small enough counterparts in the target. The
+    /// others are left in `open`, which is to be examined again until it is empty.
     pub fn examine(
         &mut self,
         reader: &mut dyn Reader,
         bundle: &Bundle,
         kind: usize,
-        mut sources: Vec<Source>,
+        open: &mut Vec<Source>,
     ) -> Result<Vec<Examined>, ImportError> {
         self.vault.clear();
+        let mut sources = std::mem::take(open);
         let Some(layout) = self.layouts().at(kind).cloned() else { return Ok(Vec::new()) };
         sources.retain(|source| !self.resettle.leaves_out(&source.entry));
+        let (rows, later) = self.existing_rows(reader, &layout, &sources)?;
+        let mut position = 0;
+        open.extend(sources.extract_if(.., |_| {
+            position += 1;
+            later.contains(&(position - 1))
+        }));
         for source in &mut sources {
             self.open(bundle, source)?;
         }
@@ -106,7 +120,10 @@ impl<'m> Examiner<'_, 'm> {
             let (skip, notes) = self.adapt(&layout, &mut document);
             adapted.push((entry, document, skip, notes));
         }
-        let mut existing = self.existing(reader, &layout, adapted.iter().map(|(e, ..)| &e.key))?;
+        let positions: HashMap<u64, usize> =
+            adapted.iter().enumerate().map(|(at, (entry, ..))| (entry.number, at)).collect();
+        let rows = rows.into_iter().filter_map(|(number, row)| Some((*positions.get(&number)?, row)));
+        let mut existing = self.existing(reader, &layout, rows.collect())?;
         self.skip_unreadable(&layout, &mut adapted, &existing);
         let new = adapted
             .iter()
@@ -268,45 +285,64 @@ impl<'m> Examiner<'_, 'm> {
         (skip, notes)
     }
 
-    /// Fetches the target's documents of these keys, by position.
-    fn existing<'k>(
+    /// Fetches the target's rows for documents, by the documents' numbers, as many as are worked on together;
+    /// and says which documents, by position, must wait for that.
+    fn existing_rows(
         &mut self,
         reader: &mut dyn Reader,
         layout: &Layout<'_>,
-        keys: impl Iterator<Item = &'k Key>,
-    ) -> Result<HashMap<usize, Portable>, ImportError> {
-        let mut wanted: Vec<(usize, Vec<Value>)> = Vec::new();
-        for (position, key) in keys.enumerate() {
-            match (self.ids.get(Target::Kind(layout.index), key), &layout.id) {
+        sources: &[Source],
+    ) -> Result<(NumberedRows, HashSet<usize>), ImportError> {
+        let mut wanted: Vec<usize> = Vec::new();
+        let mut keys: Vec<Vec<Value>> = Vec::new();
+        for (position, Source { entry, .. }) in sources.iter().enumerate() {
+            let key = self.resettle.key(&self.translation.layouts, &entry.kind, entry.key.clone());
+            let values = match (self.ids.get(Target::Kind(layout.index), &key), &layout.id) {
                 (Some(Known::Found(Some(id))), Some(_)) => {
                     // It was found by its key: which of several of one name it is needs no second search.
-                    let ordinal = self.ids.columns_of(&self.translation.layouts, layout, key);
+                    let ordinal = self.ids.columns_of(&self.translation.layouts, layout, &key);
                     if let Some((ordinal, _)) = ordinal {
                         self.translation.know_ordinal(layout, id, ordinal);
                     }
-                    wanted.push((position, vec![id.to_value()]));
+                    Some(vec![id.to_value()])
                 }
                 (Some(Known::Found(None)), None) => {
-                    let columns = self.ids.columns_of(&self.translation.layouts, layout, key);
-                    wanted.extend(columns.map(|(_, columns)| (position, columns)));
+                    self.ids.columns_of(&self.translation.layouts, layout, &key).map(|(_, columns)| columns)
                 }
-                _ => {}
+                _ => None,
+            };
+            if let Some(values) = values {
+                wanted.push(position);
+                keys.push(values);
             }
         }
         if wanted.is_empty() {
-            return Ok(HashMap::new());
+            return Ok((Vec::new(), HashSet::new()));
         }
         let columns = layout.select();
         let by = match &layout.id {
             Some(id) => vec![id.as_str()],
             None => layout.key_columns(),
         };
-        let keys: Vec<Vec<Value>> = wanted.iter().map(|(_, key)| key.clone()).collect();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
-        let mut rows: Vec<(usize, Row)> = Vec::new();
-        reader.lookup(&lookup, &mut |found, row| {
-            rows.extend(wanted.get(found).map(|(position, _)| (*position, row)));
+        let mut rows = NumberedRows::new();
+        let later = reader.lookup_some(&lookup, EXISTING_BYTES, &mut |found, row| {
+            let source = wanted.get(found).and_then(|position| sources.get(*position));
+            rows.extend(source.map(|source| (source.entry.number, row)));
         })?;
+        Ok((rows, later.into_iter().filter_map(|found| wanted.get(found).copied()).collect()))
+    }
+
+    /// Reads the target's rows as documents; both by position.
+    fn existing(
+        &mut self,
+        reader: &mut dyn Reader,
+        layout: &Layout<'_>,
+        rows: Vec<(usize, Row)>,
+    ) -> Result<HashMap<usize, Portable>, ImportError> {
+        if rows.is_empty() {
+            return Ok(HashMap::new());
+        }
         let positions: HashMap<Id, usize> = rows.iter().map(|(p, row)| (layout.row_id(row), *p)).collect();
         let rows = rows.into_iter().map(|(_, row)| row).collect();
         let secrets = ServerSecrets::Read(self.master_key);

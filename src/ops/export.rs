@@ -316,13 +316,12 @@ impl Job<'_, '_, '_> {
     ) -> Result<(), ExportError> {
         let ids = selection.ids(layout.index);
         progress.phase(format!("reading {}", layout.kind.name), Some(ids.len() as u64));
-        for ids in ids.chunks(200) {
+        fetch(reader, layout, &ids, &mut |reader, ids, rows| {
             progress.check()?;
-            let (rows, _) = fetch(reader, layout, ids)?;
             self.write(reader, layout, rows, Some(selection))?;
             progress.advance(ids.len() as u64, 0);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn write(

@@ -151,25 +151,27 @@ fn apply(
             progress.check()?;
             sources.retain(|s| actions.get(&s.entry.number).is_some_and(|action| action.writes()));
             let count = sources.len() as u64;
-            let examined = examiner.examine(transaction.reader(), bundle, layout.index, sources)?;
-            // What only the ids that were given out could tell stops the import as a plan's findings do.
-            if !examiner.findings.is_empty() {
-                return Ok(());
-            }
-            for document in examined {
-                let planned = actions.get(&document.entry.number);
-                if (planned == Some(&Action::Create)) != document.existing.is_none() {
-                    let Examined { entry: Entry { kind, key, .. }, .. } = document;
-                    let reference = Reference { kind, key };
-                    let id = examiner.ids.id(examiner.layouts(), &reference).map(ToString::to_string);
-                    let problem = format!(
-                        "would get the id {}, which another document of the target has",
-                        id.unwrap_or_default()
-                    );
-                    examiner.find(layout.kind.name.as_str(), reference.key.to_string(), problem);
-                    continue;
+            while !sources.is_empty() {
+                let examined = examiner.examine(transaction.reader(), bundle, layout.index, &mut sources)?;
+                // What only the ids that were given out could tell stops the import as a plan's findings do.
+                if !examiner.findings.is_empty() {
+                    return Ok(());
                 }
-                write(transaction, examiner, &layout, document, &mut inserts)?;
+                for document in examined {
+                    let planned = actions.get(&document.entry.number);
+                    if (planned == Some(&Action::Create)) != document.existing.is_none() {
+                        let Examined { entry: Entry { kind, key, .. }, .. } = document;
+                        let reference = Reference { kind, key };
+                        let id = examiner.ids.id(examiner.layouts(), &reference).map(ToString::to_string);
+                        let problem = format!(
+                            "would get the id {}, which another document of the target has",
+                            id.unwrap_or_default()
+                        );
+                        examiner.find(layout.kind.name.as_str(), reference.key.to_string(), problem);
+                        continue;
+                    }
+                    write(transaction, examiner, &layout, document, &mut inserts)?;
+                }
             }
             progress.advance(count, 0);
             Ok(())
@@ -451,31 +453,34 @@ fn number_parts(
         }
         for_each_batch(bundle, layout.kind.name.as_str(), &mut |mut sources| {
             sources.retain(|s| written.contains(&s.entry.number));
-            for examined in examiner.examine(transaction.reader(), bundle, layout.index, sources)? {
-                let owner = Reference { kind: examined.entry.kind.clone(), key: examined.entry.key.clone() };
-                let Some(owner_id) = examiner.ids.id(&layouts, &owner).map(ToString::to_string) else {
-                    continue;
-                };
-                for (index, middle) in &middles {
-                    let taken = examined.existing.iter().flat_map(|e| &e.raw.part_ids);
-                    let taken = taken.filter(|(rule, _, _)| rule == index);
-                    let numbers = taken.filter_map(|(_, _, id)| {
-                        id.as_text()?.rsplit_once(middle.as_str())?.1.parse::<i64>().ok()
-                    });
-                    let mut last = numbers.max().unwrap_or(0);
-                    for (target, key, _) in numbered_parts(layout, &examined.document) {
-                        if !matches!(examiner.ids.get(target, &key), Some(Known::Found(_))) {
-                            let id = loop {
-                                last = last.checked_add(1).ok_or_else(|| TranslateError::Exhausted {
-                                    kind: layout.kind.name.clone(),
-                                    id: format!("{owner_id}{middle}{last}"),
-                                })?;
-                                let id = format!("{owner_id}{middle}{last}");
-                                if !examiner.loose.contains(&(layout.index, id.to_lowercase())) {
-                                    break Id::Text(id);
-                                }
-                            };
-                            examiner.ids.set(target, &key, Known::Found(Some(id)));
+            while !sources.is_empty() {
+                for examined in examiner.examine(transaction.reader(), bundle, layout.index, &mut sources)? {
+                    let owner =
+                        Reference { kind: examined.entry.kind.clone(), key: examined.entry.key.clone() };
+                    let Some(owner_id) = examiner.ids.id(&layouts, &owner).map(ToString::to_string) else {
+                        continue;
+                    };
+                    for (index, middle) in &middles {
+                        let taken = examined.existing.iter().flat_map(|e| &e.raw.part_ids);
+                        let taken = taken.filter(|(rule, _, _)| rule == index);
+                        let numbers = taken.filter_map(|(_, _, id)| {
+                            id.as_text()?.rsplit_once(middle.as_str())?.1.parse::<i64>().ok()
+                        });
+                        let mut last = numbers.max().unwrap_or(0);
+                        for (target, key, _) in numbered_parts(layout, &examined.document) {
+                            if !matches!(examiner.ids.get(target, &key), Some(Known::Found(_))) {
+                                let id = loop {
+                                    last = last.checked_add(1).ok_or_else(|| TranslateError::Exhausted {
+                                        kind: layout.kind.name.clone(),
+                                        id: format!("{owner_id}{middle}{last}"),
+                                    })?;
+                                    let id = format!("{owner_id}{middle}{last}");
+                                    if !examiner.loose.contains(&(layout.index, id.to_lowercase())) {
+                                        break Id::Text(id);
+                                    }
+                                };
+                                examiner.ids.set(target, &key, Known::Found(Some(id)));
+                            }
                         }
                     }
                 }

@@ -6,7 +6,7 @@ use crate::bundle::Bundle;
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
 use crate::document::{Key, Value};
 use crate::model::{Duplicates, Missing, Model, NewPartId, Target};
-use crate::plan::{Finding, Plan};
+use crate::plan::{Change, Changed, Entry, Finding, Plan};
 use crate::progress::Progress;
 use crate::server::Reader;
 
@@ -25,6 +25,42 @@ const IDENTIFY_BATCH: usize = 8192;
 
 /// How many bytes of documents are examined together, about.
 const BATCH_WEIGHT: usize = 4 << 20;
+
+/// How many bytes of changes a plan keeps, about: far more than anybody reads. A target that differs everywhere
+/// would otherwise be in memory as a whole.
+const CHANGES_WEIGHT: usize = 8 << 20;
+
+/// The room that a plan has left for changes.
+struct Room(usize);
+
+impl Room {
+    /// Takes the changes of a document along while there is room, and then says how many there are.
+    fn keep(&mut self, mut entry: Entry) -> Entry {
+        let weight = |change: &Change| {
+            let value = match &change.changed {
+                Changed::Added(value) | Changed::Removed(value) => value.weight(),
+                Changed::Replaced { old, new } => old.weight() + new.weight(),
+                Changed::Secret | Changed::Order => 0,
+            };
+            value + 32 * (change.place.steps().len() + 2)
+        };
+        let mut kept = 0;
+        for change in &entry.changes {
+            let Some(rest) = self.0.checked_sub(weight(change)) else { break };
+            self.0 = rest;
+            kept += 1;
+        }
+        if kept < entry.changes.len() {
+            let more = entry.changes.len() - kept;
+            entry.notes.push(format!("{more} more places change than a plan of this size keeps"));
+            entry.changes.truncate(kept);
+            entry.changes.shrink_to_fit();
+            // Whoever comes after does not fill the gap: what is shown is the beginning.
+            self.0 = 0;
+        }
+        entry
+    }
+}
 
 /// What is needed to look into both sides.
 #[derive(Debug, Clone, Copy)]
@@ -94,14 +130,17 @@ pub(super) fn examine_all<'x, 'm>(
     settle(bundle, reader, &mut examiner, progress)?;
     let info = bundle.info();
     progress.phase("comparing with the target", Some(info.documents));
+    let mut room = Room(CHANGES_WEIGHT);
     for kind in examining_order(model) {
         let Some(name) = examiner.layouts().at(kind).map(|layout| layout.kind.name.clone()) else { continue };
-        for_each_batch(bundle, name.as_str(), &mut |sources| {
-            progress.check()?;
-            let count = sources.len() as u64;
-            let examined = examiner.examine(reader, bundle, kind, sources)?;
-            plan.entries.extend(examined.into_iter().map(|Examined { entry, .. }| entry));
-            progress.advance(count, 0);
+        for_each_batch(bundle, name.as_str(), &mut |mut sources| {
+            while !sources.is_empty() {
+                progress.check()?;
+                let open = sources.len();
+                let examined = examiner.examine(reader, bundle, kind, &mut sources)?;
+                plan.entries.extend(examined.into_iter().map(|Examined { entry, .. }| room.keep(entry)));
+                progress.advance((open - sources.len()) as u64, 0);
+            }
             Ok(())
         })?;
     }

@@ -179,16 +179,18 @@ impl Scope {
         layout: &Layout<'_>,
         ids: Vec<Id>,
     ) -> Result<Vec<Id>, ExportError> {
-        let (rows, ids) = fetch(reader, layout, &ids)?;
-        let followed = translation.follow(reader, layout.index, rows)?;
         let (mut inside, mut wide) = (Vec::new(), Vec::new());
-        for (id, references) in ids.into_iter().zip(followed) {
-            match self.home(layout, translation, &id, &references) {
-                Home::Inside(..) => inside.push(id),
-                Home::Wide => wide.push(id),
-                Home::Elsewhere => {}
+        fetch(reader, layout, &ids, &mut |reader, ids, rows| {
+            let followed = translation.follow(reader, layout.index, rows)?;
+            for (id, references) in ids.into_iter().zip(followed) {
+                match self.home(layout, translation, &id, &references) {
+                    Home::Inside(..) => inside.push(id),
+                    Home::Wide => wide.push(id),
+                    Home::Elsewhere => {}
+                }
             }
-        }
+            Ok(())
+        })?;
         Ok(if inside.is_empty() { wide } else { inside })
     }
 

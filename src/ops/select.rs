@@ -165,8 +165,7 @@ pub fn select(
             }
             for (kind, ids) in by_kind {
                 let Some(layout) = layouts.at(kind) else { continue };
-                for ids in ids.chunks(BATCH) {
-                    let (rows, found) = fetch(reader, layout, ids)?;
+                fetch(reader, layout, &ids, &mut |reader, found, rows| {
                     let followed = translation.follow(reader, kind, rows)?;
                     for (id, references) in found.into_iter().zip(followed) {
                         let home = scope.map(|scope| scope.home(layout, translation, &id, &references));
@@ -185,7 +184,8 @@ pub fn select(
                             }
                         }
                     }
-                }
+                    Ok(())
+                })?;
             }
         }
         // What belongs to a scope is chosen already; a server-wide document's belongings are not the scope's.
@@ -367,26 +367,38 @@ pub(super) fn for_each_page(
     }
 }
 
-/// Fetches chosen rows of a kind, with the ids they answer.
+/// How many bytes of rows are fetched together, about.
+const FETCHED_BYTES: usize = 4 << 20;
+
+/// Fetches chosen rows of a kind, as many at a time as are worked on together, and shows them with the ids they
+/// answer.
 pub(super) fn fetch(
     reader: &mut dyn Reader,
     layout: &Layout<'_>,
     ids: &[Id],
-) -> Result<(Vec<crate::server::Row>, Vec<Id>), ExportError> {
+    see: &mut OnPage<'_>,
+) -> Result<(), ExportError> {
     let columns = layout.select();
-    let (by, keys): (Vec<&str>, Vec<Vec<Value>>) = match &layout.id {
-        Some(id) => (vec![id.as_str()], ids.iter().map(|id| vec![id.to_value()]).collect()),
-        None => (
-            layout.order.iter().map(String::as_str).collect(),
-            ids.iter().map(|id| layout.row_key(id)).collect(),
-        ),
+    let by: Vec<&str> = match &layout.id {
+        Some(id) => vec![id.as_str()],
+        None => layout.order.iter().map(String::as_str).collect(),
     };
-    let mut found = Vec::new();
-    let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
-    reader.lookup(&lookup, &mut |position, row| {
-        if let Some(id) = ids.get(position) {
-            found.push((row, id.clone()));
+    let key = |id: &Id| if layout.id.is_some() { vec![id.to_value()] } else { layout.row_key(id) };
+    for ids in ids.chunks(BATCH) {
+        let mut open: Vec<&Id> = ids.iter().collect();
+        while !open.is_empty() {
+            let keys: Vec<Vec<Value>> = open.iter().map(|id| key(id)).collect();
+            let (mut rows, mut found) = (Vec::new(), Vec::new());
+            let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
+            let rest = reader.lookup_some(&lookup, FETCHED_BYTES, &mut |position, row| {
+                if let Some(id) = open.get(position) {
+                    rows.push(row);
+                    found.push(Id::clone(id));
+                }
+            })?;
+            open = rest.into_iter().filter_map(|position| open.get(position).copied()).collect();
+            see(reader, found, rows)?;
         }
-    })?;
-    Ok(found.into_iter().unzip())
+    }
+    Ok(())
 }

@@ -1,7 +1,9 @@
 //! Joining a bundle's document with the target's, where the model says so.
 
+use std::collections::{HashMap, VecDeque};
+
 use super::diff::naming_member;
-use crate::document::{Document, Map, SecretId, Value, json};
+use crate::document::{Document, Map, SecretId, Value, canonical, json};
 use crate::model::{Direction, Form, Keep, Kind, MergeRule, Pattern, Rule};
 
 /// Returns the document that an import writes: the bundle's, with the places that the model joins joined, and
@@ -153,42 +155,42 @@ fn union(mine: Vec<Value>, theirs: Vec<Value>) -> Value {
 /// The target's elements in their order, each replaced by the bundle's element of the same identity, then the
 /// bundle's that are new. Where several share one identity, those that agree in `prefer` too are paired first.
 fn matched(by: &[String], prefer: &[String], mine: Vec<Value>, theirs: Vec<Value>) -> Vec<Value> {
-    let pick = |value: &Value, names: &[String]| match value {
-        Value::Map(map) => Some(crate::model::pick(map, names)),
-        _ => None,
-    };
-    let mut open: Vec<Option<Value>> = theirs.iter().cloned().map(Some).collect();
+    let both: Vec<String> = by.iter().chain(prefer).cloned().collect();
+    let mut open: Vec<bool> = vec![true; theirs.len()];
     let mut result: Vec<Value> = theirs;
-    let mut left = Vec::new();
-    let mut place = |mut element: Value, exact: bool| -> Option<Value> {
-        let same = |other: &Option<Value>| {
-            other.as_ref().is_some_and(|other| {
-                let identity = pick(&element, by);
-                identity.is_some()
-                    && identity == pick(other, by)
-                    && (!exact || pick(&element, prefer) == pick(other, prefer))
-            })
+    let mut left: Vec<Value> = mine;
+    for names in [&both[..], by] {
+        let pick = |value: &Value| match value {
+            Value::Map(map) => Some(Value::List(crate::model::pick(map, names))),
+            _ => None,
         };
-        match open.iter().position(same) {
-            Some(position) => {
-                if let (Some(open), Some(result)) = (open.get_mut(position), result.get_mut(position)) {
-                    *open = None;
+        // Found by what is in them, in bytes; equal secrets have equal numbers, which are not among these.
+        let bytes = |picked: &Value| canonical::encode_value(picked).unwrap_or_default();
+        let mut twins: HashMap<Vec<u8>, VecDeque<(usize, Value)>> = HashMap::new();
+        for (position, element) in result.iter().enumerate().filter(|(at, _)| open.get(*at) == Some(&true)) {
+            if let Some(picked) = pick(element) {
+                twins.entry(bytes(&picked)).or_default().push_back((position, picked));
+            }
+        }
+        let mut rest = Vec::new();
+        for mut element in left {
+            let found = pick(&element).and_then(|picked| {
+                let twins = twins.get_mut(&bytes(&picked))?;
+                let at = twins.iter().position(|(_, theirs)| *theirs == picked)?;
+                Some(twins.remove(at)?.0)
+            });
+            match found.and_then(|at| open.get_mut(at).zip(result.get_mut(at))) {
+                Some((open, result)) => {
+                    *open = false;
                     fill(&mut element, result);
                     *result = element;
                 }
-                None
+                None => rest.push(element),
             }
-            None => Some(element),
         }
-    };
-    for element in mine {
-        left.extend(place(element, true));
+        left = rest;
     }
-    let mut added = Vec::new();
-    for element in left {
-        added.extend(place(element, false));
-    }
-    result.extend(added);
+    result.extend(left);
     result
 }
 

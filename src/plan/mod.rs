@@ -66,7 +66,8 @@ pub struct Entry {
     pub action: Action,
     /// Why, where the action does not say it by itself.
     pub reason: Option<String>,
-    /// The places that change, for updates and merges, and for documents skipped though they differ.
+    /// The places that change, for updates and merges, and for documents skipped though they differ. A plan in
+    /// which very much changes keeps the first of them, and says in a note how many more there are.
     pub changes: Vec<Change>,
     /// What was adapted on the way: references taken out, and the like.
     pub notes: Vec<String>,

@@ -135,7 +135,22 @@ pub trait Reader {
     ///
     /// # Errors
     /// [`ServerError`], naming the table; never for rows that are not there.
-    fn lookup(&mut self, lookup: &Lookup<'_>, see: &mut dyn FnMut(usize, Row)) -> Result<(), ServerError>;
+    fn lookup(&mut self, lookup: &Lookup<'_>, see: &mut dyn FnMut(usize, Row)) -> Result<(), ServerError> {
+        self.lookup_some(lookup, usize::MAX, see).map(|_| ())
+    }
+
+    /// Like [`lookup`](Reader::lookup), for rows that may be large: stops after the key whose rows reach so many
+    /// bytes, and returns the positions of the keys it did not come to. One key at least is answered, with all
+    /// its rows; a key is answered in full or not at all.
+    ///
+    /// # Errors
+    /// [`ServerError`], naming the table.
+    fn lookup_some(
+        &mut self,
+        lookup: &Lookup<'_>,
+        max_bytes: usize,
+        see: &mut dyn FnMut(usize, Row),
+    ) -> Result<Vec<usize>, ServerError>;
 
     /// Counts the rows of a table.
     ///

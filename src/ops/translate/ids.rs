@@ -265,17 +265,17 @@ impl Ids {
         let by = [id_column.as_str()];
         let wanted: Vec<Vec<Value>> = owners.keys().map(|id| vec![id.to_value()]).collect();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &wanted };
-        let mut rows = Vec::new();
-        reader.lookup(&lookup, &mut |_, row| rows.push(row))?;
-        for row in rows {
+        // A row may be large: each is looked at as it comes, and let go.
+        let (mut found, mut failed) = (Vec::new(), None);
+        reader.lookup(&lookup, &mut |_, row| {
             let mut row = row.into_iter();
-            let Some(id) = row.next().as_ref().and_then(Id::of) else { continue };
-            let Some(owner) = owners.get(&id) else { continue };
-            let Some((body, _)) = self.faults.pass(body.read(&layout.kind.name, &id.to_string(), row))?
-            else {
-                continue;
+            let Some(id) = row.next().as_ref().and_then(Id::of) else { return };
+            let Some(owner) = owners.get(&id) else { return };
+            let body = match self.faults.pass(body.read(&layout.kind.name, &id.to_string(), row)) {
+                Ok(Some((body, _))) => body,
+                Ok(None) => return,
+                Err(error) => return failed = failed.take().or(Some(error)),
             };
-            let mut found = Vec::new();
             rule.at.find(&body, &mut |element| {
                 if let Value::Map(map) = element
                     && let Some(id) = map.get(&rule.id).and_then(Id::of)
@@ -285,9 +285,12 @@ impl Ids {
                     found.extend(Key::new(parts).ok().map(|key| (key, id)));
                 }
             });
-            for (key, id) in found {
-                self.set(target, &key, Known::Found(Some(id)));
-            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        for (key, id) in found {
+            self.set(target, &key, Known::Found(Some(id)));
         }
         Ok(())
     }

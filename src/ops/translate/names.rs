@@ -10,8 +10,8 @@ use crate::server::{Lookup, Reader, ServerError};
 
 use super::{Faults, Id, Layout, Layouts, TranslateError};
 
-/// How many names are remembered before all are forgotten: bounds the memory of a run at some tens of MiB.
-const REMEMBERED: usize = 100_000;
+/// How many names are remembered before all are forgotten: some MiB. What is named often is found again soon.
+const REMEMBERED: usize = 10_000;
 
 /// How many ids one lookup asks for.
 const BATCH: usize = 500;
@@ -259,26 +259,20 @@ impl Names {
             };
             let (Some(id_column), Some(body)) = (&layout.id, &layout.body) else { continue };
             let columns: Vec<&str> = std::iter::once(id_column.as_str()).chain(body.columns()).collect();
-            let mut rows = Vec::new();
             let keys: Vec<Vec<Value>> = ids.iter().map(|id| vec![id.to_value()]).collect();
             let by = [id_column.as_str()];
             let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
-            reader.lookup(&lookup, &mut |_, row| rows.push(row))?;
-            for row in rows {
+            // A row may be large: each is looked at as it comes, and let go.
+            let mut failed = None;
+            reader.lookup(&lookup, &mut |_, row| {
                 let mut row = row.into_iter();
-                let Some(owner) = row.next().as_ref().and_then(Id::of) else { continue };
-                let Some(owner_key) = self
-                    .known
-                    .get(&Target::Kind(kind))
-                    .and_then(|known| known.get(&owner))
-                    .cloned()
-                    .flatten()
-                else {
-                    continue;
-                };
-                let read = body.read(&layout.kind.name, &owner.to_string(), row);
-                let Some((body, _)) = self.faults.pass(read)? else {
-                    continue;
+                let Some(owner) = row.next().as_ref().and_then(Id::of) else { return };
+                let known = self.known.get(&Target::Kind(kind)).and_then(|known| known.get(&owner));
+                let Some(owner_key) = known.cloned().flatten() else { return };
+                let body = match self.faults.pass(body.read(&layout.kind.name, &owner.to_string(), row)) {
+                    Ok(Some((body, _))) => body,
+                    Ok(None) => return,
+                    Err(error) => return failed = failed.take().or(Some(error)),
                 };
                 let owner_ref = Value::Ref(Box::new(Reference {
                     kind: layout.kind.name.clone(),
@@ -293,6 +287,9 @@ impl Names {
                         self.know(Target::Part { kind, part }, id, Some(Arc::new(key)));
                     }
                 });
+            })?;
+            if let Some(error) = failed {
+                return Err(error);
             }
         }
         for (target, id) in parts {

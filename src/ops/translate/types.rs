@@ -155,18 +155,17 @@ fn read(
         let keys: Vec<Vec<Value>> = ids.iter().map(|id| vec![id.to_value()]).collect();
         let columns: Vec<&str> = newest.into_iter().chain(body.columns()).collect();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &[by], keys: &keys };
-        let mut rows = Vec::new();
-        reader.lookup(&lookup, &mut |position, row| rows.push((position, row)))?;
-        if newest.is_some() {
-            rows.sort_by_key(|(_, row)| std::cmp::Reverse(row.first().and_then(Value::as_int)));
-        }
-        for (position, row) in rows {
-            let (Some(id), Some(declared)) = (ids.get(position), declared.get_mut(position)) else {
-                continue;
-            };
+        // A row may be large: what it declares is taken from it as it comes, and it is let go.
+        let (mut found, mut failed) = (Vec::new(), None);
+        reader.lookup(&lookup, &mut |position, row| {
+            let Some(id) = ids.get(position) else { return };
+            let age = newest.and_then(|_| row.first()).and_then(Value::as_int);
             let values = row.into_iter().skip(usize::from(newest.is_some()));
-            let read = body.read(&layout.kind.name, &id.to_string(), values);
-            let Some((body, _)) = faults.pass(read)? else { continue };
+            let body = match faults.pass(body.read(&layout.kind.name, &id.to_string(), values)) {
+                Ok(Some((body, _))) => body,
+                Ok(None) => return,
+                Err(error) => return failed = failed.take().or(Some(error)),
+            };
             types.at.find(&body, &mut |declaration| {
                 let Value::Map(map) = declaration else { return };
                 let Some(name) = map.get(&types.named).and_then(Value::as_text) else { return };
@@ -176,8 +175,17 @@ fn read(
                         targets = to;
                     }
                 });
-                declared.entry(name.to_owned()).or_insert_with(|| Arc::from(targets));
+                found.push((position, age, name.to_owned(), targets));
             });
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        found.sort_by_key(|(_, age, ..)| std::cmp::Reverse(*age));
+        for (position, _, name, targets) in found {
+            if let Some(declared) = declared.get_mut(position) {
+                declared.entry(name).or_insert_with(|| Arc::from(targets));
+            }
         }
     }
     Ok(())

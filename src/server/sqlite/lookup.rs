@@ -27,12 +27,23 @@ enum Folded {
     Bytes(Vec<u8>),
 }
 
-/// Looks keys up; see [`Reader::lookup`](crate::server::Reader::lookup).
+/// Looks keys up; see [`Reader::lookup_some`](crate::server::Reader::lookup_some).
+///
+/// A statement asks for one key: its text has as many placeholders as the key has columns, however many keys
+/// there are.
 pub(super) fn lookup(
     view: &mut View<'_>,
     lookup: &Lookup<'_>,
+    max_bytes: usize,
     see: &mut dyn FnMut(usize, Row),
-) -> Result<(), ServerError> {
+) -> Result<Vec<usize>, ServerError> {
+    let mut given = 0usize;
+    let mut see = |position: usize, row: Row| {
+        given = given.saturating_add(row.iter().map(Value::weight).sum());
+        see(position, row);
+        given >= max_bytes
+    };
+    let see = &mut see;
     let schema = Rc::clone(&view.schema);
     let fields = schema.fields(lookup.table, lookup.columns)?;
     let by = schema.fields(lookup.table, lookup.by)?;
@@ -55,9 +66,16 @@ pub(super) fn lookup(
         return pass(view, &fields, &by, &table.name, lookup.keys, see);
     }
     let mut sought: HashMap<Vec<Folded>, Vec<usize>> = HashMap::new();
+    let mut full = false;
     for (position, key) in lookup.keys.iter().enumerate() {
+        if full {
+            // Those that found nothing come again with the rest, and are sought with it.
+            let rest = sought.into_values().flatten().chain(position..lookup.keys.len());
+            return Ok(rest.collect());
+        }
         let Some(bound) = key.iter().map(bind::compare).collect::<Option<Vec<_>>>() else { continue };
-        let found = answer(&mut statement, &fields, &table.name, &bound, &mut |row| see(position, row))?;
+        let mut each = |row| full |= see(position, row);
+        let found = answer(&mut statement, &fields, &table.name, &bound, &mut each)?;
         view.rows_read += found;
         if found == 0 && key.iter().any(|value| matches!(value, Value::Text(_))) {
             let folded = by.iter().zip(key).map(|(field, value)| fold(field, value)).collect();
@@ -67,18 +85,32 @@ pub(super) fn lookup(
         }
     }
     if sought.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    for (key, positions) in spellings(view, &by, &table.name, &sought)? {
-        let Some(bound) = key.iter().map(bind::compare).collect::<Option<Vec<_>>>() else { continue };
-        let mut rows: u64 = 0;
-        for position in positions {
-            rows += answer(&mut statement, &fields, &table.name, &bound, &mut |row| see(*position, row))?;
+    if full {
+        return Ok(sought.into_values().flatten().collect());
+    }
+    let mut found = spellings(view, &by, &table.name, &sought)?;
+    // All spellings of a key one after another: it is answered in full.
+    found.sort_by_key(|(_, positions)| positions.first().copied());
+    let mut group: Option<&Vec<usize>> = None;
+    let (mut stopped, mut rest) = (false, Vec::new());
+    for (key, positions) in found {
+        if group.replace(positions) != Some(positions) {
+            stopped = full;
+            rest.extend(positions.iter().filter(|_| stopped));
         }
-        view.rows_read += rows;
+        let Some(bound) = key.iter().map(bind::compare).collect::<Option<Vec<_>>>() else { continue };
+        for position in positions.iter().filter(|_| !stopped) {
+            let mut each = |row| full |= see(*position, row);
+            view.rows_read += answer(&mut statement, &fields, &table.name, &bound, &mut each)?;
+        }
     }
-    Ok(())
+    Ok(rest)
 }
+
+/// Takes a row with the position of its key, and says whether there were enough.
+type See<'s> = dyn FnMut(usize, Row) -> bool + 's;
 
 /// As many keys are looked up one by one even where each costs a pass over the table.
 const FEW: usize = 2;
@@ -106,8 +138,8 @@ fn pass(
     by: &[Field<'_>],
     table: &str,
     keys: &[Vec<Value>],
-    see: &mut dyn FnMut(usize, Row),
-) -> Result<(), ServerError> {
+    see: &mut See<'_>,
+) -> Result<Vec<usize>, ServerError> {
     let fail = |error| reading(table, error);
     let mut sought: HashMap<Vec<Folded>, Vec<usize>> = HashMap::new();
     for (position, key) in keys.iter().enumerate() {
@@ -132,13 +164,21 @@ fn pass(
     drop(rows);
     let sql = format!("SELECT {} FROM {} WHERE rowid = ?1", selected(fields), quoted(table));
     let mut statement = view.connection.prepare_cached(&sql).map_err(fail)?;
+    // All rows of a key one after another: it is answered in full.
+    found.sort_by_key(|(_, positions)| positions.first().copied());
+    let (mut full, mut stopped) = (false, false);
+    let (mut group, mut rest): (Option<&Vec<usize>>, _) = (None, Vec::new());
     for (number, positions) in found {
-        let bound = [Bound::Int(number)];
-        for position in positions {
-            view.rows_read += answer(&mut statement, fields, table, &bound, &mut |row| see(*position, row))?;
+        if group.replace(positions) != Some(positions) {
+            stopped = full;
+            rest.extend(positions.iter().filter(|_| stopped));
+        }
+        for position in positions.iter().filter(|_| !stopped) {
+            let mut each = |row| full |= see(*position, row);
+            view.rows_read += answer(&mut statement, fields, table, &[Bound::Int(number)], &mut each)?;
         }
     }
-    Ok(())
+    Ok(rest)
 }
 
 /// Hands out the rows that SQLite finds equal, and says how many.

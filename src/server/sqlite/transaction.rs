@@ -146,8 +146,13 @@ impl Reader for Writing<'_> {
         self.view.page(page)
     }
 
-    fn lookup(&mut self, lookup: &Lookup<'_>, see: &mut dyn FnMut(usize, Row)) -> Result<(), ServerError> {
-        self.view.lookup(lookup, see)
+    fn lookup_some(
+        &mut self,
+        lookup: &Lookup<'_>,
+        max_bytes: usize,
+        see: &mut dyn FnMut(usize, Row),
+    ) -> Result<Vec<usize>, ServerError> {
+        self.view.lookup_some(lookup, max_bytes, see)
     }
 
     fn count(&mut self, table: &str) -> Result<u64, ServerError> {

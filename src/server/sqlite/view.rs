@@ -44,8 +44,13 @@ impl Reader for View<'_> {
         super::page::page(self, page)
     }
 
-    fn lookup(&mut self, lookup: &Lookup<'_>, see: &mut dyn FnMut(usize, Row)) -> Result<(), ServerError> {
-        super::lookup::lookup(self, lookup, see)
+    fn lookup_some(
+        &mut self,
+        lookup: &Lookup<'_>,
+        max_bytes: usize,
+        see: &mut dyn FnMut(usize, Row),
+    ) -> Result<Vec<usize>, ServerError> {
+        super::lookup::lookup(self, lookup, max_bytes, see)
     }
 
     fn count(&mut self, table: &str) -> Result<u64, ServerError> {
