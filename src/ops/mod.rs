@@ -2,10 +2,12 @@
 //!
 //! Verbs join model, server, plan and bundle. They hold no SQL, know no bytes of a file, and print nothing.
 
+mod allocate;
 mod choice;
 mod diff;
 mod examine;
 mod export;
+mod identity;
 mod import;
 mod into;
 mod misplaced;

@@ -13,6 +13,7 @@ mod layout;
 mod names;
 mod read;
 mod render;
+mod secrets;
 mod types;
 mod vault;
 
@@ -24,8 +25,9 @@ pub use ids::{Ids, Known};
 pub use layout::{ContentColumn, Layout, Layouts};
 pub use names::id_order;
 pub(super) use read::sorted_set;
-pub use read::{Followed, Portable, Raw, ServerSecrets, Translation};
+pub use read::{Followed, Portable, Raw, Translation};
 pub use render::{Existing, Rendered, Renderer, part_ids};
+pub use secrets::ServerSecrets;
 pub use vault::Vault;
 
 use crate::document::Value;

@@ -2,32 +2,18 @@
 
 use std::collections::HashSet;
 
-use crate::crypto::{DecryptError, MasterKey, SecretBytes};
-use crate::document::{
-    Collation, Document, KindName, Map, Place, Reference, SecretId, Step, Value, canonical,
-};
-use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, SecretForm, Target};
+use crate::document::{Collation, Document, Map, Place, Reference, SecretId, Step, Value, canonical};
+use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, Target};
 use crate::server::{Reader, Row};
 
 use super::names::{Names, dangling};
+use super::secrets::{Failure, ServerSecrets};
 use super::types::{Answers, Declared, Question, questions};
 use super::{Faults, Id, Layout, Layouts, Stored, TranslateError, Vault};
 
 /// No product's ids are longer (Octopus: 250 characters, four bytes each at the most); text that is needs no
 /// look-up to be known as text.
 const MAX_ID_BYTES: usize = 1000;
-
-/// How many secrets must fail, with none that decrypts, before the key is called wrong.
-const FAILURES: usize = 8;
-
-/// How the secrets of a server are read.
-#[derive(Debug, Clone, Copy)]
-pub enum ServerSecrets<'k> {
-    /// Decrypted with the server's master key, where there is one.
-    Read(Option<&'k MasterKey>),
-    /// Not at all: documents have markers only.
-    Mask,
-}
 
 /// A document in portable form, and what belongs to it beside its content.
 #[derive(Debug, Clone)]
@@ -77,27 +63,9 @@ pub struct Translation<'m> {
     pub layouts: Layouts<'m>,
     pub(super) names: Names,
     declared: Declared,
-    secrets_read: usize,
+    pub(super) secrets_read: usize,
     /// Secrets that did not decrypt before any other did: the key's fault, or their own.
-    open: Vec<Failure>,
-}
-
-/// Where a secret did not decrypt.
-#[derive(Debug, Clone)]
-struct Failure {
-    kind: KindName,
-    id: String,
-    place: String,
-}
-
-impl Failure {
-    fn wrong_key(self) -> TranslateError {
-        TranslateError::WrongMasterKey { kind: self.kind, id: self.id, place: self.place }
-    }
-
-    fn damaged(self, reason: &'static str) -> TranslateError {
-        TranslateError::DamagedSecret { kind: self.kind, id: self.id, place: self.place, reason }
-    }
+    pub(super) open: Vec<Failure>,
 }
 
 /// Is shown an id: by the position of its rule, its place, what it may lead to, and itself.
@@ -419,63 +387,6 @@ impl<'m> Translation<'m> {
                 *value = Value::List(sorted_set(pairs, model.collation));
             }
             (_, other) => *value = other,
-        }
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "one step of `convert`, which owns all of these")]
-    fn secret(
-        &mut self,
-        layout: &Layout<'_>,
-        id: &str,
-        form: Option<SecretForm>,
-        place: &Place,
-        value: &mut Value,
-        secrets: ServerSecrets<'_>,
-        vault: &mut Vault,
-        raw: &mut Raw,
-    ) -> Result<(), TranslateError> {
-        let Value::Text(text) = &*value else { return Ok(()) };
-        if text.is_empty() {
-            return Ok(());
-        }
-        let here = || Failure { kind: layout.kind.name.clone(), id: id.to_owned(), place: place.to_string() };
-        let key = match secrets {
-            ServerSecrets::Mask => {
-                *value = Value::Secret(SecretId::UNKNOWN);
-                return Ok(());
-            }
-            ServerSecrets::Read(key) => key,
-        };
-        if form == Some(SecretForm::Plain) {
-            let Value::Text(text) = std::mem::take(value) else { return Ok(()) };
-            *value = Value::Secret(vault.keep(SecretBytes::from(text.into_bytes())));
-            return Ok(());
-        }
-        let Some(key) = key else {
-            let Failure { kind, id, place } = here();
-            return Err(TranslateError::NeedMasterKey { kind, id, place });
-        };
-        const OTHERS: &str = "it does not decrypt, though others do";
-        match key.decrypt(text) {
-            Ok(plain) => {
-                self.secrets_read += 1;
-                // What failed before this one decrypted was no matter of the key.
-                for failure in std::mem::take(&mut self.open) {
-                    self.names.faults.keep(failure.damaged(OTHERS))?;
-                }
-                let secret = vault.keep(plain);
-                if let Value::Text(text) = std::mem::replace(value, Value::Secret(secret)) {
-                    raw.ciphers.push((place.clone(), secret, text));
-                }
-                Ok(())
-            }
-            Err(DecryptError::DoesNotDecrypt) if self.secrets_read == 0 => {
-                self.open.push(here());
-                *value = Value::Secret(SecretId::UNKNOWN);
-                if self.open.len() < FAILURES { Ok(()) } else { self.finish().map(drop) }
-            }
-            Err(DecryptError::DoesNotDecrypt) => Err(here().damaged(OTHERS)),
-            Err(_) => Err(here().damaged("it is no encrypted text")),
         }
     }
 }

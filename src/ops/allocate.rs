@@ -1,0 +1,229 @@
+//! Ids of what an import creates: from the product's own allocation, within the transaction.
+
+use std::collections::HashMap;
+
+use crate::bundle::Bundle;
+use crate::document::{KindName, Reference, Value};
+use crate::model::{Duplicates, IdRule, Model, NewId, NewPartId, Target};
+use crate::plan::{Action, Plan};
+use crate::server::{Lookup, Transaction};
+
+use super::ImportError;
+use super::examine::Examiner;
+use super::identity::numbered_parts;
+use super::plan::for_each_batch;
+use super::translate::{Id, Known, Layout, TranslateError};
+
+/// Gives every document that is created its id in the target.
+pub(super) fn allocate(
+    bundle: &Bundle,
+    transaction: &mut dyn Transaction,
+    examiner: &mut Examiner<'_, '_>,
+    plan: &Plan,
+) -> Result<(), ImportError> {
+    let layouts = examiner.layouts().clone();
+    let mut created: HashMap<&KindName, Vec<u64>> = HashMap::new();
+    for entry in plan.entries.iter().filter(|entry| entry.action == Action::Create) {
+        created.entry(&entry.kind).or_default().push(entry.number);
+    }
+    let keys: HashMap<u64, &crate::plan::Entry> =
+        plan.entries.iter().map(|entry| (entry.number, entry)).collect();
+    for kind in layouts.model.key_order() {
+        let Some(layout) = layouts.at(*kind) else { continue };
+        let Some(mut numbers) = created.remove(&layout.kind.name) else { continue };
+        let target = Target::Kind(*kind);
+        // Documents of one key are numbered in the order of their ids: the next read must number them so again.
+        if layout.kind.duplicates == Duplicates::Number {
+            let ordinal = |entry: &&crate::plan::Entry| entry.key.parts().get(layout.key_len()).cloned();
+            numbers.sort_by_key(|number| match keys.get(number).and_then(ordinal) {
+                Some(Value::Int(ordinal)) => ordinal,
+                _ => 1,
+            });
+        }
+        let Some(rule) = &layout.kind.id else {
+            for entry in numbers.iter().filter_map(|n| keys.get(n)) {
+                examiner.ids.set(target, &entry.key, Known::Found(None));
+            }
+            continue;
+        };
+        let mut sources: Vec<(u64, Value)> = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            sources.push((number, bundle.entry(number)?.id));
+        }
+        let numbered = matches!(rule.new, NewId::Allocate { .. } | NewId::Next);
+        let mut given = Vec::with_capacity(sources.len());
+        for (number, source_id) in sources {
+            let Some(entry) = keys.get(&number) else { continue };
+            given.push((entry, examiner.given_id(layout, rule, &source_id, &entry.key)));
+        }
+        let fresh = given.iter().filter(|(_, id)| numbered && id.is_none()).count();
+        let mut fresh = number(transaction, examiner, layout, rule, fresh)?.into_iter();
+        for (entry, id) in given {
+            let id = match (id, &rule.new) {
+                (Some(id), _) => Some(id),
+                (None, NewId::Guid) => Some(Id::Text(crate::crypto::random_guid()?)),
+                (None, _) => fresh.next(),
+            };
+            let Some(id) = id else {
+                let kind = layout.kind.name.clone();
+                return Err(TranslateError::Exhausted { kind, id: entry.key.to_string() }.into());
+            };
+            examiner.ids.set(target, &entry.key, Known::Found(Some(id)));
+        }
+    }
+    Ok(())
+}
+
+/// Makes ids of numbers that are free in the target, whatever its own count says, and that dangle nowhere in
+/// the bundle.
+fn number(
+    transaction: &mut dyn Transaction,
+    examiner: &Examiner<'_, '_>,
+    layout: &Layout<'_>,
+    rule: &IdRule,
+    count: usize,
+) -> Result<Vec<Id>, ImportError> {
+    let mut ids: Vec<Id> = Vec::with_capacity(count);
+    let mut last = match &rule.new {
+        NewId::Next => transaction.max_int(&layout.table, &rule.column)?.unwrap_or(0),
+        _ => 0,
+    };
+    let mut step = 0;
+    while ids.len() < count {
+        // Where the count lags far behind, it is caught up with in growing steps.
+        step = (count - ids.len()).max(step * 2);
+        let before = match &rule.new {
+            NewId::Allocate { collection, .. } => {
+                reserve(transaction, examiner.layouts().model, collection, step)?
+            }
+            _ => last,
+        };
+        let end = i64::try_from(step).ok().and_then(|step| before.checked_add(step));
+        last = end.ok_or_else(|| TranslateError::Exhausted {
+            kind: layout.kind.name.clone(),
+            id: before.to_string(),
+        })?;
+        let numbers = before.saturating_add(1)..=last;
+        let mut free: Vec<Id> = numbers
+            .map(|number| match &rule.new {
+                NewId::Allocate { prefix, .. } => Id::Text(format!("{prefix}{number}")),
+                _ => Id::Int(number),
+            })
+            .filter(|id| !examiner.loose.contains(&(layout.index, id.to_string().to_lowercase())))
+            .collect();
+        let mut taken = vec![false; free.len()];
+        let keys: Vec<Vec<Value>> = free.iter().map(|id| vec![id.to_value()]).collect();
+        let columns = [rule.column.as_str()];
+        let lookup = Lookup { table: &layout.table, columns: &columns, by: &columns, keys: &keys };
+        transaction
+            .lookup(&lookup, &mut |at, _| taken.iter_mut().skip(at).take(1).for_each(|t| *t = true))?;
+        let mut taken = taken.into_iter();
+        free.retain(|_| taken.next() != Some(true));
+        ids.extend(free);
+    }
+    Ok(ids)
+}
+
+/// Takes numbers from the product's own allocation, within the transaction. Returns the number before the
+/// first.
+fn reserve(
+    transaction: &mut dyn Transaction,
+    model: &Model,
+    collection: &str,
+    count: usize,
+) -> Result<i64, ImportError> {
+    let Some(rule) = &model.allocation else { return Ok(0) };
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let keys = [vec![Value::from(collection)]];
+    let mut last = None;
+    let mut counted = false;
+    let columns = [rule.name.as_str(), rule.last.as_str()];
+    let lookup = Lookup { table: &rule.table, columns: &columns, by: &[&rule.name], keys: &keys };
+    transaction.lookup(&lookup, &mut |_, row| {
+        counted = true;
+        last = row.get(1).and_then(Value::as_int);
+    })?;
+    let before = last.unwrap_or(0);
+    let after = before.saturating_add(count);
+    if count == 0 {
+        return Ok(before);
+    }
+    let row = vec![Value::from(collection), Value::Int(after)];
+    let written = match counted {
+        false => transaction.insert(&rule.table, &columns, &[row]).map_err(|(_, error)| error),
+        true => {
+            let row = vec![Value::Int(after)];
+            transaction.update(&rule.table, &[&rule.name], &[Value::from(collection)], &[&rule.last], &row)
+        }
+    };
+    written.map_err(|source| ImportError::Write {
+        kind: KindName::new(&rule.table),
+        name: collection.to_owned(),
+        source,
+    })?;
+    Ok(before)
+}
+
+/// Gives the new parts of written documents their numbers.
+pub(super) fn number_parts(
+    bundle: &Bundle,
+    transaction: &mut dyn Transaction,
+    examiner: &mut Examiner<'_, '_>,
+    plan: &Plan,
+) -> Result<(), ImportError> {
+    let layouts = examiner.layouts().clone();
+    let written: std::collections::HashSet<u64> =
+        plan.entries.iter().filter(|e| e.action.writes()).map(|e| e.number).collect();
+    for layout in layouts.iter() {
+        let middles: Vec<(usize, &String)> = layout
+            .kind
+            .parts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, part)| match &part.new {
+                NewPartId::Numbered(middle) => Some((index, middle)),
+                NewPartId::Guid | NewPartId::Keep => None,
+            })
+            .collect();
+        if middles.is_empty() {
+            continue;
+        }
+        for_each_batch(bundle, layout.kind.name.as_str(), &mut |mut sources| {
+            sources.retain(|s| written.contains(&s.entry.number));
+            while !sources.is_empty() {
+                for examined in examiner.examine(transaction.reader(), bundle, layout.index, &mut sources)? {
+                    let owner =
+                        Reference { kind: examined.entry.kind.clone(), key: examined.entry.key.clone() };
+                    let Some(owner_id) = examiner.ids.id(&layouts, &owner).map(ToString::to_string) else {
+                        continue;
+                    };
+                    for (index, middle) in &middles {
+                        let taken = examined.existing.iter().flat_map(|e| &e.raw.part_ids);
+                        let taken = taken.filter(|(rule, _, _)| rule == index);
+                        let numbers = taken.filter_map(|(_, _, id)| {
+                            id.as_text()?.rsplit_once(middle.as_str())?.1.parse::<i64>().ok()
+                        });
+                        let mut last = numbers.max().unwrap_or(0);
+                        for (target, key, _) in numbered_parts(layout, &examined.document) {
+                            if !matches!(examiner.ids.get(target, &key), Some(Known::Found(_))) {
+                                let id = loop {
+                                    last = last.checked_add(1).ok_or_else(|| TranslateError::Exhausted {
+                                        kind: layout.kind.name.clone(),
+                                        id: format!("{owner_id}{middle}{last}"),
+                                    })?;
+                                    let id = format!("{owner_id}{middle}{last}");
+                                    if !examiner.loose.contains(&(layout.index, id.to_lowercase())) {
+                                        break Id::Text(id);
+                                    }
+                                };
+                                examiner.ids.set(target, &key, Known::Found(Some(id)));
+                            }
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}

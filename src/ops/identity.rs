@@ -1,0 +1,134 @@
+//! The ids of documents and of their parts in a target: those that are given before anything is allocated, and
+//! those that it has.
+
+use std::collections::HashSet;
+
+use crate::bundle;
+use crate::document::{Document, Key, Reference, Value};
+use crate::model::{Composed, IdRule, NewId, Target};
+use crate::server::{Lookup, Reader};
+
+use super::ImportError;
+use super::examine::Examiner;
+use super::translate::{Id, Known, Layout, Portable, part_ids};
+
+impl Examiner<'_, '_> {
+    /// The id of a new document may be given: kept from the source, fixed by the model, made of its owner's.
+    /// It must not be another document's in the target, nor of the bundle.
+    pub(super) fn check_given_ids(
+        &mut self,
+        reader: &mut dyn Reader,
+        layout: &Layout<'_>,
+        new: Vec<&bundle::Entry>,
+    ) -> Result<(), ImportError> {
+        let (Some(rule), Some(column)) = (&layout.kind.id, &layout.id) else { return Ok(()) };
+        let mut given: Vec<(&bundle::Entry, Id)> = Vec::new();
+        for entry in new {
+            let Some(id) = self.given_id(layout, rule, &entry.id, &entry.key) else { continue };
+            let place = (layout.index, id.to_string().to_lowercase());
+            let owner = self.given.entry(place).or_insert(entry.number);
+            if *owner != entry.number {
+                let problem = format!("would get the id {id}, as another document of the bundle does");
+                self.find(layout.kind.name.as_str(), entry.key.to_string(), problem);
+            }
+            given.push((entry, id));
+        }
+        let ids: Vec<Vec<Value>> = given.iter().map(|(_, id)| vec![id.to_value()]).collect();
+        let columns = [column.as_str()];
+        let lookup = Lookup { table: &layout.table, columns: &columns, by: &columns, keys: &ids };
+        let mut taken = Vec::new();
+        if !ids.is_empty() {
+            reader.lookup(&lookup, &mut |position, _| taken.push(position))?;
+        }
+        for (entry, id) in taken.iter().filter_map(|position| given.get(*position)) {
+            let problem = format!("would get the id {id}, which another document of the target has");
+            self.find(layout.kind.name.as_str(), entry.key.to_string(), problem);
+        }
+        Ok(())
+    }
+
+    /// The id that a new document gets whatever the target's allocation says, as far as it is known yet.
+    pub(super) fn given_id(
+        &self,
+        layout: &Layout<'_>,
+        rule: &IdRule,
+        source_id: &Value,
+        key: &Key,
+    ) -> Option<Id> {
+        let id = Id::of(source_id);
+        let fixed = id.as_ref().is_some_and(|id| rule.is_fixed(&id.to_string()));
+        match &rule.new {
+            _ if fixed && !self.resettle.is_elsewhere(self.model(), layout.index, key) => id,
+            NewId::Keep => id,
+            NewId::Compose(pattern) => compose(self, layout, pattern, key),
+            NewId::Allocate { .. } | NewId::Next | NewId::Guid => None,
+        }
+    }
+
+    /// Makes the parts that the target has known, with their ids.
+    pub(super) fn know_parts(&mut self, layout: &Layout<'_>, theirs: &Portable) {
+        for (target, key, element) in numbered_parts(layout, &theirs.document) {
+            let Target::Part { part, .. } = target else { continue };
+            let Some(rule) = layout.kind.parts.get(part) else { continue };
+            let ids = part_ids(&theirs.document, &theirs.raw, part, rule);
+            let id = ids.into_iter().find(|(e, _)| std::ptr::eq(*e, element)).and_then(|(_, id)| Id::of(id));
+            self.ids.set(target, &key, Known::Found(id));
+        }
+    }
+
+    /// Makes the parts that the target will have known to documents that refer to them. Returns what is wrong
+    /// with them.
+    pub(super) fn plan_parts(&mut self, layout: &Layout<'_>, document: &Document) -> Vec<String> {
+        let mut seen = HashSet::new();
+        let mut twins = Vec::new();
+        for (target, key, _) in numbered_parts(layout, document) {
+            if !seen.insert((target, key.folded(self.model().collation))) {
+                twins.push(format!("has several parts of one name: {}", key.leaf()));
+            }
+            if !matches!(self.ids.get(target, &key), Some(Known::Found(_))) {
+                self.ids.set(target, &key, Known::Planned);
+            }
+        }
+        twins
+    }
+}
+
+/// An id made of another's: `None` where the other is not known yet.
+fn compose(examiner: &Examiner<'_, '_>, layout: &Layout<'_>, composed: &Composed, key: &Key) -> Option<Id> {
+    let column = |p: &usize| layout.content.get(*p).is_some_and(|c| c.name == composed.column);
+    let position = layout.key.iter().position(column)?;
+    let owner = match key.parts().get(position)? {
+        Value::Ref(reference) => examiner.ids.id(examiner.layouts(), reference)?.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Dangling(dangling) => Id::of(&dangling.id)?.to_string(),
+        _ => return None,
+    };
+    let rest = match composed.open {
+        true => key.parts().get(layout.key.len())?.as_text()?,
+        false => "",
+    };
+    Some(Id::Text(composed.id(&owner, rest)))
+}
+
+/// The parts of a document whose ids are numbered within it, with their keys.
+pub(super) fn numbered_parts<'d>(
+    layout: &Layout<'_>,
+    document: &'d Document,
+) -> Vec<(Target, Key, &'d Value)> {
+    let mut keys = Vec::new();
+    for (part, rule) in layout.kind.parts.iter().enumerate() {
+        let (crate::model::NewPartId::Numbered(_), Some(body)) = (&rule.new, &document.body) else {
+            continue;
+        };
+        let owner = Reference { kind: document.kind.clone(), key: document.key.clone() };
+        let target = Target::Part { kind: layout.index, part };
+        rule.at.find(body, &mut |element| {
+            if let Value::Map(map) = element {
+                let mut parts = vec![Value::Ref(Box::new(owner.clone()))];
+                parts.extend(crate::model::pick(map, &rule.key));
+                keys.extend(Key::new(parts).ok().map(|key| (target, key, element)));
+            }
+        });
+    }
+    keys
+}

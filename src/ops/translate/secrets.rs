@@ -1,0 +1,98 @@
+//! The secrets of a server's rows: decrypted into the vault, or masked.
+
+use crate::crypto::{DecryptError, MasterKey, SecretBytes};
+use crate::document::{KindName, Place, SecretId, Value};
+use crate::model::SecretForm;
+
+use super::read::{Raw, Translation};
+use super::{Layout, TranslateError, Vault};
+
+/// How many secrets must fail, with none that decrypts, before the key is called wrong.
+const FAILURES: usize = 8;
+
+/// How the secrets of a server are read.
+#[derive(Debug, Clone, Copy)]
+pub enum ServerSecrets<'k> {
+    /// Decrypted with the server's master key, where there is one.
+    Read(Option<&'k MasterKey>),
+    /// Not at all: documents have markers only.
+    Mask,
+}
+
+/// Where a secret did not decrypt.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    kind: KindName,
+    id: String,
+    place: String,
+}
+
+impl Failure {
+    pub(super) fn wrong_key(self) -> TranslateError {
+        TranslateError::WrongMasterKey { kind: self.kind, id: self.id, place: self.place }
+    }
+
+    fn damaged(self, reason: &'static str) -> TranslateError {
+        TranslateError::DamagedSecret { kind: self.kind, id: self.id, place: self.place, reason }
+    }
+}
+
+impl Translation<'_> {
+    /// Reads one secret of a row.
+    #[allow(clippy::too_many_arguments, reason = "one step of `convert`, which owns all of these")]
+    pub(super) fn secret(
+        &mut self,
+        layout: &Layout<'_>,
+        id: &str,
+        form: Option<SecretForm>,
+        place: &Place,
+        value: &mut Value,
+        secrets: ServerSecrets<'_>,
+        vault: &mut Vault,
+        raw: &mut Raw,
+    ) -> Result<(), TranslateError> {
+        let Value::Text(text) = &*value else { return Ok(()) };
+        if text.is_empty() {
+            return Ok(());
+        }
+        let here = || Failure { kind: layout.kind.name.clone(), id: id.to_owned(), place: place.to_string() };
+        let key = match secrets {
+            ServerSecrets::Mask => {
+                *value = Value::Secret(SecretId::UNKNOWN);
+                return Ok(());
+            }
+            ServerSecrets::Read(key) => key,
+        };
+        if form == Some(SecretForm::Plain) {
+            let Value::Text(text) = std::mem::take(value) else { return Ok(()) };
+            *value = Value::Secret(vault.keep(SecretBytes::from(text.into_bytes())));
+            return Ok(());
+        }
+        let Some(key) = key else {
+            let Failure { kind, id, place } = here();
+            return Err(TranslateError::NeedMasterKey { kind, id, place });
+        };
+        const OTHERS: &str = "it does not decrypt, though others do";
+        match key.decrypt(text) {
+            Ok(plain) => {
+                self.secrets_read += 1;
+                // What failed before this one decrypted was no matter of the key.
+                for failure in std::mem::take(&mut self.open) {
+                    self.names.faults.keep(failure.damaged(OTHERS))?;
+                }
+                let secret = vault.keep(plain);
+                if let Value::Text(text) = std::mem::replace(value, Value::Secret(secret)) {
+                    raw.ciphers.push((place.clone(), secret, text));
+                }
+                Ok(())
+            }
+            Err(DecryptError::DoesNotDecrypt) if self.secrets_read == 0 => {
+                self.open.push(here());
+                *value = Value::Secret(SecretId::UNKNOWN);
+                if self.open.len() < FAILURES { Ok(()) } else { self.finish().map(drop) }
+            }
+            Err(DecryptError::DoesNotDecrypt) => Err(here().damaged(OTHERS)),
+            Err(_) => Err(here().damaged("it is no encrypted text")),
+        }
+    }
+}
