@@ -263,3 +263,50 @@ fn a_comparison_leaves_out_what_an_export_can() {
     let (code, said) = diff(&["--only", "Project"]);
     assert!(code == Some(0) && said.starts_with("0 documents differ"), "{said}");
 }
+
+/// A role for some projects, without any of them, would be a role for all.
+#[test]
+fn a_role_that_would_lose_its_limits_is_not_given() {
+    let folder = folder();
+    let make = |name: &str, rows: &str| {
+        let path = folder.path().join(name);
+        empty_octopus(&path);
+        run(
+            &path,
+            &format!(
+                "INSERT INTO Space (Id, Name, IsDefault, JSON) VALUES ('Spaces-1', 'Default', 1, '{{}}'); {rows}"
+            ),
+        );
+        path
+    };
+    let role = |n: u32, json: &str| {
+        format!("INSERT INTO ScopedUserRole (Id, TeamId, UserRoleId, SpaceId, JSON) VALUES ('ScopedUserRoles-{n}', 'Teams-1', 'UserRoles-{n}', 'Spaces-1', '{json}');
+                 INSERT INTO UserRole (Id, Name, JSON) VALUES ('UserRoles-{n}', 'Role {n}', '{{}}');")
+    };
+    let source = make(
+        "source",
+        &[
+            "INSERT INTO Team (Id, Name, MemberUserIds, JSON) VALUES ('Teams-1', 'Ops', '||', '{}');
+             INSERT INTO DeploymentEnvironment (Id, Name, SortOrder, SpaceId, JSON) VALUES
+               ('Environments-1', 'Test', 0, 'Spaces-1', '{}'), ('Environments-2', 'Production', 0, 'Spaces-1', '{}');",
+            &role(1, r#"{"EnvironmentIds":["Environments-2"]}"#),
+            &role(2, r#"{"EnvironmentIds":["Environments-1","Environments-2"]}"#),
+            &role(3, r#"{"EnvironmentIds":[]}"#),
+        ]
+        .concat(),
+    );
+    let target = make(
+        "target",
+        "INSERT INTO DeploymentEnvironment (Id, Name, SortOrder, SpaceId, JSON) VALUES ('Environments-9', 'Test', 0, 'Spaces-1', '{}');",
+    );
+    let file = folder.path().join("a.sealift");
+    let options = ExportOptions { exclude: vec!["Environment".to_owned()], ..everything(None) };
+    export(&source, &octopus(), &file, &options);
+    let done = try_import(&file, &target, &octopus(), None, false, overwrite()).unwrap();
+    let Outcome::Applied(plan) = done else { panic!("{done:#?}") };
+    let skipped: Vec<_> = plan.entries.iter().filter_map(|e| e.reason.as_ref()).collect();
+    assert!(skipped.len() == 1 && skipped[0].contains("EnvironmentIds"), "{skipped:?}");
+    let given = "SELECT count(*) FROM ScopedUserRole";
+    assert_eq!(count(&target, given), 2);
+    assert_eq!(count(&target, &format!("{given} WHERE JSON LIKE '%[\"Environments-9\"]%'")), 1);
+}

@@ -237,6 +237,8 @@ pub(super) struct Reference {
     pub follow: bool,
     #[serde(default)]
     pub maybe: bool,
+    #[serde(default)]
+    pub limits: bool,
 }
 
 fn yes() -> bool {

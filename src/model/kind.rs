@@ -247,6 +247,9 @@ pub struct ReferenceRule {
     /// Whether only text that is the id of such a document of the source is a reference. Other text at the
     /// place is text: it does not dangle.
     pub maybe: bool,
+    /// Whether the list limits what the document applies to: a document that loses all of it is skipped, since
+    /// it would apply to more than before.
+    pub limits: bool,
     /// Where another document says what the value is; `to` is then all that it may be.
     pub typed: Option<Typed>,
 }

@@ -96,6 +96,12 @@ impl Scope<'_> {
         if matches!(wire.missing, file::Missing::Keep) && !(one_place && form(wire.form) == Form::Id) {
             return fault(wire.at.span(), "only a single id can be kept as the target has it");
         }
+        if wire.limits && !matches!(wire.missing, file::Missing::Drop) {
+            return fault(
+                wire.at.span(),
+                "only references that can be dropped limit a document by their list",
+            );
+        }
         Ok(ReferenceRule {
             at,
             to,
@@ -109,6 +115,7 @@ impl Scope<'_> {
             },
             follow: wire.follow,
             maybe: wire.maybe || typed.is_some(),
+            limits: wire.limits,
             typed,
         })
     }

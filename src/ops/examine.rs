@@ -2,7 +2,7 @@
 //!
 //! Planning and applying both examine documents here, so that what is shown is what is done.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
@@ -200,6 +200,7 @@ impl<'m> Examiner<'_, 'm> {
             !matches!(known, Some(Known::Found(_) | Known::Planned))
         };
         let strangers = &self.strangers;
+        let limited = limits(layout, document);
         let taken = take_out(layout.kind, document, &mut |rule, value| {
             let missing = layout.kind.references.get(rule).map(|r| r.missing);
             let reference = match value {
@@ -234,6 +235,17 @@ impl<'m> Examiner<'_, 'm> {
             }
         });
         notes.extend(taken);
+        let left = limits(layout, document);
+        if let Some(rule) =
+            limited.difference(&left).next().and_then(|rule| layout.kind.references.get(*rule))
+        {
+            skip.get_or_insert_with(|| {
+                format!(
+                    "the target has nothing of what {} limits it to: it would apply to more",
+                    rule.at.text
+                )
+            });
+        }
         let name = document.key.to_string();
         for problem in strange {
             self.find(layout.kind.name.as_str(), name.clone(), problem);
@@ -456,4 +468,24 @@ impl<'m> Examiner<'_, 'm> {
         parts.extend(secrets.iter().filter_map(|id| self.vault.value(*id)).map(|v| v.expose()));
         Ok(Seen(self.seen_key.of(&parts)))
     }
+}
+
+/// The rules whose lists limit a document, as far as they hold anything.
+fn limits(layout: &Layout<'_>, document: &mut Document) -> BTreeSet<usize> {
+    let mut held = BTreeSet::new();
+    if layout.kind.references.iter().all(|rule| !rule.limits) {
+        return held;
+    }
+    let Document { columns, body, .. } = document;
+    layout.kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |rule, _, value| {
+        if let Rule::Reference(index) = rule
+            && layout.kind.references.get(index).is_some_and(|rule| rule.limits)
+            && !matches!(&*value, Value::Null)
+            && !matches!(&*value, Value::List(list) if list.is_empty())
+        {
+            held.insert(index);
+        }
+        Keep::Yes
+    });
+    held
 }

@@ -132,6 +132,7 @@ fn sections(view: &KindView) -> Vec<Section> {
             let mut notes = Vec::new();
             notes.extend(r.required.then_some("required"));
             notes.extend(r.maybe.then_some("only where it is such an id"));
+            notes.extend(r.limits.then_some("skipped where it would lose all"));
             notes.extend(r.typed.as_ref().map(|_| "as its declaration says"));
             let notes = if notes.is_empty() { String::new() } else { format!("  ({})", notes.join(", ")) };
             let follow = if r.follow { "takes it along" } else { "leaves it" };

@@ -122,6 +122,8 @@ pub struct ReferenceView {
     pub required: bool,
     pub follow: bool,
     pub maybe: bool,
+    /// Whether a document that loses all of the list is skipped.
+    pub limits: bool,
     /// The declarations that say what the value is.
     pub typed: Option<String>,
 }
@@ -351,6 +353,7 @@ impl ReferenceView {
             required: rule.required,
             follow: rule.follow,
             maybe: rule.maybe && rule.typed.is_none(),
+            limits: rule.limits,
             typed: rule.typed.as_ref().and_then(|typed| model.types.get(typed.by)).map(|t| t.name.clone()),
         }
     }
