@@ -310,3 +310,36 @@ fn a_role_that_would_lose_its_limits_is_not_given() {
     assert_eq!(count(&target, given), 2);
     assert_eq!(count(&target, &format!("{given} WHERE JSON LIKE '%[\"Environments-9\"]%'")), 1);
 }
+
+/// A task under way and one that is over may have been queued at once: what speaks of the one must not be taken
+/// to speak of the other.
+#[test]
+fn what_refers_to_a_task_under_way_is_not_bound_to_its_namesake() {
+    let folder = folder();
+    let path = folder.path().join("source");
+    empty_octopus(&path);
+    let task = |id: u32, state: &str| {
+        format!("INSERT INTO ServerTask (Id, Name, Description, QueueTime, State, HasPendingInterruptions, HasWarningsOrErrors, DurationSeconds, SpaceId, JSON)
+                 VALUES ('ServerTasks-{id}', 'Deploy', '{state}', '2026-01-01', '{state}', 0, 0, 1, 'Spaces-1', '{{}}');")
+    };
+    run(
+        &path,
+        &[
+            "INSERT INTO Space (Id, Name, IsDefault, JSON) VALUES ('Spaces-1', 'Default', 1, '{}');
+             INSERT INTO Event (Id, RelatedDocumentIds, Category, UserId, Username, Occurred, Message, SpaceId, JSON, AutoId)
+               VALUES ('Events-1', '|ServerTasks-1|', 'Queued', 'users-system', 'system', '2026-01-01', 'm', 'Spaces-1', '{}', 1);",
+            &task(1, "Executing"),
+            &task(2, "Success"),
+        ]
+        .concat(),
+    );
+    let target = folder.path().join("target");
+    empty_octopus(&target);
+    let file = folder.path().join("a.sealift");
+    export(&path, &octopus(), &file, &everything(None));
+    import(&file, &target, &octopus(), None, overwrite());
+    assert_eq!(count(&target, "SELECT count(*) FROM ServerTask WHERE State = 'Success'"), 1);
+    assert_eq!(count(&target, "SELECT count(*) FROM Event WHERE RelatedDocumentIds LIKE '%ServerTasks%'"), 0);
+    let again = try_import(&file, &target, &octopus(), None, false, overwrite()).unwrap();
+    assert!(matches!(again, Outcome::Nothing(_)), "{again:#?}");
+}

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::document::{Dangling, Document, Key, KindName, Reference, Value};
-use crate::model::{Direction, Keep, Target};
+use crate::model::{Direction, Keep, Rule, Target};
 use crate::server::Reader;
 
 use super::ImportError;
@@ -108,8 +108,11 @@ impl Examiner<'_, '_> {
                     *value = Value::Ref(Box::new(reference.clone()));
                 }
             };
-            kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |_, _, value| {
+            let named_by = |index| kind.key.iter().any(|column| column.reference == Some(index));
+            kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |rule, _, value| {
                 match value {
+                    // What names the document stays as its key says it.
+                    _ if matches!(rule, Rule::Reference(index) if named_by(index)) => {}
                     Value::List(list) => list.iter_mut().for_each(bind),
                     value => bind(value),
                 }

@@ -52,7 +52,7 @@ impl Body {
         Some(Self { text, blob, new_rows })
     }
 
-    /// The columns as the server spells them, in the order that [`Body::read`] takes their values: the text
+    /// The columns as the server spells them, in the order that `read` takes their values: the text
     /// column, the blob.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.text.iter().chain(&self.blob).map(|column| column.name.as_str())

@@ -384,9 +384,12 @@ fn fetch_keys(
                 let key = match layout.raw_key(id, &row) {
                     Some(key) => key,
                     None if layout.shared => return,
-                    // A row that stays behind has a name all the same.
+                    // A row that stays behind has a name all the same, and a number that no document has.
                     None => {
                         row.truncate(layout.key.len());
+                        if layout.open.is_none() {
+                            row.push(Value::Int(0));
+                        }
                         row.extend(layout.open.map(|_| Value::from(id.to_string())));
                         row
                     }
