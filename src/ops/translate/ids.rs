@@ -89,6 +89,8 @@ impl Ids {
                 continue;
             }
             unknown.push(key);
+            // Many documents refer to one: it is looked for once.
+            self.set(target, key, Known::Absent);
             for part in key.parts() {
                 if let Value::Ref(reference) = part
                     && let Some(scope) = layouts.model.target(&reference.kind)

@@ -1,8 +1,9 @@
 //! Finding rows by values, as the product's server would compare them.
 //!
 //! SQLite's indexes know only the case of ASCII letters, and count trailing blanks. So each key is looked up
-//! in the index first; those with text that found nothing are then sought together in one pass over the
-//! compared columns, where `Ärger` is `ÄRGER ` as it is on SQL Server. A key that the index answers is not
+//! in the index first; those with text that found nothing are then sought where other spellings lie in the index
+//! ([`near`]), and where no index says that, together in one pass over the compared columns: `Ärger` is `ÄRGER `
+//! as it is on SQL Server. A key that the index answers is not
 //! sought again: where the columns are unique on the product's server, there cannot be a second spelling.
 
 use std::collections::{HashMap, HashSet};
@@ -12,6 +13,7 @@ use rusqlite::{Statement, params_from_iter};
 
 use super::bind::{self, Bound};
 use super::fault::failed;
+use super::near;
 use super::schema::{Field, Sequence};
 use super::view::{View, quoted, reading, selected, values};
 use crate::document::{Value, canonical_decimal};
@@ -19,7 +21,7 @@ use crate::server::{Lookup, Row, ServerError};
 
 /// A value as the product's server compares it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Folded {
+pub(super) enum Folded {
     Null,
     Int(i64),
     Number(String),
@@ -117,6 +119,13 @@ const FEW: usize = 2;
 
 /// Says whether SQLite would walk the whole table for each key: no index has the columns compared.
 fn no_index(view: &View<'_>, sql: &str, table: &str) -> Result<bool, ServerError> {
+    // The rows are fetched by their number afterwards, which a table without any cannot do.
+    let numbered = format!("SELECT rowid FROM {}", quoted(table));
+    Ok(scans(view, sql, table)? && view.connection.prepare_cached(&numbered).is_ok())
+}
+
+/// Says whether SQLite would walk a whole table to answer a statement.
+pub(super) fn scans(view: &View<'_>, sql: &str, table: &str) -> Result<bool, ServerError> {
     let fail = |error| reading(table, error);
     let mut explain = view.connection.prepare_cached(&format!("EXPLAIN QUERY PLAN {sql}")).map_err(fail)?;
     let nothing = vec![rusqlite::types::Null; explain.parameter_count()];
@@ -126,9 +135,7 @@ fn no_index(view: &View<'_>, sql: &str, table: &str) -> Result<bool, ServerError
         let detail: String = row.get("detail").map_err(fail)?;
         scans |= detail.starts_with("SCAN");
     }
-    // The rows are fetched by their number afterwards, which a table without any cannot do.
-    let numbered = format!("SELECT rowid FROM {}", quoted(table));
-    Ok(scans && view.connection.prepare_cached(&numbered).is_ok())
+    Ok(scans)
 }
 
 /// Answers all keys in one pass over the compared columns; the rows found are then fetched by number.
@@ -199,8 +206,8 @@ fn answer(
     Ok(found)
 }
 
-/// Goes once over the compared columns and returns the spellings that fold to a key sought, each once, with
-/// the keys they answer. Memory follows what is found, not the table.
+/// Returns the spellings that fold to a key sought, each once, with the keys they answer. Memory follows what is
+/// found, not the table.
 fn spellings<'k>(
     view: &mut View<'_>,
     by: &[Field<'_>],
@@ -208,19 +215,10 @@ fn spellings<'k>(
     sought: &'k HashMap<Vec<Folded>, Vec<usize>>,
 ) -> Result<Vec<(Row, &'k Vec<usize>)>, ServerError> {
     let fail = |error| reading(table, error);
-    let sql = format!("SELECT {} FROM {}", selected(by), quoted(table));
-    let mut statement = view.connection.prepare_cached(&sql).map_err(fail)?;
-    let mut rows = statement.query([]).map_err(fail)?;
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
-    while let Some(row) = rows.next().map_err(fail)? {
-        view.rows_read += 1;
-        // A row that cannot be read is not the one that is sought.
-        let Ok(key) = values(by, row) else { continue };
-        let Some(folded) = by.iter().zip(&key).map(|(f, value)| fold(f, value)).collect::<Option<Vec<_>>>()
-        else {
-            continue;
-        };
-        let Some(positions) = sought.get(&folded) else { continue };
+    let mut take = |key: Row| {
+        let folded = by.iter().zip(&key).map(|(f, value)| fold(f, value)).collect::<Option<Vec<_>>>();
+        let Some(positions) = folded.and_then(|folded| sought.get(&folded)) else { return };
         // SQLite answers a spelling with all that it finds equal to it.
         let spelled: Vec<Option<Folded>> = by
             .iter()
@@ -232,6 +230,23 @@ fn spellings<'k>(
             .collect();
         if seen.insert(spelled) {
             found.push((key, positions));
+        }
+    };
+    let mut anywhere = false;
+    for key in sought.keys() {
+        match near::rows(view, by, table, key)? {
+            Some(rows) => rows.into_iter().for_each(&mut take),
+            None => anywhere = true,
+        }
+    }
+    if anywhere {
+        let sql = format!("SELECT {} FROM {}", selected(by), quoted(table));
+        let mut statement = view.connection.prepare_cached(&sql).map_err(fail)?;
+        let mut rows = statement.query([]).map_err(fail)?;
+        while let Some(row) = rows.next().map_err(fail)? {
+            view.rows_read += 1;
+            // A row that cannot be read is not the one that is sought.
+            values(by, row).into_iter().for_each(&mut take);
         }
     }
     Ok(found)

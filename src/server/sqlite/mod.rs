@@ -5,6 +5,9 @@
 //! for writing when a transaction begins. Any file may come from a stranger: what it holds is refused by
 //! name, never trusted and never a panic.
 //!
+//! No statement grows with the data: each has a placeholder for every column it reads, compares or writes, and is
+//! executed once a key or a row. Prepared once, it stays so.
+//!
 //! Promised of isolation: a reader sees one state as long as it lives. Where the file keeps a rollback
 //! journal (SQLite's default), a writer may begin and write meanwhile, but its commit waits for the readers
 //! and is [`ServerError::Busy`] when they do not end in time; with a write-ahead log it goes through.
@@ -16,6 +19,7 @@ mod create;
 mod ddl;
 mod fault;
 mod lookup;
+mod near;
 mod page;
 mod schema;
 mod transaction;
