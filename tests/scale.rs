@@ -184,3 +184,52 @@ fn without_an_index_a_plan_passes_over_the_keys_of_its_kinds() {
     // Once to find them, once to number those of one name.
     assert!(many - few <= 2 * rows("Certificate"), "{few} {many}");
 }
+
+/// Forty environments with a description of so many characters each.
+fn environments(path: &Path, characters: usize, first: usize) {
+    let mut server = empty_octopus(path);
+    let mut transaction = server.begin().unwrap();
+    let space = ["Spaces-1".into(), "Default".into(), true.into(), "{}".into()];
+    transaction.insert("Space", &["Id", "Name", "IsDefault", "JSON"], &[space.to_vec()]).unwrap();
+    for n in 1..=40 {
+        let description = format!("{n} {}", "x".repeat(characters));
+        let row = [
+            format!("Environments-{}", first + n).into(),
+            format!("Environment {n}").into(),
+            Value::Int(n as i64),
+            "Spaces-1".into(),
+            Value::Text(format!("{{\"Description\":\"{description}\"}}")),
+        ];
+        let columns = ["Id", "Name", "SortOrder", "SpaceId", "JSON"];
+        transaction.insert("DeploymentEnvironment", &columns, &[row.to_vec()]).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+/// What is worked on together is measured in bytes: twelve megabytes come in several parts, on either side.
+#[test]
+fn documents_too_large_to_be_worked_on_together_are_all_carried() {
+    let folder = folder();
+    let model = octopus();
+    let at = |name: &str| folder.path().join(name);
+    environments(&at("small"), 10, 0);
+    environments(&at("large"), 300_000, 500);
+    for (from, to) in [("small", "large"), ("large", "small")] {
+        let (target, bundle) = (at(&format!("to {to}")), at(&format!("{from}.sealift")));
+        std::fs::copy(at(to), &target).unwrap();
+        let mut options = everything(None);
+        options.scopes = vec!["Default".to_owned()];
+        let left = export(&at(from), &model, &bundle, &options);
+        assert_eq!(left.documents, 41);
+        let plan = import(&bundle, &target, &model, None, overwrite());
+        assert_eq!((plan.count(Action::Update), plan.count(Action::Create)), (40, 0), "{from}");
+        import_nothing(&bundle, &target, &model, None, overwrite());
+        let arrived = export(&target, &model, &at(&format!("{from} again.sealift")), &options);
+        assert_eq!(arrived.content_root, left.content_root, "{from}");
+        // The plan told of as much of the change as it keeps, and of the rest that there is more.
+        let told: usize = plan.entries.iter().map(|entry| entry.changes.len()).sum();
+        let more = plan.entries.iter().filter(|entry| entry.notes.iter().any(|n| n.contains("more places")));
+        assert_eq!(told + more.count(), 40, "{from}");
+        assert!((10..40).contains(&told), "{from}: {told}");
+    }
+}
