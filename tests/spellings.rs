@@ -130,3 +130,27 @@ fn an_empty_set_is_written_as_two_bars_and_never_as_null() {
         db.query_row("SELECT count(*) FROM Project WHERE EnvIds = '||'", [], |row| row.get(0)).unwrap();
     assert_eq!(written, NONE.len() as i64);
 }
+
+/// Two certificates whose names the product takes for one: each keeps its number, however few are looked for.
+#[test]
+fn namesakes_in_two_spellings_are_found_again() {
+    let folder = folder();
+    let (source, target) = (folder.path().join("source"), folder.path().join("target"));
+    drop((empty_octopus(&source), empty_octopus(&target)));
+    let space = "INSERT INTO Space (Id, Name, IsDefault, JSON) VALUES ('Spaces-1', 'Default', 1, '{}');";
+    let certificate = |number: u8, name: &str| {
+        format!(
+            "INSERT INTO Certificate (Id, Name, Thumbprint, NotAfter, Subject, Created, SpaceId, JSON)
+             VALUES ('Certificates-{number}', '{name}', 'AA', '2020-01-01', '', '2019-01-0{number}', 'Spaces-1', '{{}}');"
+        )
+    };
+    let sql = [space, &certificate(1, "Börse"), &certificate(2, "BÖRSE")];
+    Connection::open(&source).unwrap().execute_batch(&sql.concat()).unwrap();
+    Connection::open(&target).unwrap().execute_batch(space).unwrap();
+    let (octopus, file) = (octopus(), folder.path().join("a.sealift"));
+    let two = export(&source, &octopus, &file, &everything(None));
+    import(&file, &target, &octopus, None, overwrite());
+    import_nothing(&file, &target, &octopus, None, overwrite());
+    let back = export(&target, &octopus, &folder.path().join("b.sealift"), &everything(None));
+    assert_eq!(back.content_root, two.content_root);
+}
