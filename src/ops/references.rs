@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::document::{Dangling, Document, Key, KindName, Reference, Value};
-use crate::model::{Direction, Keep, Rule, Target};
+use crate::model::{Direction, Keep, Target};
 use crate::server::Reader;
 
 use super::ImportError;
@@ -99,7 +99,7 @@ impl Examiner<'_, '_> {
             self.ids.set(*target, &reference.key, Known::Found(Some(id.clone())));
         }
         for source in sources {
-            let Document { kind, columns, body, .. } = &mut source.document;
+            let Document { kind, key, columns, body } = &mut source.document;
             let Some(kind) = model.kind(kind.as_str()) else { continue };
             let bind = |value: &mut Value| {
                 if let Value::Dangling(dangling) = &*value
@@ -108,11 +108,14 @@ impl Examiner<'_, '_> {
                     *value = Value::Ref(Box::new(reference.clone()));
                 }
             };
-            let named_by = |index| kind.key.iter().any(|column| column.reference == Some(index));
-            kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |rule, _, value| {
+            // The name says what its columns say.
+            let mut parts = key.parts().to_vec();
+            parts.iter_mut().for_each(bind);
+            if let Ok(bound) = Key::new(parts) {
+                *key = bound;
+            }
+            kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |_, _, value| {
                 match value {
-                    // What names the document stays as its key says it.
-                    _ if matches!(rule, Rule::Reference(index) if named_by(index)) => {}
                     Value::List(list) => list.iter_mut().for_each(bind),
                     value => bind(value),
                 }
