@@ -343,3 +343,24 @@ fn what_refers_to_a_task_under_way_is_not_bound_to_its_namesake() {
     let again = try_import(&file, &target, &octopus(), None, false, overwrite()).unwrap();
     assert!(matches!(again, Outcome::Nothing(_)), "{again:#?}");
 }
+
+/// The target may have a task of its own under way, and documents that speak of it.
+#[test]
+fn a_target_at_work_is_read() {
+    let folder = folder();
+    let server = folder.path().join("source.sqlite");
+    empty_octopus(&server);
+    run(
+        &server,
+        "INSERT INTO Space (Id, Name, IsDefault, JSON) VALUES ('Spaces-1', 'Default', 1, '{}');
+         INSERT INTO ServerTask (Id, Name, Description, QueueTime, State, HasPendingInterruptions, HasWarningsOrErrors, DurationSeconds, SpaceId, JSON)
+           VALUES ('ServerTasks-1', 'Deploy', '', '2020-01-01', 'Queued', 0, 0, 1, 'Spaces-1', '{}');
+         INSERT INTO Event (Id, RelatedDocumentIds, Category, UserId, Username, Occurred, Message, SpaceId, JSON, AutoId)
+           VALUES ('Events-1', '|ServerTasks-1|', 'Queued', 'users-system', 'system', '2020-01-01', 'm', 'Spaces-1', '{}', 1);",
+    );
+    let file = folder.path().join("a.sealift");
+    export(&server, &octopus(), &file, &everything(None));
+    let plan = plan(&file, &server, &octopus(), None, skip());
+    assert!(plan.findings.is_empty(), "{:?}", plan.findings);
+    assert!(plan.is_empty());
+}

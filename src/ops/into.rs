@@ -299,7 +299,7 @@ fn begins_with_scope(kind: &Kind, scope: &KindName, key: &Key) -> bool {
         [Value::Ref(reference), ..] => reference.kind == *scope,
         [Value::Dangling(dangling), ..] => dangling.kind == *scope,
         [Value::Null, rest @ ..] => {
-            let numbered = kind.duplicates == Duplicates::Number && matches!(rest, [.., Value::Int(2..)]);
+            let numbered = kind.duplicates == Duplicates::Number && matches!(rest, [.., Value::Int(0 | 2..)]);
             rest.len() + 1 >= kind.key.len() + usize::from(numbered)
         }
         _ => false,

@@ -16,6 +16,9 @@ const REMEMBERED: usize = 10_000;
 /// How many ids one lookup asks for.
 const BATCH: usize = 500;
 
+/// The number of a row that stays behind and shares its key columns with documents, perhaps: it is none of them.
+const BEHIND: i64 = 0;
+
 /// What ids of a server mean.
 #[derive(Debug, Default)]
 pub struct Names {
@@ -29,6 +32,9 @@ pub struct Names {
 
 /// A row's key columns as read, before its references are names.
 type RawKey = Vec<Value>;
+
+/// The key columns of rows by their ids, and which of the rows stay behind.
+type Fetched = (Vec<(Id, RawKey)>, Vec<Id>);
 
 impl Names {
     /// Makes room before a batch of work; never in the middle of one.
@@ -98,8 +104,12 @@ impl Names {
             }
             for (kind, ids) in by_kind {
                 let Some(layout) = layouts.at(kind) else { continue };
-                let found = fetch_keys(reader, layout, &ids)?;
+                let (found, behind) = fetch_keys(reader, layout, &ids)?;
                 self.number(reader, layouts, layout, &found)?;
+                if layout.kind.duplicates == Duplicates::Number {
+                    let behind = behind.into_iter().map(|id| (id, BEHIND));
+                    self.ordinals.entry(layout.index).or_default().extend(behind);
+                }
                 for (id, raw) in found {
                     for (value, column) in raw.iter().zip(&layout.key) {
                         queue.extend(self.nested(layouts, layout, *column, value));
@@ -171,8 +181,9 @@ impl Names {
         id: &Id,
         mut parts: Vec<Value>,
     ) -> Result<Key, TranslateError> {
-        if let Some(ordinal @ 2..) = self.ordinals.get(&layout.index).and_then(|o| o.get(id)) {
-            parts.push(Value::Int(*ordinal));
+        let ordinal = self.ordinals.get(&layout.index).and_then(|o| o.get(id)).copied();
+        if let Some(ordinal @ (BEHIND | 2..)) = ordinal {
+            parts.push(Value::Int(ordinal));
         }
         Key::new(parts).map_err(|_| TranslateError::Key {
             kind: layout.kind.name.clone(),
@@ -367,15 +378,12 @@ pub fn owner_of(layouts: &Layouts<'_>, kind: usize, part: usize, id: &Id) -> Opt
     }
 }
 
-fn fetch_keys(
-    reader: &mut dyn Reader,
-    layout: &Layout<'_>,
-    ids: &[Id],
-) -> Result<Vec<(Id, RawKey)>, TranslateError> {
-    let Some(id_column) = &layout.id else { return Ok(Vec::new()) };
+/// Reads the key columns of rows.
+fn fetch_keys(reader: &mut dyn Reader, layout: &Layout<'_>, ids: &[Id]) -> Result<Fetched, TranslateError> {
+    let (mut found, mut behind) = (Vec::new(), Vec::new());
+    let Some(id_column) = &layout.id else { return Ok((found, behind)) };
     let columns = layout.naming_columns();
     let by = [id_column.as_str()];
-    let mut found = Vec::new();
     for ids in ids.chunks(BATCH) {
         let keys: Vec<Vec<Value>> = ids.iter().map(|id| vec![id.to_value()]).collect();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
@@ -384,13 +392,11 @@ fn fetch_keys(
                 let key = match layout.raw_key(id, &row) {
                     Some(key) => key,
                     None if layout.shared => return,
-                    // A row that stays behind has a name all the same, and a number that no document has.
+                    // A row that stays behind has a name all the same.
                     None => {
                         row.truncate(layout.key.len());
-                        if layout.open.is_none() {
-                            row.push(Value::Int(0));
-                        }
                         row.extend(layout.open.map(|_| Value::from(id.to_string())));
+                        behind.push(id.clone());
                         row
                     }
                 };
@@ -398,5 +404,5 @@ fn fetch_keys(
             }
         })?;
     }
-    Ok(found)
+    Ok((found, behind))
 }
