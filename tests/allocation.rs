@@ -224,3 +224,26 @@ fn a_variable_keeps_its_id_when_its_value_changes() {
     assert!(ids.contains(&("one", "A-9-0")) && ids.contains(&("two", "A-9-1")), "{ids:?}");
     assert!(ids.contains(&("changed", "B-9-2")), "{ids:?}");
 }
+
+/// A role that every server has may be named by a row of a server whose own was deleted.
+#[test]
+fn a_key_may_run_through_an_id_that_only_the_target_has() {
+    let folder = folder();
+    let (source, target) = (folder.path().join("source"), folder.path().join("target"));
+    for (path, sql) in [
+        (
+            &source,
+            "INSERT INTO Team (Id, Name, MemberUserIds, JSON) VALUES ('Teams-1', 'Ops', '||', '{}');
+             INSERT INTO ScopedUserRole (Id, TeamId, UserRoleId, JSON) VALUES ('ScopedUserRoles-1', 'Teams-1', 'userroles-buildserver', '{}');",
+        ),
+        (&target, "INSERT INTO UserRole (Id, Name, JSON) VALUES ('userroles-buildserver', 'Build server', '{}');"),
+    ] {
+        drop(empty_octopus(path));
+        Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    }
+    let file = folder.path().join("a.sealift");
+    export(&source, &octopus(), &file, &everything(None));
+    import(&file, &target, &octopus(), None, overwrite());
+    assert_eq!(text(&target, "SELECT UserRoleId FROM ScopedUserRole"), "userroles-buildserver");
+    import_nothing(&file, &target, &octopus(), None, overwrite());
+}
