@@ -247,3 +247,26 @@ fn a_key_may_run_through_an_id_that_only_the_target_has() {
     assert_eq!(text(&target, "SELECT UserRoleId FROM ScopedUserRole"), "userroles-buildserver");
     import_nothing(&file, &target, &octopus(), None, overwrite());
 }
+
+/// What an event was about may be a tag, whose id is made of its set's.
+#[test]
+fn an_event_names_a_tag_by_its_new_id() {
+    let folder = folder();
+    let set = |id: &str, tags: &str| {
+        format!(
+            "INSERT INTO TagSet (Id, Name, SortOrder, JSON) VALUES ('{id}', 'Ring', 0, '{{\"Tags\":[{tags}]}}');"
+        )
+    };
+    let tag = |id: &str, name: &str| format!("{{\"Id\":\"{id}\",\"Name\":\"{name}\"}}");
+    let event = "INSERT INTO Event (Id, RelatedDocumentIds, Category, UserId, Username, Occurred, Message, AutoId, JSON) VALUES
+        ('Events-1', '|TagSets-1/Tags-2|', 'Modified', 'users-system', 'system', '2018-01-01', '', 1, '{}');";
+    let source = server(
+        folder.path(),
+        "source",
+        &[&set("TagSets-1", &tag("TagSets-1/Tags-2", "Early")), event].concat(),
+    );
+    let others = [tag("TagSets-1/Tags-2", "Late"), tag("TagSets-1/Tags-5", "Early")].join(",");
+    let target = server(folder.path(), "target", &set("TagSets-1", &others));
+    carry(folder.path(), &source, &target);
+    assert_eq!(text(&target, "SELECT RelatedDocumentIds FROM Event"), "|TagSets-1/Tags-5|");
+}

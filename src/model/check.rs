@@ -91,7 +91,11 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
         return fault(file.name.span(), "two sets of rules have one name");
     }
     let with_ids = file.kind.iter().enumerate().filter(|(_, kind)| kind.id.is_some());
-    let anything: Vec<Target> = with_ids.map(|(index, _)| Target::Kind(index)).collect();
+    let mut anything: Vec<Target> = with_ids.map(|(index, _)| Target::Kind(index)).collect();
+    for (index, kind) in file.kind.iter().enumerate() {
+        let numbered = kind.part.iter().enumerate().filter(|(_, p)| p.new.get_ref().starts_with("{owner}"));
+        anything.extend(numbered.map(|(part, _)| Target::Part { kind: index, part }));
+    }
     let mut scope = Scope {
         by_name: &by_name,
         shared: &shared,
@@ -163,7 +167,7 @@ pub(super) struct Scope<'a> {
     pub by_name: &'a HashMap<String, Target>,
     pub shared: &'a HashMap<&'a str, &'a file::Rules>,
     pub types: &'a [super::Types],
-    /// The kinds that have ids, which a reference to anything may lead to.
+    /// The kinds that have ids and the parts that have numbers, which a reference to anything may lead to.
     pub anything: &'a [Target],
     pub cipher: Cipher,
     pub allocates: bool,
