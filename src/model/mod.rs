@@ -117,6 +117,9 @@ pub const OCTOPUS_2018_SQL: &str = include_str!("octopus-2018.sql");
 /// The tables of an Octopus Server with spaces (2019.1 and later), as SQL for an embedded server.
 pub const OCTOPUS_SPACES_SQL: &str = include_str!("octopus-spaces.sql");
 
+/// So many targets are looked for by an id that begins as none of their ids does.
+const FEW_TARGETS: usize = 8;
+
 impl Model {
     /// The model of Octopus Deploy that is built in.
     ///
@@ -178,14 +181,30 @@ impl Model {
         }
     }
 
-    /// Those of some targets that an id can lead to, as its beginning tells; all of them where it tells nothing.
+    /// Those of some targets that an id can lead to, as its beginning tells. Where it tells nothing, all of a few
+    /// targets; of many those whose ids have no beginning of their own, which may be none: lists of any text
+    /// would else be looked for in every table.
     pub fn likely<'t>(&self, targets: &'t [Target], id: &str) -> Cow<'t, [Target]> {
         if targets.len() < 2 {
             return Cow::Borrowed(targets);
         }
-        let likely: Vec<Target> =
-            targets.iter().filter(|target| self.begins_like(**target, id)).copied().collect();
-        if likely.is_empty() { Cow::Borrowed(targets) } else { Cow::Owned(likely) }
+        let that = |may: &dyn Fn(Target) -> bool| -> Vec<Target> {
+            targets.iter().filter(|target| may(**target)).copied().collect()
+        };
+        let likely = that(&|target| self.begins_like(target, id));
+        match likely.is_empty() {
+            false => Cow::Owned(likely),
+            true if targets.len() <= FEW_TARGETS => Cow::Borrowed(targets),
+            true => Cow::Owned(that(&|target| self.may_begin_so(target, id))),
+        }
+    }
+
+    /// Whether an id may be one of a target's although it begins otherwise than those do.
+    fn may_begin_so(&self, target: Target, id: &str) -> bool {
+        let rule = self.kinds.get(target.kind()).and_then(|kind| kind.id.as_ref());
+        rule.is_some_and(|rule| {
+            rule.is_fixed(id) || matches!(rule.new, NewId::Guid | NewId::Keep | NewId::Next)
+        })
     }
 
     fn begins_like(&self, target: Target, id: &str) -> bool {

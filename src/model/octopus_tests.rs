@@ -185,3 +185,23 @@ fn related_documents_are_those_in_the_json() {
         assert!(columns.is_empty() && kind.derived[0].from.len() > 5, "{name}");
     }
 }
+
+/// Lists of any text stand where any document may be named: they must not be looked for in every table.
+#[test]
+fn an_id_that_begins_as_none_does_is_sought_nowhere() {
+    let model = Model::octopus().unwrap();
+    let event = model.kind("Event").unwrap();
+    let any = event.references.iter().find(|rule| rule.at.text == "RelatedDocumentIds").unwrap();
+    assert!(any.to.len() > 40, "{}", any.to.len());
+    let likely = |id: &str| {
+        let likely = model.likely(&any.to, id);
+        likely.iter().map(|t| model.target_name(*t).unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(likely("Projects-1"), ["Project"]);
+    assert_eq!(likely("TAGSETS-1/Tags-2"), ["TagSet", "Tag"]);
+    assert_eq!(likely("octopus-server-built-in"), ["Feed"]);
+    assert_eq!(likely("nothing"), [""; 0]);
+    // A few are all looked for: what an id begins with is not known of every server.
+    let few = &any.to[..3];
+    assert_eq!(model.likely(few, "nothing").len(), 3);
+}

@@ -363,7 +363,9 @@ impl<'m> Translation<'m> {
                 None if rule.maybe => id,
                 None => {
                     let text = known.to_string();
-                    let dangling = dangling(&self.layouts, &model.likely(targets, &text), id);
+                    let likely = model.likely(targets, &text);
+                    let likely = if likely.is_empty() { targets } else { &likely };
+                    let dangling = dangling(&self.layouts, likely, id);
                     loose.push((place.clone(), dangling.clone()));
                     dangling
                 }
