@@ -5,7 +5,7 @@
 //! ([`near`]), and where no index says that, together in one pass over the compared columns: `Ärger` is `ÄRGER `
 //! as it is on SQL Server. A key that the index answers is not
 //! sought again: where the columns are unique on the product's server, there cannot be a second spelling.
-//! Columns without an index are passed over anyway, and compared in full.
+//! Columns without an index are passed over anyway; text beyond ASCII is then compared in full.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -64,7 +64,8 @@ pub(super) fn lookup(
     let sql = format!("SELECT {} FROM {} WHERE {filter}", selected(&fields), quoted(&table.name));
     let mut statement = view.connection.prepare_cached(&sql).map_err(|error| reading(&table.name, error))?;
 
-    let spelled = lookup.keys.iter().flatten().any(|value| matches!(value, Value::Text(_)));
+    // Of these SQLite knows one spelling only, though it passes over the table all the same.
+    let spelled = lookup.keys.iter().flatten().any(|value| value.as_text().is_some_and(|t| !t.is_ascii()));
     if (spelled || lookup.keys.len() > FEW) && no_index(view, &sql, &table.name)? {
         drop(statement);
         return pass(view, &fields, &by, &table.name, lookup.keys, see);
@@ -116,7 +117,7 @@ pub(super) fn lookup(
 /// Takes a row with the position of its key, and says whether there were enough.
 type See<'s> = dyn FnMut(usize, Row) -> bool + 's;
 
-/// As many keys without text are looked up one by one even where each costs a pass over the table.
+/// As many keys of plain letters are looked up one by one even where each costs a pass over the table.
 const FEW: usize = 2;
 
 /// Says whether SQLite would walk the whole table for each key: no index has the columns compared.
