@@ -2,7 +2,7 @@
 //!
 //! Obeys `format-spec/bundle-v1.md`, "chunks". Keys are not in here: they stay readable in `documents`.
 
-use crate::document::{ContentId, Key, KindName, Value};
+use crate::document::{ContentId, Key, KindName, Value, canonical_decimal};
 
 use super::entry::Reason;
 use super::limits::{CHUNK_DOCUMENTS, Limits, SHORT_TEXT_BYTES};
@@ -33,7 +33,7 @@ fn id_from(tag: u8, bytes: &[u8]) -> Result<Value, WireError> {
             Value::Int(number)
         }
         2 => Value::Text(text()?.to_owned()),
-        3 => Value::Number(text()?.into()),
+        3 if canonical_decimal(text()?).is_some() => Value::Number(text()?.into()),
         4 => Value::Bytes(bytes.to_vec()),
         _ => return Err(WireError::Tag),
     })
@@ -191,7 +191,8 @@ impl Chunk {
             .collect::<Result<Vec<_>, _>>()?;
         let mut rows = Vec::with_capacity(count);
         for (((pack, slot), secrets), id) in packs.into_iter().zip(slots).zip(secrets).zip(ids) {
-            let secrets = u32::try_from(secrets).map_err(|_| WireError::Range)?;
+            let secrets = u32::try_from(secrets).ok().filter(|n| u64::from(*n) <= limits.document_secrets);
+            let secrets = secrets.ok_or(WireError::Range)?;
             let reason = wire.size(distinct.saturating_sub(1))?;
             rows.push(ChunkRow { pack, slot, secrets, reason, id });
         }

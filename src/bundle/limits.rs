@@ -24,8 +24,8 @@ pub(super) const META_ROWS: usize = 64;
 pub(super) const KIND_NAME_BYTES: usize = 256;
 /// Slots of the envelope.
 pub(super) const SLOTS: usize = 16;
-/// Bytes a sealed value may take beside its plaintext: nonce, tag and room to grow.
-pub(super) const SEAL_OVERHEAD: u64 = KIB;
+/// Bytes a sealed value takes beside its plaintext: nonce and tag.
+pub(super) const SEAL_OVERHEAD: u64 = crate::crypto::SEALED_OVERHEAD_BYTES as u64;
 
 /// What a reader is willing to take on. The defaults are the format's own limits; a reader may lower them, and
 /// raise them for a file it trusts.

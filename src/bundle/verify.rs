@@ -267,6 +267,10 @@ impl Check<'_> {
             }
             complete &= sound;
         }
+        // Where a name is unreadable, its scope may be the missing one.
+        if complete && last_scope != self.info.scopes {
+            self.report.find("scopes", "some are used by no document");
+        }
         self.report.checked.push(format!("names and index of {} documents", self.info.documents));
         let found = content.finish();
         if complete && found == self.info.content_root {

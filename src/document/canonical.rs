@@ -67,7 +67,7 @@ pub enum DecodeError {
     /// Text that is not UTF-8.
     #[error("text is not UTF-8")]
     Utf8,
-    /// Nested deeper than [`MAX_DEPTH`] (which leaves room for the document's own levels).
+    /// Nested deeper than [`MAX_DEPTH`], counted from a column or the body.
     #[error("nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
 }
@@ -107,10 +107,10 @@ pub fn encode_into(document: &Document, out: &mut Vec<u8>) -> Result<(), TooLarg
 pub fn decode(kind: KindName, key: Key, bytes: &[u8]) -> Result<Document, DecodeError> {
     let mut reader = Reader { bytes };
     let parts = reader.array_len()?;
-    let columns = reader.map(1)?;
+    let columns = reader.map(0)?;
     let body = match parts {
         1 => None,
-        2 => Some(reader.value(1)?),
+        2 => Some(reader.value(0)?),
         _ => return Err(DecodeError::Type),
     };
     if reader.bytes.is_empty() {
@@ -264,7 +264,7 @@ impl<'a> Reader<'a> {
             if pairs.last().is_some_and(|(last, _)| *last >= name) {
                 return Err(DecodeError::NotCanonical);
             }
-            pairs.push((name, self.value(depth + 1)?));
+            pairs.push((name, self.value(depth)?));
         }
         Map::from_pairs(pairs).map_err(|_| DecodeError::NotCanonical)
     }
@@ -272,21 +272,21 @@ impl<'a> Reader<'a> {
     fn list(&mut self, len: usize, depth: usize) -> Result<Vec<Value>, DecodeError> {
         let mut list = Vec::with_capacity(len.min(self.bytes.len()));
         for _ in 0..len {
-            list.push(self.value(depth + 1)?);
+            list.push(self.value(depth)?);
         }
         Ok(list)
     }
 
     fn value(&mut self, depth: usize) -> Result<Value, DecodeError> {
-        // Columns and body stand two levels down; references nest keys in keys.
-        if depth > MAX_DEPTH + 8 {
+        // A column and the body are at depth 0; lists, maps and references put what they hold one level down.
+        if depth > MAX_DEPTH {
             return Err(DecodeError::TooDeep);
         }
         let marker = self.marker()?;
         Ok(match marker {
             0x00..=0x7f => Value::Int(i64::from(marker)),
-            0x80..=0x8f => Value::Map(self.members(usize::from(marker & 0x0f), depth)?),
-            0x90..=0x9f => Value::List(self.list(usize::from(marker & 0x0f), depth)?),
+            0x80..=0x8f => Value::Map(self.members(usize::from(marker & 0x0f), depth + 1)?),
+            0x90..=0x9f => Value::List(self.list(usize::from(marker & 0x0f), depth + 1)?),
             0xa0..=0xbf => Value::Text(self.string(usize::from(marker & 0x1f))?),
             0xc0 => Value::Null,
             0xc2 => Value::Bool(false),
@@ -311,19 +311,19 @@ impl<'a> Reader<'a> {
             0xdb => self.long_text(4, 1 << 16)?,
             0xdc => {
                 let len = self.size(2, 16)?;
-                Value::List(self.list(len, depth)?)
+                Value::List(self.list(len, depth + 1)?)
             }
             0xdd => {
                 let len = self.size(4, 1 << 16)?;
-                Value::List(self.list(len, depth)?)
+                Value::List(self.list(len, depth + 1)?)
             }
             0xde => {
                 let len = self.size(2, 16)?;
-                Value::Map(self.members(len, depth)?)
+                Value::Map(self.members(len, depth + 1)?)
             }
             0xdf => {
                 let len = self.size(4, 1 << 16)?;
-                Value::Map(self.members(len, depth)?)
+                Value::Map(self.members(len, depth + 1)?)
             }
             0xe0..=0xff => Value::Int(i64::from(marker as i8)),
             0xc1 | 0xca | 0xcb => return Err(DecodeError::Type),
