@@ -1,0 +1,140 @@
+"""A reader of bundles written from format-spec/ alone, to find out whether the text is enough.
+
+    reader.py vectors             take every vector as its description says
+    reader.py fixtures            list and open every frozen bundle, and compare with its listing
+    reader.py list FILE [PASSWORD]
+
+Needs the packages of requirements.txt beside this file. Answers 0, or 1 with what was not as it should be.
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+import tomllib
+
+from bundle import SPEC, Bundle, Failure
+from canonical import Refused, content_id, decode, parse_key, secret_places
+
+
+def listing(bundle, secrets):
+    values = {}
+    for number, place, value in secrets:
+        values.setdefault(number, {})[place] = value.decode()
+    documents = [
+        {
+            "number": d["number"],
+            "kind": d["kind"],
+            "key": d["key"],
+            "source_id": d["source_id"],
+            "reason": d["reason"],
+            "content_id": d["content_id"].hex(),
+            "canonical": d["canonical"].hex(),
+            "secret_places": d["places"],
+            "secrets": values.get(d["number"], {}),
+        }
+        for d in bundle.documents
+    ]
+    return {
+        "content_root": bundle.meta["content_root"].hex(),
+        "documents": documents,
+        "notices": [list(notice) for notice in bundle.notices],
+    }
+
+
+def read(path, password):
+    bundle = Bundle(path)
+    bundle.verify()
+    key = bundle.unlock(password) if password is not None else None
+    return bundle, bundle.secrets(key) if key else []
+
+
+def bundle_vector(vector, folder, scratch):
+    data = (folder / vector.get("file", vector.get("base"))).read_bytes()
+    length = vector.get("length", len(data))
+    data = bytearray(data[:length] + bytes(max(0, length - len(data))))
+    for at, new in vector.get("edits", []):
+        new = bytes.fromhex(new)
+        data[at : at + len(new)] = new
+    path = scratch / "vector.sealift"
+    path.write_bytes(data)
+    beside = scratch / ("vector.sealift" + vector["beside"]) if "beside" in vector else None
+    if beside:
+        beside.touch()
+    try:
+        bundle, secrets = read(path, vector["password"])
+        return {
+            "expect": "ok",
+            "content_root": bundle.meta["content_root"].hex(),
+            "documents": len(bundle.documents),
+            "secrets_opened": len(secrets),
+        }
+    except Failure as failure:
+        return {"expect": "refused", "stage": failure.stage, "class": failure.class_}
+    finally:
+        if beside:
+            beside.unlink()
+
+
+def small_vector(vector, data):
+    try:
+        if vector["file"].endswith(".json"):
+            parse_key(data.decode("utf-8"))
+            return {"expect": "ok"}
+        places = secret_places(decode(data))
+        return {"expect": "ok", "content_id": content_id(data).hex(), "secret_places": places}
+    except Refused:
+        return {"expect": "refused"}
+
+
+def vectors():
+    folder = SPEC / "vectors"
+    wrong, count = [], 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in sorted(folder.glob("*.toml")):
+            vector = tomllib.loads(path.read_text(encoding="utf-8"))
+            if vector.get("file", "").endswith((".bin", ".json")):
+                found = small_vector(vector, (folder / vector["file"]).read_bytes())
+            else:
+                found = bundle_vector(vector, folder, pathlib.Path(scratch))
+            said = {name: vector.get(name) for name in found}
+            if found != said:
+                wrong.append(f"{path.name}: found {found}, it says {said}")
+            count += 1
+    return wrong, f"{count} vectors"
+
+
+def fixtures():
+    folder = SPEC / "fixtures"
+    wrong, count = [], 0
+    for path in sorted(folder.glob("*.sealift")):
+        said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        for password in said["passwords"]:
+            found = listing(*read(path, password))
+            for name, value in found.items():
+                if value != said[name]:
+                    wrong.append(f"{path.name}: {name}: found {value}, it says {said[name]}")
+        count += 1
+    return wrong, f"{count} fixtures"
+
+
+def main(arguments):
+    if arguments[:1] == ["list"] and len(arguments) in (2, 3):
+        try:
+            print(json.dumps(listing(*read(*(arguments[1:] + [None])[:2])), indent=2, ensure_ascii=False))
+            return 0
+        except Failure as failure:
+            print(failure, file=sys.stderr)
+            return 1
+    if arguments not in (["vectors"], ["fixtures"]):
+        print(__doc__, file=sys.stderr)
+        return 2
+    wrong, what = vectors() if arguments == ["vectors"] else fixtures()
+    for line in wrong:
+        print(line)
+    print(f"{what}, {len(wrong)} not as they should be")
+    return 1 if wrong or what.startswith("0 ") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
