@@ -85,6 +85,7 @@ fn accepted() -> Vec<Small> {
             list(&[map(&[("B", vec![1]), ("a", vec![2]), ("aa", vec![3]), ("é", vec![4])])]),
         ),
         good("ok-deepest", "A null within 128 lists.", nested(128)),
+        good("ok-deepest-references", "A text within 128 references.", column(&references(128))),
         good(
             "ok-number-spelling",
             "Numbers keep their spelling: `1.50` is not `1.5`.",
@@ -218,18 +219,15 @@ fn shapes() -> Vec<Small> {
         document("too-deep", "A null within 129 lists.", nested(129), Some("too-deep")),
         document(
             "too-deep-references",
-            "References within references, 129 levels.",
-            {
-                let mut value = text("x");
-                // Only the innermost few fit 255 bytes: the rest is spelled with longer lengths.
-                for _ in 0..129 {
-                    value = long_reference(&value);
-                }
-                column(&value)
-            },
+            "A text within 129 references.",
+            column(&references(129)),
             Some("too-deep"),
         ),
     ]
+}
+
+fn references(depth: usize) -> Vec<u8> {
+    (0..depth).fold(text("x"), |value, _| long_reference(&value))
 }
 
 /// A reference to a `K` whose key is one part, of any length.

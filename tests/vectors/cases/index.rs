@@ -2,7 +2,7 @@
 
 use super::super::build::{Cell, Chunk, Tables, blob, int, word};
 use super::super::case::{Case, Stage::Verify, refused};
-use super::super::pack::{bytes, varint};
+use super::super::pack::{bytes, secret, varint};
 
 fn chunk(change: impl Fn(&mut Chunk) + 'static) -> impl Fn(&mut super::super::build::Layout) {
     move |layout| change(&mut layout.chunks[0])
@@ -154,8 +154,13 @@ fn chunks() -> Vec<Case> {
             .layout(chunk(|c| c.slots[1] = varint(2))),
         damaged("index-secrets", "The index counts a secret place too many.")
             .layout(chunk(|c| c.secrets[2] = varint(1))),
-        damaged("index-secrets-over-the-limit", "The index counts 65,537 secret places.")
-            .layout(chunk(|c| c.secrets[3] = varint(65_537))),
+        damaged("index-secrets-over-the-limit", "A document with 65,537 secret places, counted rightly.")
+            .docs(|d| {
+                let places = 65_537u32;
+                let list = [&[0xdd][..], &places.to_be_bytes(), &secret().repeat(places as usize)].concat();
+                d[2].canonical = [&[0x92, 0x80][..], &list].concat();
+                d[2].secrets = (0..places).map(|n| (format!("$[{n}]"), None)).collect();
+            }),
         damaged("varint-not-shortest", "A number is spelled in two bytes where one will do.")
             .layout(chunk(|c| c.slots[0] = vec![0x80, 0])),
         damaged("varint-over-64-bits", "A number of 65 bits.")
