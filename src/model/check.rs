@@ -13,6 +13,7 @@ use super::kind::{Duplicates, Kind, NewPartId, RowFilter, Target};
 use super::pattern::Pattern;
 use super::places::{derived, find_reference, local, merge, part, pattern};
 use super::scope::scope_kind;
+use super::scripts;
 use super::values;
 use super::walk::{PlaceTree, Rule};
 use super::{AllocationRule, Cipher, LeftTable, Model, VersionRule};
@@ -81,6 +82,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
         return fault(file.name.span(), "a model without kinds carries nothing");
     }
     let by_name = names(&file)?;
+    file.syntax.values().try_for_each(scripts::check_extension)?;
     let cipher = match file.cipher {
         file::Cipher::None => Cipher::None,
         file::Cipher::Octopus => Cipher::Octopus,
@@ -106,7 +108,10 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
     };
     let types = file.types.iter().map(|types| scope.types(types)).collect::<Checked<Vec<_>>>()?;
     scope.types = &types;
-    let kinds = file.kind.iter().map(|wire| values::complete(&scope, wire, scope.kind(wire)?));
+    let kinds = file
+        .kind
+        .iter()
+        .map(|wire| scripts::complete(&scope, wire, values::complete(&scope, wire, scope.kind(wire)?)?));
     let kinds = kinds.collect::<Checked<Vec<_>>>()?;
     let key_order = key_order(&kinds, &file)?;
     let blob = super::blob::check(&file, &kinds)?;
@@ -131,6 +136,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
         left: file.leave.into_iter().map(|l| LeftTable { table: l.table, why: l.why }).collect(),
         digest,
         types,
+        syntaxes: file.syntax.into_iter().map(|(name, extension)| (name, extension.into_inner())).collect(),
         kinds,
         by_name,
         key_order,
@@ -272,6 +278,7 @@ impl Scope<'_> {
             parts,
             merges,
             values: Vec::new(),
+            scripts: Vec::new(),
             places,
             reference_places,
         })

@@ -22,6 +22,8 @@ pub(super) struct File {
     pub allocation: Option<Allocation>,
     pub scope: Option<Scope>,
     #[serde(default)]
+    pub syntax: BTreeMap<String, Spanned<String>>,
+    #[serde(default)]
     pub leave: Vec<Leave>,
     #[serde(default)]
     pub rules: Vec<Rules>,
@@ -87,6 +89,8 @@ pub(super) struct Rules {
     pub secret: Vec<Secret>,
     #[serde(default)]
     pub value: Vec<ValueRule>,
+    #[serde(default)]
+    pub script: Vec<Script>,
 }
 
 /// Documents that declare what the values of other documents are.
@@ -167,6 +171,8 @@ pub(super) struct Kind {
     pub merge: Vec<Merge>,
     #[serde(default)]
     pub value: Vec<ValueRule>,
+    #[serde(default)]
+    pub script: Vec<Script>,
 }
 
 #[derive(Deserialize)]
@@ -366,4 +372,22 @@ pub(super) enum ValueType {
     Boolean,
     List,
     Object,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Script {
+    pub at: Spanned<String>,
+    pub syntax: Option<String>,
+    pub extension: Spanned<String>,
+    pub label: Option<String>,
+    pub named: Option<NamedScript>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct NamedScript {
+    pub by: String,
+    pub begins: String,
+    pub language: Option<String>,
 }

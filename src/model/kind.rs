@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::document::{KindName, Value};
 
 use super::walk::PlaceTree;
-use super::{Pattern, ValueRule};
+use super::{Pattern, ScriptRule, ValueRule};
 
 /// A type of document.
 #[derive(Debug, Clone)]
@@ -51,6 +51,8 @@ pub struct Kind {
     pub merges: Vec<Merge>,
     /// What values must be.
     pub values: Vec<ValueRule>,
+    /// Places that hold scripts.
+    pub scripts: Vec<ScriptRule>,
     /// The places of all rules.
     pub(super) places: PlaceTree,
     /// The places of references alone.

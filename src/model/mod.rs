@@ -15,11 +15,12 @@ mod kind;
 mod pattern;
 mod places;
 mod scope;
+mod scripts;
 mod values;
 mod walk;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 pub use check::{LoadError, Problem};
@@ -30,6 +31,7 @@ pub use kind::{
 };
 pub(crate) use pattern::pick;
 pub use pattern::{Pattern, PatternError};
+pub use scripts::{NamedScript, Script, ScriptRule};
 pub use values::{ValueRule, ValueType};
 pub use walk::{Direction, Keep, Rule};
 
@@ -103,6 +105,8 @@ pub struct Model {
     pub digest: [u8; 32],
     /// Documents that declare what the values of others are.
     pub types: Vec<Types>,
+    /// How files with scripts end, by the name of their language.
+    pub syntaxes: BTreeMap<String, String>,
     kinds: Vec<Kind>,
     by_name: HashMap<String, Target>,
     key_order: Vec<usize>,
