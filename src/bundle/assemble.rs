@@ -60,6 +60,7 @@ pub(super) fn assemble(
     let (envelope, key) = match &options.protection {
         Protection::None => (None, None),
         Protection::Password { envelope, key } => (Some(envelope), Some(key)),
+        Protection::Carried(envelope) => (Some(envelope), None),
     };
     // One key for both: another envelope's bytes could not be read under this one.
     let ours =

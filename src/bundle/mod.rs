@@ -6,6 +6,7 @@
 //! here changes a file that exists.
 
 mod assemble;
+mod carried;
 mod chunk;
 mod count;
 mod entry;

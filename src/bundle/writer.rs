@@ -38,6 +38,18 @@ pub enum Protection {
         /// Its key.
         key: DataKey,
     },
+    /// Whoever knows a password of the envelope, whose key is not at hand: values are taken over as they are
+    /// sealed ([`Writer::add_sealed`]), and none can be sealed anew. An earlier bundle is ignored.
+    Carried(Envelope),
+}
+
+impl Protection {
+    pub(super) fn envelope(&self) -> Option<&Envelope> {
+        match self {
+            Self::None => None,
+            Self::Password { envelope, .. } | Self::Carried(envelope) => Some(envelope),
+        }
+    }
 }
 
 /// How a bundle is made.
@@ -102,14 +114,17 @@ pub struct Summary {
 
 /// A bundle in the making.
 pub struct Writer {
-    out: PathBuf,
+    pub(super) out: PathBuf,
     header: Header,
-    options: WriterOptions,
+    pub(super) options: WriterOptions,
     spool: Spool,
     notices: u64,
     canonical: Vec<u8>,
     similarity: Vec<u8>,
 }
+
+/// A sealed value with its position among the secrets of its document, and its place.
+pub(super) type SealedAt = (usize, String, Vec<u8>);
 
 /// The first part of the associated data of every sealed value; part of the format.
 pub(super) const SEALED_PLACE: &[u8] = b"bundle 1";
@@ -128,9 +143,8 @@ impl Writer {
         if !options.force && out.symlink_metadata().is_ok() {
             return Err(BundleError::Exists { path: out.to_owned() });
         }
-        if let Protection::Password { envelope, key } = &options.protection
-            && (envelope.check().is_err() || !key.belongs_to(envelope))
-        {
+        let other_key = matches!(&options.protection, Protection::Password { envelope, key } if !key.belongs_to(envelope));
+        if other_key || options.protection.envelope().is_some_and(|envelope| envelope.check().is_err()) {
             let what = "the key is not the envelope's, or the envelope is malformed";
             return Err(BundleError::damaged(out, "envelope", what));
         }
@@ -166,6 +180,20 @@ impl Writer {
         reason: &Reason,
         secrets: &[Option<SecretBytes>],
     ) -> Result<(), BundleError> {
+        self.put(document, folded, id, reason, secrets.len(), |writer, key| {
+            writer.seal(document, key, secrets)
+        })
+    }
+
+    pub(super) fn put(
+        &mut self,
+        document: &Document,
+        folded: &str,
+        id: &Value,
+        reason: &Reason,
+        secrets: usize,
+        seal: impl FnOnce(&Self, &str) -> Result<Vec<SealedAt>, BundleError>,
+    ) -> Result<(), BundleError> {
         const LIMITS: Limits = Limits::FORMAT_1;
         let key = document.key.to_text();
         let kind = document.kind.as_str();
@@ -180,14 +208,11 @@ impl Writer {
         if survey.depth > crate::document::MAX_DEPTH {
             return Err(refuse("it nests too deep".to_owned()));
         }
-        if survey.secrets != secrets.len() {
-            return Err(refuse(format!(
-                "it has {} secret places, but {} values were given",
-                survey.secrets,
-                secrets.len()
-            )));
+        if survey.secrets != secrets {
+            let what = format!("it has {} secret places, but {secrets} values were given", survey.secrets);
+            return Err(refuse(what));
         }
-        check_limit(&self.out, "the secrets of a document", secrets.len(), LIMITS.document_secrets)?;
+        check_limit(&self.out, "the secrets of a document", secrets, LIMITS.document_secrets)?;
         let (tag, id) = chunk::id_bytes(id).ok_or_else(|| refuse("its id is no id".to_owned()))?;
         if let Reason::NeededBy { kind, key, place } | Reason::BelongsTo { kind, key, place } = reason {
             let text = key.to_text();
@@ -200,7 +225,7 @@ impl Writer {
             }
         }
         let reason = chunk::reason_bytes(reason);
-        let sealed = self.seal(document, &key, secrets)?;
+        let sealed = seal(self, &key)?;
 
         self.canonical.clear();
         canonical::encode_into(document, &mut self.canonical).map_err(|source| BundleError::TooLarge {
@@ -220,7 +245,7 @@ impl Writer {
                 tag,
                 id: &id,
                 reason: &reason,
-                secrets: secrets.len(),
+                secrets,
                 fold: &fold(kind, folded),
             },
         )?;
@@ -236,7 +261,7 @@ impl Writer {
         document: &Document,
         key_text: &str,
         secrets: &[Option<SecretBytes>],
-    ) -> Result<Vec<(usize, String, Vec<u8>)>, BundleError> {
+    ) -> Result<Vec<SealedAt>, BundleError> {
         if secrets.iter().all(Option::is_none) {
             return Ok(Vec::new());
         }
@@ -406,7 +431,7 @@ fn check_kind(kind: &KindName) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn check_limit(path: &Path, place: &str, found: usize, limit: u64) -> Result<(), BundleError> {
+pub(super) fn check_limit(path: &Path, place: &str, found: usize, limit: u64) -> Result<(), BundleError> {
     let found = found as u64;
     if found <= limit {
         return Ok(());

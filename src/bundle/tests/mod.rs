@@ -1,5 +1,6 @@
 //! What must hold of bundles: that they come back, that they repeat, and that no change to one passes.
 
+mod carried;
 mod corpus;
 mod hostile;
 mod round_trip;
