@@ -10,7 +10,7 @@
 //! | L0 | [`progress`] | how long work reports itself and is cancelled |
 //! | L1 | [`bundle`] | the file format: packs, index, sealed secrets; writer, reader, verify |
 //! | L1 | [`plan`] | the difference between a bundle and a target, as a value: diff, merge, findings |
-//! | L1 | [`bundle`] | the file format: writer, reader, verify |
+//! | L1 | [`tree`] | the same content as a folder of JSON files: paths, writer, reader |
 //! | L1 | [`server`] | the contract with servers: Reader, Server, Transaction; `sqlite` is the embedded one |
 //! | L2 | [`ops`] | what Sealift does, one verb a file |
 //! | L2 | [`demo`] | two made-up servers to try things on |
@@ -26,3 +26,4 @@ pub mod ops;
 pub mod plan;
 pub mod progress;
 pub mod server;
+pub mod tree;

@@ -505,3 +505,133 @@ fn completions_and_manual_pages_are_made() {
     let page = std::fs::read_to_string(pages.join("sealift-model-show.1")).unwrap();
     assert!(page.contains("sealift model show") && page.contains("\\-\\-json"), "{page}");
 }
+
+/// A folder is as good as the bundle it came from, to every command.
+#[test]
+fn every_command_that_takes_a_bundle_takes_a_folder() {
+    let p = paths();
+    let scratch = support::folder();
+    let tree = text(&scratch.path().join("tree"));
+    let out = run(&["convert", &p.bundle, &tree], &[]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let root = |args: &[&str]| {
+        let out = run(&[args, &["--json"]].concat(), &[]);
+        let answer: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        answer["content_root"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(root(&["info", &tree]), root(&["info", &p.bundle]));
+    assert_eq!(root(&["verify", &tree, "--sealed"]), root(&["info", &p.bundle]));
+    for (command, code, piece) in [
+        (vec!["list", &tree, "Team"], 0, "Everyone"),
+        (vec!["show", &tree, "Account", "AWS Media"], 0, "SecretKey"),
+        (vec!["why", &tree, "Account", "AWS Media"], 0, "everything"),
+        (vec!["diff", &tree, &p.bundle], 0, "0 documents differ"),
+        (
+            vec!["diff", &tree, &p.bundle, "--left-key-file", &p.password, "--right-key-file", &p.password],
+            0,
+            "equal",
+        ),
+        (vec!["verify", &tree, "--password-file", &p.password], 0, "secrets open"),
+        (vec!["verify", &tree], 0, "were not opened"),
+    ] {
+        let out = run(&command, &[]);
+        assert_eq!(out.status.code(), Some(code), "{command:?}\n{}", stderr(&out));
+        assert!(stdout(&out).contains(piece), "{command:?}\n{}", stdout(&out));
+    }
+    let target = text(&scratch.path().join("target.sqlite"));
+    let server = format!("sqlite:{target}");
+    assert_eq!(run(&["init", &server], &[]).status.code(), Some(0));
+    let import = ["--to", &server, "--password-file", &p.password, "--master-key-file", &p.production_key];
+    let plan = run(&[&["plan", &tree], &import[..]].concat(), &[]);
+    assert_eq!(plan.status.code(), Some(0), "{}", stderr(&plan));
+    let out = run(&[&["import", &tree, "--yes"], &import[..]].concat(), &[]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let out = run(&["diff", &tree, &server], &[]);
+    assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));
+    // And back, without a password.
+    let back = text(&scratch.path().join("back.sealift"));
+    let out = run(&["convert", &tree, &back], &[]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    assert_eq!(std::fs::read(&back).unwrap(), std::fs::read(&p.bundle).unwrap());
+    refuse(&["convert", &tree, &back], 1, "exists");
+    refuse(&["convert", &p.bundle, &back], 2, "both are bundles");
+    refuse(&["list", scratch.path().to_str().unwrap()], 1, "not a tree");
+}
+
+/// The nightly export into git: the folder shows what changed, and nothing else.
+#[test]
+fn an_export_into_a_folder_changes_only_what_changed() {
+    let p = paths();
+    let scratch = support::folder();
+    let tree = scratch.path().join("tree");
+    let output = format!("{}/", text(&tree));
+    let args = |output: &str| -> Vec<String> {
+        let args = ["export", &p.build, "-o", output, "--master-key-file", &p.build_key, "--json"];
+        args.into_iter().map(str::to_owned).collect()
+    };
+    let export = |output: &str, more: &[&str]| {
+        let args = args(output);
+        let args: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let out = run(&args, &[("SEALIFT_PASSWORD", "a password of its own")]);
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        let answer: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        answer["folder"].clone()
+    };
+    let first = export(&output, &["--kdf-memory", "8"]);
+    assert!(first["written"].as_u64().unwrap() > 200 && first["unchanged"] == 0, "{first}");
+    // Again, with a slash and without: the folder is there now.
+    for again in [export(&output, &[]), export(&text(&tree), &[])] {
+        assert_eq!((&again["written"], &again["removed"]), (&0.into(), &0.into()), "{again}");
+    }
+    // A bundle of other bytes for the same secrets; the password opens both, and the folder stays as it is.
+    let other = text(&scratch.path().join("other.sealift"));
+    let mut made = args(&other);
+    made.extend(["--kdf-memory".to_owned(), "8".to_owned()]);
+    let made: Vec<&str> = made.iter().map(String::as_str).collect();
+    let password = [("SEALIFT_PASSWORD", "a password of its own")];
+    assert_eq!(run(&made, &password).status.code(), Some(0));
+    let out = run(&["convert", &other, &text(&tree), "--json"], &password);
+    let answer: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(answer["folder"]["written"], 0, "{answer}");
+    // Without the password every sealed value is another, and that is said.
+    let out = run(&["convert", &other, &text(&tree)], &[]);
+    assert!(stderr(&out).contains("give the password"), "{}", stderr(&out));
+    assert_eq!(run(&["verify", &text(&tree)], &password).status.code(), Some(0));
+    refuse(
+        &[
+            "export",
+            &p.build,
+            "-o",
+            &text(&tree),
+            "--master-key-file",
+            &p.build_key,
+            "--password-file",
+            &p.password,
+        ],
+        6,
+        "password",
+    );
+}
+
+/// What is wrong with a folder is listed, on standard error, and as JSON where that was asked for.
+#[test]
+fn a_folder_that_is_not_right_is_told_file_by_file() {
+    let p = paths();
+    let scratch = support::folder();
+    let tree = scratch.path().join("tree");
+    assert_eq!(run(&["convert", &p.bundle, &text(&tree)], &[]).status.code(), Some(0));
+    let user = std::fs::read_dir(tree.join("User")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&user, "{ \"kind\": }").unwrap();
+    let name = format!("User/{}", user.file_name().unwrap().to_str().unwrap());
+    let out = text(&scratch.path().join("out.sealift"));
+    for command in
+        [vec!["convert", &text(&tree), &out], vec!["list", &text(&tree)], vec!["verify", &text(&tree)]]
+    {
+        let error = refuse(&command, 3, "one thing is wrong");
+        assert!(error.contains(&format!("{name}: not valid JSON near line 1")), "{error}");
+    }
+    assert!(!Path::new(&out).exists());
+    let json = run(&["convert", &text(&tree), &out, "--json"], &[]);
+    let answer: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(answer["wrong"]["found"][0]["file"], name.as_str());
+}

@@ -37,7 +37,7 @@ pub use reader::Bundle;
 pub use roots::{CONTENT_ROOT_CONTEXT, ContentRoot, FILE_ROOT_CONTEXT, FileRoot, STORED_CONTEXT};
 pub use schema::FORMAT;
 pub use verify::{Finding, Level, Report, verify};
-pub use writer::{DEFAULT_LEVEL, Previous, Protection, Summary, Writer, WriterOptions};
+pub use writer::{DEFAULT_LEVEL, Previous, Protection, Summary, Writer, WriterOptions, sealed_place};
 
 #[cfg(test)]
 mod tests;

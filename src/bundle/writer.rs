@@ -359,8 +359,8 @@ fn fold(kind: &str, folded: &str) -> [u8; 16] {
     hash.first_chunk().copied().unwrap_or_default()
 }
 
-/// The parts that name the place of a sealed value.
-pub(super) fn sealed_place<'a>(kind: &'a str, key: &'a str, place: &'a str) -> [&'a [u8]; 4] {
+/// The parts that name the place of a sealed value: what its associated data say beside the envelope.
+pub fn sealed_place<'a>(kind: &'a str, key: &'a str, place: &'a str) -> [&'a [u8]; 4] {
     [SEALED_PLACE, kind.as_bytes(), key.as_bytes(), place.as_bytes()]
 }
 

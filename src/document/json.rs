@@ -39,6 +39,11 @@ enum Open {
 /// # Errors
 /// [`JsonError`]; the message never shows the text.
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
+    parse_within(text, MAX_DEPTH)
+}
+
+/// Like [`parse`], with another limit of depth: for text that spells more than a document.
+pub(crate) fn parse_within(text: &[u8], most: usize) -> Result<Value, JsonError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut parser = SliceJsonParser::new(text);
     let mut open: Vec<Open> = Vec::new();
@@ -61,7 +66,7 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
                 members.push((name.into_owned(), Value::Null));
                 continue;
             }
-            JsonEvent::StartArray | JsonEvent::StartObject if open.len() >= MAX_DEPTH => {
+            JsonEvent::StartArray | JsonEvent::StartObject if open.len() >= most => {
                 return Err(JsonError::TooDeep);
             }
             JsonEvent::StartArray => {

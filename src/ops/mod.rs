@@ -4,9 +4,11 @@
 
 mod allocate;
 mod choice;
+mod convert;
 mod diff;
 mod examine;
 mod export;
+mod handmade;
 mod identity;
 mod import;
 mod into;
@@ -23,6 +25,7 @@ mod validate;
 mod versions;
 mod why;
 
+pub use convert::{ConvertError, FromTree, from_tree, reseal, to_tree};
 pub use diff::{DiffEntry, DiffError, DiffReport, Difference, Side, diff, server_side};
 pub use examine::ImportOptions;
 pub use export::{ExportError, ExportOptions, ExportReport, export, product_version};

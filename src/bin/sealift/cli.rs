@@ -9,7 +9,8 @@ use crate::exit;
 
 /// Carries configuration between SQL Server databases in one portable, verifiable, encrypted file.
 ///
-/// A SERVER is sqlite:PATH, an embedded server. A FILE is a bundle that `sealift export` made.
+/// A SERVER is sqlite:PATH, an embedded server. A FILE is a bundle that `sealift export` made, or
+/// the folder that `sealift convert` makes of one.
 #[derive(Debug, Parser)]
 #[command(name = "sealift", version, after_help = exit::TABLE, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
@@ -54,7 +55,9 @@ pub enum Command {
     Export(commands::export::ExportArgs),
     /// Write chosen projects and all they need into a bundle
     PartialExport(commands::export::ExportArgs),
-    /// Check a bundle: every byte, and with the password every secret
+    /// Turn a bundle into a folder of JSON files, for people and git, and back
+    Convert(commands::convert::ConvertArgs),
+    /// Check a bundle, every byte of it, or a folder; with the password every secret too
     Verify(commands::verify::VerifyArgs),
     /// Say what a bundle is: product, counts, roots, protection, notices
     Info(commands::look::InfoArgs),
@@ -68,7 +71,7 @@ pub enum Command {
     Plan(commands::plan::PlanArgs),
     /// Import a bundle into a server, in one transaction
     Import(commands::import::ImportArgs),
-    /// Show what differs between two bundles or servers
+    /// Show what differs between two bundles, folders or servers
     Diff(commands::diff::DiffArgs),
     /// Make two servers and carry a configuration from one to the other
     Demo(commands::demo::DemoArgs),

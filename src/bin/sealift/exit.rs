@@ -8,9 +8,10 @@ use sealift::crypto::{MasterKeyError, PasswordError};
 use sealift::demo::DemoError;
 use sealift::model::LoadError;
 use sealift::ops::translate::TranslateError;
-use sealift::ops::{DiffError, ExportError, ImportError, WhyError};
+use sealift::ops::{ConvertError, DiffError, ExportError, ImportError, WhyError};
 use sealift::progress::Cancelled;
 use sealift::server::{AddressError, ServerError};
+use sealift::tree::TreeError;
 
 /// The exit codes, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,7 @@ Exit codes:
     0  done, or nothing to do
     1  failed
     2  wrong usage
-    3  differences or findings (diff, verify, export --strict)
+    3  differences or findings (diff, verify, export --strict, a folder that is not right)
     4  refused, target untouched (conflict, stale plan, other version)
     5  the bundle is damaged or was tampered with
     6  wrong password or master key
@@ -270,6 +271,50 @@ impl From<DiffError> for Failure {
             DiffError::Bundle(error) => error.into(),
             DiffError::Cancelled(error) => error.into(),
             DiffError::Crypto(_) | DiffError::Password(_) => Self::of(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<TreeError> for Failure {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Cancelled(error) => error.into(),
+            TreeError::Findings { ref path, ref findings } => {
+                let what = match findings.total() {
+                    1 => "one thing is wrong".to_owned(),
+                    total => format!("{total} things are wrong"),
+                };
+                Self::new(Exit::Differences, format!("{}: {what}; nothing was written", path.display()))
+                    .hint("mend the files that are named; git knows what they were")
+            }
+            TreeError::NotATree { .. } => Self::of(Exit::Failed, &error)
+                .hint("`sealift convert BUNDLE FOLDER` makes one; was sealift.json lost or renamed?"),
+            TreeError::TooNew { .. } => Self::of(Exit::Failed, &error).hint("get a newer sealift"),
+            TreeError::InTheWay { .. } => {
+                Self::of(Exit::Failed, &error).hint("nothing was changed; --force overwrites them")
+            }
+            TreeError::Partly { .. } => Self::of(Exit::Failed, &error)
+                .hint("run it again when the cause is gone: what is right already is left as it is"),
+            TreeError::Unusable { .. } | TreeError::Io { .. } | TreeError::Document { .. } => {
+                Self::of(Exit::Failed, &error)
+            }
+            TreeError::TooLarge { .. } | TreeError::TooMany { .. } => Self::of(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<ConvertError> for Failure {
+    fn from(error: ConvertError) -> Self {
+        match error {
+            ConvertError::Tree(error) => error.into(),
+            ConvertError::Bundle(error) => error.into(),
+            ConvertError::Cancelled(error) => error.into(),
+            ConvertError::OtherModel { .. } => {
+                Self::of(Exit::Usage, &error).hint("name their model with --model FILE")
+            }
+            ConvertError::NeedsKey { .. } => Self::of(Exit::WrongKey, &error)
+                .hint("give the password by --password-file FILE or in SEALIFT_PASSWORD, or move them back"),
+            ConvertError::Seal { .. } => Self::of(Exit::Failed, &error),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `diff`: what differs between two bundles or servers.
+//! `diff`: what differs between two bundles, folders or servers.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,10 +22,10 @@ use crate::ui::{self, shown};
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// A bundle, or a server: sqlite:PATH
+    /// A bundle, a folder made of one, or a server: sqlite:PATH
     #[arg(value_name = "LEFT")]
     left: String,
-    /// A bundle, or a server: sqlite:PATH
+    /// A bundle, a folder made of one, or a server: sqlite:PATH
     #[arg(value_name = "RIGHT")]
     right: String,
     /// Password or master key of the left side, from this file; secrets are compared where both are given
@@ -65,7 +65,8 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     let folder = tempfile::tempdir()?;
-    let open = |text: &str, key: Option<&Path>| side(args, text, key, &model, folder.path(), &progress);
+    let open =
+        |text: &str, key: Option<&Path>| side(common, args, text, key, &model, folder.path(), &progress);
     let left = open(&args.left, args.left_key_file.as_deref())?;
     let right = open(&args.right, args.right_key_file.as_deref())?;
     let report = ops::diff(&left, &right, &model, &args.options(ServerSecrets::Mask), &progress)?;
@@ -134,6 +135,7 @@ fn print(report: &ops::DiffReport) -> Result<(), Failure> {
 }
 
 fn side(
+    common: &Common,
     args: &DiffArgs,
     text: &str,
     key_file: Option<&Path>,
@@ -152,7 +154,7 @@ fn side(
             Ok(ops::server_side(&mut *server.read()?, model, &args.options(read), folder, progress)?)
         }
         Err(path) => {
-            let bundle = super::open_bundle(&path, progress)?;
+            let bundle = super::input::open_in(common, &path, model, key_file, folder, progress)?;
             let key = match key_file {
                 Some(_) if bundle.info().sealed > 0 => {
                     Some(super::unlock_with(&bundle, &secrets::password(key_file)?)?)

@@ -1,4 +1,4 @@
-//! `export` and `partial-export`: a server's documents into a bundle.
+//! `export` and `partial-export`: a server's documents into a bundle, or into a folder of files.
 
 use std::path::{Path, PathBuf};
 
@@ -6,11 +6,14 @@ use clap::Args;
 use sealift::bundle::{Header, Limits, Previous, Protection, UncheckedBundle, Writer, WriterOptions};
 use sealift::crypto::{Envelope, KdfLimits, KdfParams};
 use sealift::document::json as document_json;
+use sealift::model::Model;
 use sealift::ops::Versions;
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, ExportError, ExportOptions, ExportReport, Root, Undeclared};
+use sealift::tree::TreeSummary;
 use serde_json::json;
 
+use super::convert::{self, ScriptArgs};
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::ui::say;
@@ -22,7 +25,7 @@ pub struct ExportArgs {
     /// The server to read: sqlite:PATH
     #[arg(value_name = "SERVER")]
     server: String,
-    /// The bundle to write
+    /// The bundle to write; or the folder of files, where there is one or the name ends with a slash
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Export this project and all it needs (may be given several times)
@@ -74,12 +77,14 @@ pub struct ExportArgs {
     /// Overwrite the output if it exists; secrets that did not change keep their encrypted bytes
     #[arg(short, long)]
     force: bool,
-    /// Keep the encrypted bytes of secrets that are the same in this earlier bundle (same password)
+    /// Keep the encrypted bytes of secrets that are the same in this earlier bundle or folder (same password)
     #[arg(long, value_name = "FILE")]
     previous: Option<PathBuf>,
     /// Memory for deriving the key from the password, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=1024))]
     kdf_memory: u32,
+    #[command(flatten)]
+    scripts: ScriptArgs,
     #[command(flatten)]
     password: PasswordArgs,
     #[command(flatten)]
@@ -98,17 +103,20 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
     }
     let model = super::load_model(common)?;
     let mut server = super::open_server(&args.server)?;
-    if args.output.exists() && !args.force {
+    let to_folder = convert::is_folder(&args.output);
+    if args.output.exists() && !args.force && !to_folder {
         return Err(Failure::new(Exit::Failed, format!("{} exists already", args.output.display()))
             .hint("--force overwrites it"));
     }
     let progress = ui::Bars::new();
     let master_key = secrets::master_key(args.master_key.master_key_file.as_deref())?;
     let read = if args.no_secrets { ServerSecrets::Mask } else { ServerSecrets::Read(master_key.as_ref()) };
+    let folder = tempfile::tempdir()?;
     let mut options = WriterOptions { force: args.force, ..WriterOptions::default() };
     if !args.no_secrets {
-        protect(args, &mut options)?;
+        protect(args, &model, folder.path(), &mut options)?;
     }
+    let out = if to_folder { folder.path().join("export.sealift") } else { args.output.clone() };
     let mut reader = server.read()?;
     let version = ops::product_version(&mut *reader, &model)?;
     let mut header = Header::new(model.name.clone(), model.digest, version);
@@ -116,7 +124,7 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         let spaces: Vec<String> = args.space.iter().map(|name| format!("--space {name:?}")).collect();
         header.options = Some(spaces.join(" "));
     }
-    let writer = Writer::create(&args.output, header, options)?;
+    let writer = Writer::create(&out, header, options)?;
     let wanted = ExportOptions {
         roots,
         scopes: args.space.clone(),
@@ -140,7 +148,14 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         }
     }
     let report = report?;
-    show(common, &args.output, &report)?;
+    let mut tree = None;
+    if to_folder {
+        let bundle = UncheckedBundle::open(&out, &Limits::default())?.check(&progress)?;
+        let scripts = args.scripts.scripts.into();
+        tree = Some(ops::to_tree(&bundle, &model, &args.output, scripts, args.force, &progress)?);
+        progress.clear();
+    }
+    show(common, &args.output, &report, tree.as_ref())?;
     Ok(Exit::Done)
 }
 
@@ -188,11 +203,24 @@ fn roots(args: &ExportArgs) -> Result<Vec<Root>, Failure> {
 
 /// Sets up the sealing of secrets: with a new key, or with that of an earlier bundle so that what did not
 /// change keeps its bytes.
-fn protect(args: &ExportArgs, options: &mut WriterOptions) -> Result<(), Failure> {
+fn protect(
+    args: &ExportArgs,
+    model: &Model,
+    folder: &Path,
+    options: &mut WriterOptions,
+) -> Result<(), Failure> {
     let file = args.password.password_file.as_deref();
+    let tree = args.previous.as_ref().unwrap_or(&args.output);
+    if let Some(previous) = convert::earlier_tree(tree, model, file, folder, &ui::Bars::new())?
+        && let Some(envelope) = previous.bundle.envelope().cloned()
+    {
+        options.protection = Protection::Password { envelope, key: previous.key.duplicate() };
+        options.previous = Some(previous);
+        return Ok(());
+    }
     let earlier = match &args.previous {
         Some(path) => Some(path.clone()),
-        None if args.force && args.output.exists() => Some(args.output.clone()),
+        None if args.force && args.output.is_file() => Some(args.output.clone()),
         None => None,
     };
     if let Some(path) = earlier {
@@ -227,32 +255,48 @@ fn earlier_bundle(path: &Path, args: &ExportArgs, options: &mut WriterOptions) -
     Ok(true)
 }
 
-fn show(common: &Common, output: &Path, report: &ExportReport) -> Result<(), Failure> {
+fn show(
+    common: &Common,
+    output: &Path,
+    report: &ExportReport,
+    tree: Option<&TreeSummary>,
+) -> Result<(), Failure> {
     let ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond } = report;
     if common.json {
         let unknown: Vec<_> = unknown.iter().map(|(t, rows)| json!({ "table": t, "rows": rows })).collect();
         let left: Vec<_> = left.iter().map(|(t, why)| json!({ "table": t, "why": why })).collect();
-        return super::print_json(&json!({
-            "file": output.display().to_string(),
+        let mut answer = json!({
             "content_root": summary.content_root.to_string(),
-            "file_root": summary.file_root.to_string(),
             "documents": summary.documents,
             "secrets": summary.secrets,
             "raw_bytes": summary.raw_bytes,
-            "file_bytes": summary.file_bytes,
             "kinds": summary.kinds.iter().map(|k| json!({ "kind": k.name, "documents": k.documents, "secrets": k.secrets })).collect::<Vec<_>>(),
             "dangling_references": dangling,
             "undeclared_references": undeclared_json(undeclared),
             "undeclared_references_beyond": undeclared_beyond,
             "unknown_tables": unknown,
             "tables_left_out": left,
-        }));
+        });
+        if let Some(map) = answer.as_object_mut() {
+            match tree {
+                Some(tree) => drop(map.insert("folder".to_owned(), convert::tree_json(output, tree))),
+                None => {
+                    map.insert("file".to_owned(), json!(output.display().to_string()));
+                    map.insert("file_root".to_owned(), json!(summary.file_root.to_string()));
+                    map.insert("file_bytes".to_owned(), json!(summary.file_bytes));
+                }
+            }
+        }
+        return super::print_json(&answer);
     }
     say!("{}: {} documents, {} secrets", output.display(), summary.documents, summary.secrets);
     for kind in &summary.kinds {
         say!("  {:24} {:>8}", kind.name, kind.documents);
     }
-    say!("{} of content in {}", ui::bytes(summary.raw_bytes), ui::bytes(summary.file_bytes));
+    match tree {
+        Some(tree) => convert::say_tree(output, tree)?,
+        None => say!("{} of content in {}", ui::bytes(summary.raw_bytes), ui::bytes(summary.file_bytes)),
+    }
     say!("content root {}", summary.content_root);
     if *dangling > 0 {
         say!("{dangling} references name nothing on the server; `sealift info` lists them");

@@ -29,7 +29,8 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     let target = &args.target;
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
-    let bundle = super::open_bundle(&target.file, &progress)?;
+    let bundle =
+        super::input::open(common, &target.file, target.password.password_file.as_deref(), &progress)?;
     let mut server = super::open_server(&target.to)?;
     let master = secrets::master_key(target.master_key.master_key_file.as_deref())?;
     let key = super::unlock(&bundle, target.password.password_file.as_deref())?;

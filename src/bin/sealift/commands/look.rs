@@ -51,7 +51,7 @@ pub struct ShowArgs {
 
 pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
-    let bundle = super::open_bundle(&args.file, &progress)?;
+    let bundle = super::input::open(common, &args.file, None, &progress)?;
     progress.clear();
     let info = bundle.info();
     let notices = bundle.notices()?;
@@ -124,7 +124,7 @@ fn why(reason: &Reason) -> String {
 
 pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
-    let bundle = super::open_bundle(&args.file, &progress)?;
+    let bundle = super::input::open(common, &args.file, None, &progress)?;
     progress.clear();
     let kind = args.kind.as_deref().map(|kind| known_kind(&bundle, kind)).transpose()?;
     let mut documents = Vec::new();
@@ -204,7 +204,7 @@ fn find(bundle: &Bundle, kind: &str, name: &str) -> Result<Entry, Failure> {
 
 pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
-    let bundle = super::open_bundle(&args.file, &progress)?;
+    let bundle = super::input::open(common, &args.file, None, &progress)?;
     progress.clear();
     let kind = known_kind(&bundle, &args.kind)?;
     let entry = find(&bundle, &kind, &args.name)?;

@@ -1,10 +1,12 @@
 //! One command a file: arguments resolved, the library called, the answer shown.
 
+pub mod convert;
 pub mod demo;
 pub mod diff;
 pub mod export;
 pub mod import;
 pub mod init;
+mod input;
 pub mod look;
 pub mod manual;
 pub mod model;
@@ -17,10 +19,9 @@ pub mod why;
 
 use std::path::{Path, PathBuf};
 
-use sealift::bundle::{Bundle, Limits, UncheckedBundle};
+use sealift::bundle::Bundle;
 use sealift::crypto::{DataKey, KdfLimits, Password};
 use sealift::model::Model;
-use sealift::progress::Progress;
 use sealift::server::{self, Address, Server};
 
 use crate::cli::{Cli, Command, Common};
@@ -33,6 +34,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(&common, &args),
         Command::Export(args) => export::run(&common, &args, false),
         Command::PartialExport(args) => export::run(&common, &args, true),
+        Command::Convert(args) => convert::run(&common, &args),
         Command::Verify(args) => verify::run(&common, &args),
         Command::Info(args) => look::info(&common, &args),
         Command::List(args) => look::list(&common, &args),
@@ -59,11 +61,6 @@ fn load_model(common: &Common) -> Result<Model, Failure> {
 /// Opens the server of an address given as text.
 fn open_server(address: &str) -> Result<Box<dyn Server>, Failure> {
     Ok(server::open(&address.parse::<Address>()?)?)
-}
-
-/// Opens a bundle and checks every byte of it.
-fn open_bundle(path: &Path, progress: &dyn Progress) -> Result<Bundle, Failure> {
-    Ok(UncheckedBundle::open(path, &Limits::default())?.check(progress)?)
 }
 
 /// Opens the secrets of a bundle, asking for the password; `None` where it holds none.

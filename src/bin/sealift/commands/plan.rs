@@ -70,7 +70,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     let args = &args.target;
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
-    let bundle = super::open_bundle(&args.file, &progress)?;
+    let bundle = super::input::open(common, &args.file, args.password.password_file.as_deref(), &progress)?;
     let mut server = super::open_server(&args.to)?;
     let master = secrets::master_key(args.master_key.master_key_file.as_deref())?;
     let key = super::unlock(&bundle, args.password.password_file.as_deref())?;

@@ -1,12 +1,15 @@
-//! `verify`: is a bundle whole?
+//! `verify`: is a bundle whole? Is a folder right?
 
 use std::path::PathBuf;
 
 use clap::Args;
 use sealift::bundle::{self, Limits};
-use sealift::crypto::KdfLimits;
+use sealift::crypto::{KdfLimits, Password};
+use sealift::progress::Progress;
+use sealift::tree;
 use serde_json::json;
 
+use super::{convert, input};
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::ui::say;
@@ -15,7 +18,7 @@ use crate::{secrets, ui};
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The bundle
+    /// The bundle, or a folder made of one
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Check every byte only, even where a password is at hand
@@ -31,6 +34,9 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
         false => secrets::given_password(args.password.password_file.as_deref())?,
     };
     let progress = ui::Bars::new();
+    if tree::is_tree(&args.file) {
+        return folder(common, args, password.as_ref(), &progress);
+    }
     let report =
         bundle::verify(&args.file, password.as_ref(), &Limits::default(), &KdfLimits::default(), &progress)?;
     progress.clear();
@@ -82,4 +88,64 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
         }
     }
     Ok(if sound { Exit::Done } else { Exit::Damaged })
+}
+
+/// A folder is right when every document can be taken as it is, and with the password when every secret opens.
+fn folder(
+    common: &Common,
+    args: &VerifyArgs,
+    password: Option<&Password>,
+    progress: &dyn Progress,
+) -> Result<Exit, Failure> {
+    let model = super::load_model(common)?;
+    let made = tempfile::tempdir()?;
+    let out = made.path().join("verify.sealift");
+    let password_file = args.password.password_file.as_deref();
+    let read = input::read_tree(common, &args.file, &model, password_file, &out, (false, false), progress)?;
+    let report = bundle::verify(&out, password, &Limits::default(), &KdfLimits::default(), progress)?;
+    let sound = report.findings.is_empty();
+    let exit = match (sound, read.doubts.is_empty()) {
+        (false, _) => Exit::Damaged,
+        (true, false) => Exit::Differences,
+        (true, true) => Exit::Done,
+    };
+    if common.json {
+        let closed: Vec<_> =
+            report.findings.iter().map(|f| json!({ "place": f.place, "problem": f.problem })).collect();
+        super::print_json(&json!({
+            "folder": args.file.display().to_string(),
+            "level": report.level.word(),
+            "sound": sound,
+            "documents": report.documents,
+            "secrets": report.secrets,
+            "secrets_opened": report.secrets_opened,
+            "content_root": report.content_root.map(|root| root.to_string()),
+            "findings": closed,
+            "doubts": input::findings_json(&read.doubts),
+            "passed_over": read.passed_over,
+        }))?;
+        return Ok(exit);
+    }
+    convert::say_doubts(&read)?;
+    for finding in &report.findings {
+        say!("  DAMAGED {}: {}", ui::shown(&finding.place), ui::shown(&finding.problem));
+    }
+    let name = args.file.display();
+    match (sound, report.level) {
+        (false, _) => say!("{name} holds {} secrets that do not open", report.findings.len()),
+        (true, bundle::Level::Sealed) if report.secrets > 0 => {
+            say!("{name}: {} documents can be taken as they are", report.documents);
+            say!("  its {} secrets were not opened; give the password to check them too", report.secrets);
+        }
+        (true, bundle::Level::Opened) => say!(
+            "{name}: {} documents can be taken as they are, and all {} secrets open",
+            report.documents,
+            report.secrets_opened
+        ),
+        (true, _) => say!("{name}: {} documents can be taken as they are", report.documents),
+    }
+    if let Some(root) = report.content_root {
+        say!("content root {root}");
+    }
+    Ok(exit)
 }

@@ -30,7 +30,7 @@ pub struct WhyArgs {
 
 pub fn run(common: &Common, args: &WhyArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
-    let bundle = super::open_bundle(&args.file, &progress)?;
+    let bundle = super::input::open(common, &args.file, None, &progress)?;
     progress.clear();
     let kind = super::look::known_kind(&bundle, &args.kind)?;
     let paths = ops::why(&bundle, &kind, &args.name)?;

@@ -1,0 +1,263 @@
+//! `convert`: a bundle into a folder of files, and back.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use sealift::bundle::{Bundle, Limits, Previous, Protection, UncheckedBundle, WriterOptions};
+use sealift::crypto::{DataKey, KdfLimits};
+use sealift::model::Model;
+use sealift::ops::{self, ConvertError};
+use sealift::progress::Progress;
+use sealift::tree::{self, ScriptMode, Tree, TreeSummary};
+use serde_json::json;
+
+use super::input;
+use crate::cli::{Common, PasswordArgs};
+use crate::exit::{Exit, Failure};
+use crate::ui::say;
+use crate::{secrets, ui};
+
+/// Arguments of `convert`.
+#[derive(Debug, Args)]
+pub struct ConvertArgs {
+    /// A bundle, or a folder that `sealift convert` or `sealift export` made
+    #[arg(value_name = "INPUT")]
+    input: PathBuf,
+    /// What to write: a folder for a bundle, a bundle for a folder. A folder that exists is brought up to date
+    #[arg(value_name = "OUTPUT", required_unless_present = "output")]
+    to: Option<PathBuf>,
+    /// The same as OUTPUT
+    #[arg(short, long, value_name = "OUTPUT", conflicts_with = "to")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    scripts: ScriptArgs,
+    /// Refuse a folder whose documents hold values that the model does not allow; they are only listed without
+    #[arg(long)]
+    strict: bool,
+    /// Overwrite a bundle that exists, or files in a folder that sealift did not write
+    #[arg(short, long)]
+    force: bool,
+    #[command(flatten)]
+    password: PasswordArgs,
+}
+
+/// What becomes of scripts in a folder.
+#[derive(Debug, Args)]
+pub struct ScriptArgs {
+    /// Inline scripts in a folder: extract them to files, copy them there for reading, or leave them inline
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Scripts::Extract)]
+    pub scripts: Scripts,
+}
+
+/// The same as a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scripts {
+    Extract,
+    Copy,
+    Inline,
+}
+
+impl From<Scripts> for ScriptMode {
+    fn from(scripts: Scripts) -> Self {
+        match scripts {
+            Scripts::Extract => ScriptMode::Extract,
+            Scripts::Copy => ScriptMode::Copy,
+            Scripts::Inline => ScriptMode::Inline,
+        }
+    }
+}
+
+/// Whether a path means a folder: one that is there, or one that is spelled as such.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().to_string_lossy().ends_with(std::path::is_separator)
+}
+
+pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
+    let Some(output) = args.output.as_ref().or(args.to.as_ref()) else {
+        return Err(Failure::new(Exit::Usage, "OUTPUT is missing"));
+    };
+    let model = super::load_model(common)?;
+    let progress = ui::Bars::new();
+    let password_file = args.password.password_file.as_deref();
+    let from_folder = args.input.is_dir();
+    let to_folder = is_folder(output) || (!from_folder && !is_bundle_name(output));
+    if !from_folder && !to_folder {
+        return Err(Failure::new(
+            Exit::Usage,
+            "both are bundles; convert makes a folder of a bundle, and back",
+        )
+        .hint(
+            "name a folder; `sealift merge A.sealift -o B.sealift` copies a bundle under another password",
+        ));
+    }
+    if from_folder && !to_folder {
+        let flags = (args.force, args.strict);
+        let read = input::read_tree(common, &args.input, &model, password_file, output, flags, &progress)?;
+        progress.clear();
+        return show_bundle(common, output, &read);
+    }
+    let folder = tempfile::tempdir()?;
+    let bundle = input::open_in(common, &args.input, &model, password_file, folder.path(), &progress)?;
+    let bundle = keep_sealed(common, bundle, output, &model, password_file, folder.path(), &progress)?;
+    let written = ops::to_tree(&bundle, &model, output, args.scripts.scripts.into(), args.force, &progress)?;
+    progress.clear();
+    show_tree(common, output, &bundle, &written)?;
+    Ok(Exit::Done)
+}
+
+fn is_bundle_name(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sealift"))
+}
+
+/// The earlier tree in a folder as a bundle, with its key: secrets that are still the same keep their bytes.
+///
+/// `None` where there is none, it has no secrets, or it is in no state to be read, which is said.
+pub fn earlier_tree(
+    root: &Path,
+    model: &Model,
+    password_file: Option<&Path>,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<Option<Previous>, Failure> {
+    if !tree::is_tree(root) {
+        return Ok(None);
+    }
+    let found = || -> Result<Option<Bundle>, ConvertError> {
+        let tree = Tree::open(root)?;
+        if tree.about().envelope.is_none() {
+            return Ok(None);
+        }
+        let out = folder.join("earlier.sealift");
+        ops::from_tree(&tree, model, None, &out, (false, false), progress)?;
+        Ok(Some(UncheckedBundle::open(&out, &Limits::default())?.check(progress)?))
+    };
+    match found() {
+        Ok(None) => Ok(None),
+        Ok(Some(bundle)) => {
+            let password = secrets::password(password_file)?;
+            let key = bundle.unlock(&password, &KdfLimits::default())?;
+            Ok(Some(Previous { bundle, key }))
+        }
+        Err(ConvertError::Cancelled(cancelled)) => Err(cancelled.into()),
+        Err(error) => {
+            anstream::eprintln!("the secrets in {} do not keep their bytes: {error}", root.display());
+            Ok(None)
+        }
+    }
+}
+
+/// Where a folder's secrets are sealed under another envelope than the bundle's, and the password opens both: the
+/// bundle anew under the folder's, so that secrets that are the same keep their bytes there.
+fn keep_sealed(
+    common: &Common,
+    bundle: Bundle,
+    output: &Path,
+    model: &Model,
+    password_file: Option<&Path>,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<Bundle, Failure> {
+    let Some(envelope) = bundle.envelope() else { return Ok(bundle) };
+    let tree = match tree::is_tree(output) {
+        true => Tree::open(output).map_err(ConvertError::from)?,
+        false => return Ok(bundle),
+    };
+    let Some(theirs) = tree.about().envelope.as_ref().filter(|theirs| *theirs != envelope) else {
+        return Ok(bundle);
+    };
+    let theirs = theirs.clone();
+    if secrets::given_password(password_file)?.is_none() {
+        if !common.json {
+            anstream::eprintln!(
+                "the secrets in {} were sealed by another export; give the password, and those that are the same \
+                 keep their bytes",
+                output.display()
+            );
+        }
+        return Ok(bundle);
+    }
+    let Some(previous) = earlier_tree(output, model, password_file, folder, progress)? else {
+        return Ok(bundle);
+    };
+    let key: DataKey = bundle.unlock(&secrets::password(password_file)?, &KdfLimits::default())?;
+    let protection = Protection::Password { envelope: theirs, key: previous.key.duplicate() };
+    let options =
+        WriterOptions { protection, previous: Some(previous), level: 1, ..WriterOptions::default() };
+    let out = folder.join("anew.sealift");
+    ops::reseal(&bundle, Some(&key), model, &out, options, progress)?;
+    Ok(UncheckedBundle::open(&out, &Limits::default())?.check(progress)?)
+}
+
+/// What was done to a folder, as JSON.
+pub fn tree_json(output: &Path, written: &TreeSummary) -> serde_json::Value {
+    json!({
+        "path": output.display().to_string(),
+        "documents": written.documents,
+        "scripts": written.scripts,
+        "written": written.written,
+        "unchanged": written.unchanged,
+        "removed": written.removed,
+    })
+}
+
+fn show_tree(common: &Common, output: &Path, bundle: &Bundle, written: &TreeSummary) -> Result<(), Failure> {
+    if common.json {
+        let root = bundle.info().content_root.to_string();
+        return super::print_json(&json!({ "content_root": root, "folder": tree_json(output, written) }));
+    }
+    say_tree(output, written)?;
+    say!("content root {}", bundle.info().content_root);
+    Ok(())
+}
+
+/// What was done to a folder, for people.
+pub fn say_tree(output: &Path, written: &TreeSummary) -> Result<(), Failure> {
+    let TreeSummary { documents, scripts, written, unchanged, removed } = written;
+    say!("{}: {documents} documents, {scripts} scripts in files of their own", output.display());
+    say!("{written} files written, {unchanged} as they were, {removed} removed");
+    Ok(())
+}
+
+fn show_bundle(common: &Common, output: &Path, read: &ops::FromTree) -> Result<Exit, Failure> {
+    let summary = &read.summary;
+    if common.json {
+        super::print_json(&json!({
+            "file": output.display().to_string(),
+            "content_root": summary.content_root.to_string(),
+            "file_root": summary.file_root.to_string(),
+            "documents": summary.documents,
+            "secrets": summary.secrets,
+            "resealed": read.resealed,
+            "file_bytes": summary.file_bytes,
+            "doubts": input::findings_json(&read.doubts),
+            "passed_over": read.passed_over,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    say_doubts(read)?;
+    say!("{}: {} documents, {} secrets", output.display(), summary.documents, summary.secrets);
+    if read.resealed > 0 {
+        say!("{} secrets were sealed anew, because they had been moved", read.resealed);
+    }
+    say!("content root {}", summary.content_root);
+    Ok(Exit::Done)
+}
+
+/// What a person may want to look at again in a tree that was taken all the same.
+pub fn say_doubts(read: &ops::FromTree) -> Result<(), Failure> {
+    for name in &read.passed_over {
+        say!("folder {} is of no kind; what is in it was passed over", ui::shown(name));
+    }
+    if !read.doubts.is_empty() {
+        say!(
+            "values that the model does not allow; an import refuses them unless --accept-invalid is given:"
+        );
+        for doubt in &read.doubts.found {
+            say!("  {}", ui::shown(&doubt.to_string()));
+        }
+        if read.doubts.beyond > 0 {
+            say!("  and {} more", read.doubts.beyond);
+        }
+    }
+    Ok(())
+}

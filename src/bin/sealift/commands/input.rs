@@ -1,0 +1,164 @@
+//! Inputs: a bundle, or a tree that is read into a bundle of its own.
+
+use std::ops::Deref;
+use std::path::Path;
+
+use sealift::bundle::{Bundle, Limits, UncheckedBundle};
+use sealift::crypto::{DataKey, Envelope, KdfLimits, OpenError, Password};
+use sealift::model::Model;
+use sealift::ops::{self, ConvertError, FromTree};
+use sealift::progress::Progress;
+use sealift::tree::{self, Findings, Tree, TreeError};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::cli::Common;
+use crate::exit::{Exit, Failure};
+use crate::secrets;
+use crate::ui::shown;
+
+/// A bundle, with the folder that keeps it where it was made of a tree.
+pub struct Opened {
+    bundle: Bundle,
+    // After the bundle: an open file cannot be removed everywhere.
+    _folder: Option<TempDir>,
+}
+
+impl Deref for Opened {
+    type Target = Bundle;
+
+    fn deref(&self) -> &Bundle {
+        &self.bundle
+    }
+}
+
+/// Opens a bundle and checks every byte of it; or a tree, and checks every file of it. `password_file` opens
+/// secrets that somebody moved inside a tree's documents; nothing else is opened.
+pub fn open(
+    common: &Common,
+    path: &Path,
+    password_file: Option<&Path>,
+    progress: &dyn Progress,
+) -> Result<Opened, Failure> {
+    if !tree::is_tree(path) {
+        return Ok(Opened { bundle: open_file(path, progress)?, _folder: None });
+    }
+    let model = super::load_model(common)?;
+    let folder = tempfile::tempdir()?;
+    let bundle = open_tree(common, path, &model, password_file, folder.path(), progress)?;
+    Ok(Opened { bundle, _folder: Some(folder) })
+}
+
+/// Opens a bundle or a tree; what is made of a tree is put into `folder`, which must outlive the bundle.
+pub fn open_in(
+    common: &Common,
+    path: &Path,
+    model: &Model,
+    password_file: Option<&Path>,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<Bundle, Failure> {
+    match tree::is_tree(path) {
+        true => open_tree(common, path, model, password_file, folder, progress),
+        false => open_file(path, progress),
+    }
+}
+
+fn open_file(path: &Path, progress: &dyn Progress) -> Result<Bundle, Failure> {
+    if path.is_dir() {
+        return Err(TreeError::NotATree { path: path.to_owned() }.into());
+    }
+    Ok(UncheckedBundle::open(path, &Limits::default())?.check(progress)?)
+}
+
+fn open_tree(
+    common: &Common,
+    path: &Path,
+    model: &Model,
+    password_file: Option<&Path>,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<Bundle, Failure> {
+    let out =
+        folder.join(format!("{}.sealift", sealift::crypto::random_guid().map_err(ops::DiffError::from)?));
+    read_tree(common, path, model, password_file, &out, (false, false), progress)?;
+    open_file(&out, progress)
+}
+
+/// Reads a tree into a bundle; asks for the password if secrets were moved. All that is wrong is shown.
+pub fn read_tree(
+    common: &Common,
+    path: &Path,
+    model: &Model,
+    password_file: Option<&Path>,
+    out: &Path,
+    force_strict: (bool, bool),
+    progress: &dyn Progress,
+) -> Result<FromTree, Failure> {
+    let read = || -> Result<FromTree, ConvertError> {
+        let tree = Tree::open(path)?;
+        ops::from_tree(&tree, model, None, out, force_strict, progress)
+    };
+    let read = match read() {
+        Err(ConvertError::NeedsKey { moved }) => {
+            show_findings(common, &moved, "moved")?;
+            let tree = Tree::open(path).map_err(ConvertError::from)?;
+            let password = secrets::password(password_file).map_err(|failure| {
+                failure.hint(
+                    "secrets were moved inside their documents; the password seals them for their new places",
+                )
+            })?;
+            let key = match &tree.about().envelope {
+                Some(envelope) => Some(unlock_tree(path, envelope, &password)?),
+                None => None,
+            };
+            ops::from_tree(&tree, model, key.as_ref(), out, force_strict, progress)
+        }
+        read => read,
+    };
+    read.map_err(|error| match &error {
+        ConvertError::Tree(TreeError::Findings { findings, .. }) => {
+            match show_findings(common, findings, "wrong") {
+                Ok(()) => error.into(),
+                Err(failure) => failure,
+            }
+        }
+        _ => error.into(),
+    })
+}
+
+/// Opens the envelope of a tree.
+pub fn unlock_tree(path: &Path, envelope: &Envelope, password: &Password) -> Result<DataKey, Failure> {
+    envelope.open(password, &KdfLimits::default()).map_err(|error| {
+        let path = path.to_owned();
+        match error {
+            OpenError::WrongPassword => sealift::bundle::BundleError::WrongPassword { path }.into(),
+            source @ (OpenError::TooExpensive { .. } | OpenError::NoMemory { .. }) => {
+                sealift::bundle::BundleError::TooExpensive { path, source }.into()
+            }
+            other => {
+                Failure::new(Exit::Damaged, format!("{}: sealift.json: envelope: {other}", path.display()))
+            }
+        }
+    })
+}
+
+/// Findings as JSON.
+pub fn findings_json(findings: &Findings) -> serde_json::Value {
+    let found = findings.found.iter().map(|f| json!({ "file": f.file, "place": f.place, "text": f.text }));
+    json!({ "found": found.collect::<Vec<_>>(), "beyond": findings.beyond })
+}
+
+/// Shows findings, each on a line of its own: to standard error, for they are not the answer that was asked for.
+fn show_findings(common: &Common, findings: &Findings, what: &str) -> Result<(), Failure> {
+    if common.json {
+        return super::print_json(&json!({ what: findings_json(findings) }));
+    }
+    for finding in &findings.found {
+        anstream::eprintln!("  {}", shown(&finding.to_string()));
+    }
+    if findings.beyond > 0 {
+        anstream::eprintln!("  and {} more", findings.beyond);
+    }
+    Ok(())
+}

@@ -1,0 +1,323 @@
+//! `convert`: the same content as a bundle and as a tree.
+//!
+//! Sealed values go over as they are: no password is needed, and none is asked for unless a secret was moved by
+//! hand inside its document.
+
+use std::path::Path;
+
+use crate::bundle::{
+    self, Bundle, BundleError, Entry, Header, Notice, Protection, Reason, Summary, Writer, WriterOptions,
+};
+use crate::crypto::{CryptoError, DataKey};
+use crate::document::{Document, Place};
+use crate::model::Model;
+use crate::progress::{Cancelled, Progress};
+use crate::tree::{
+    About, Clashes, Findings, ScriptMode, Sealed, Tree, TreeDocument, TreeError, TreeNotice, TreeSummary,
+    TreeWriter, Why,
+};
+
+use super::handmade::Handmade;
+
+/// Why a conversion failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConvertError {
+    /// The tree cannot be read or written.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The bundle cannot be read or written.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The documents are of another product.
+    #[error("the documents are of the model {found:?}, not of {model:?}")]
+    OtherModel {
+        /// The model that they name.
+        found: String,
+        /// The model in use.
+        model: String,
+    },
+    /// Secrets were moved inside their documents, and cannot be sealed for their new places without the key.
+    #[error("{} secrets stand at other places than they were sealed for, the first: {}", moved.total(), moved.first())]
+    NeedsKey {
+        /// All of them.
+        moved: Findings,
+    },
+    /// A secret could not be sealed.
+    #[error("{file}: {place}: cannot seal the secret")]
+    Seal {
+        /// The document's file.
+        file: String,
+        /// The place in it.
+        place: Place,
+        /// Why not.
+        source: CryptoError,
+    },
+    /// The listener asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// A bundle that came out of a tree.
+#[derive(Debug)]
+pub struct FromTree {
+    /// What was written.
+    pub summary: Summary,
+    /// Values that are not what the model says they must be, by file and place. An import would refuse them.
+    pub doubts: Findings,
+    /// Folders at the root that belong to no kind.
+    pub passed_over: Vec<String>,
+    /// How many secrets were sealed anew because they had been moved.
+    pub resealed: u64,
+}
+
+fn of_this_model(found: &str, model: &Model) -> Result<(), ConvertError> {
+    if found == model.name {
+        return Ok(());
+    }
+    Err(ConvertError::OtherModel { found: found.to_owned(), model: model.name.clone() })
+}
+
+/// Writes the documents of a bundle as a tree. What lies at `root` from an earlier tree is brought up to date;
+/// `force` lets it overwrite files that no tree wrote.
+///
+/// # Errors
+/// [`ConvertError`]. Nothing is changed, but for [`TreeError::Partly`], which says what is new.
+pub fn to_tree(
+    bundle: &Bundle,
+    model: &Model,
+    root: &Path,
+    scripts: ScriptMode,
+    force: bool,
+    progress: &dyn Progress,
+) -> Result<TreeSummary, ConvertError> {
+    let info = bundle.info();
+    of_this_model(&info.header.model, model)?;
+    let mut clashes = Clashes::default();
+    bundle.entries(None, &mut |entry| -> Result<(), ConvertError> {
+        progress.check()?;
+        clashes.see(entry.kind.as_str(), &entry.key);
+        Ok(())
+    })?;
+    let about = About {
+        model: info.header.model.clone(),
+        model_digest: info.header.model_digest,
+        product_version: info.header.product_version.clone(),
+        server: info.header.server.clone(),
+        options: info.header.options.clone(),
+        created: info.created.clone(),
+        scripts,
+        envelope: bundle.envelope().cloned(),
+        notices: bundle.notices()?.into_iter().map(notice_out).collect(),
+    };
+    let mut writer = TreeWriter::create(root, model, about, clashes, force)?;
+    progress.phase("laying documents out", Some(info.documents));
+    bundle.scan(None, &mut |entry, document| -> Result<(), ConvertError> {
+        progress.check()?;
+        progress.advance(1, 0);
+        let sealed = match entry.secrets {
+            0 => Vec::new(),
+            _ => bundle.sealed(&entry)?,
+        };
+        let Entry { id, reason, .. } = entry;
+        Ok(writer.add(&document, &id, why_of(reason), &sealed)?)
+    })?;
+    Ok(writer.finish(progress)?)
+}
+
+/// Writes the documents of a tree into a bundle, under the tree's own envelope. `key` opens that; it is needed
+/// only where secrets were moved. `strict` refuses documents that [`FromTree::doubts`] would name.
+///
+/// # Errors
+/// [`TreeError::Findings`] with everything that is wrong with the tree, [`ConvertError::NeedsKey`], and what else
+/// [`ConvertError`] says. Nothing is written then.
+pub fn from_tree(
+    tree: &Tree,
+    model: &Model,
+    key: Option<&DataKey>,
+    out: &Path,
+    (force, strict): (bool, bool),
+    progress: &dyn Progress,
+) -> Result<FromTree, ConvertError> {
+    let about = tree.about();
+    of_this_model(&about.model, model)?;
+    let header = Header {
+        model: about.model.clone(),
+        model_digest: about.model_digest,
+        product_version: about.product_version.clone(),
+        server: about.server.clone(),
+        options: about.options.clone(),
+    };
+    let protection = about.envelope.clone().map_or(Protection::None, Protection::Carried);
+    let options =
+        WriterOptions { force, created: about.created.clone(), protection, ..WriterOptions::default() };
+    let mut writer = Writer::create(out, header, options)?;
+    let mut checks = Handmade::new(model);
+    let mut doubts = Findings::default();
+    let mut moves = Moves { key, sealed: about.envelope.is_some(), moved: Findings::default(), resealed: 0 };
+    let reading = tree.read(model, progress, &mut |found: TreeDocument, findings: &mut Findings| {
+        let TreeDocument { file, document, id, why, sealed } = found;
+        let before = findings.total();
+        checks.check(&file, &document, findings, &mut doubts);
+        let sealed = moves.settle(&file, &document, sealed, findings)?;
+        if findings.total() == before {
+            let folded = document.key.folded(model.collation);
+            if let Err(error) = writer.add_sealed(&document, &folded, &id, &reason_of(why), &sealed) {
+                match error {
+                    // What the format does not take is one more thing that is wrong with the file.
+                    BundleError::Document { .. }
+                    | BundleError::Limit { .. }
+                    | BundleError::TooLarge { .. } => {
+                        findings.add(&file, None, error.to_string());
+                    }
+                    error => return Err(ConvertError::from(error)),
+                }
+            }
+        }
+        Ok(())
+    })?;
+    let mut findings = reading.findings;
+    if strict {
+        findings.append(std::mem::take(&mut doubts));
+    }
+    if !findings.is_empty() {
+        return Err(TreeError::Findings { path: tree.root().to_owned(), findings }.into());
+    }
+    if !moves.moved.is_empty() {
+        return Err(ConvertError::NeedsKey { moved: moves.moved });
+    }
+    for notice in &about.notices {
+        writer.notice(notice_in(notice))?;
+    }
+    let summary = writer.finish(progress)?;
+    Ok(FromTree { summary, doubts, passed_over: reading.passed_over, resealed: moves.resealed })
+}
+
+/// Seals the secrets of a bundle under another envelope, or the same; everything else stays. `key` opens the
+/// bundle, `options` say what seals the new one.
+///
+/// # Errors
+/// [`BundleError`], in either bundle.
+pub fn reseal(
+    bundle: &Bundle,
+    key: Option<&DataKey>,
+    model: &Model,
+    out: &Path,
+    options: WriterOptions,
+    progress: &dyn Progress,
+) -> Result<Summary, ConvertError> {
+    let info = bundle.info();
+    of_this_model(&info.header.model, model)?;
+    let options = WriterOptions { created: info.created.clone(), ..options };
+    let mut writer = Writer::create(out, info.header.clone(), options)?;
+    progress.phase("sealing secrets anew", Some(info.documents));
+    bundle.scan(None, &mut |entry, document| -> Result<(), ConvertError> {
+        progress.check()?;
+        progress.advance(1, 0);
+        let values = match key {
+            Some(key) if entry.secrets > 0 => bundle.secrets(&entry, &document, key)?,
+            _ => (0..entry.secrets).map(|_| None).collect(),
+        };
+        let folded = document.key.folded(model.collation);
+        Ok(writer.add(&document, &folded, &entry.id, &entry.reason, &values)?)
+    })?;
+    for notice in bundle.notices()? {
+        writer.notice(notice)?;
+    }
+    Ok(writer.finish(progress)?)
+}
+
+/// Secrets that stand elsewhere than they were sealed for.
+struct Moves<'k> {
+    key: Option<&'k DataKey>,
+    /// Whether the tree has an envelope.
+    sealed: bool,
+    moved: Findings,
+    resealed: u64,
+}
+
+impl Moves<'_> {
+    /// The sealed values of a document for the places they stand at.
+    fn settle(
+        &mut self,
+        file: &str,
+        document: &Document,
+        sealed: Vec<Option<Sealed>>,
+        findings: &mut Findings,
+    ) -> Result<Vec<Option<Vec<u8>>>, ConvertError> {
+        if sealed.iter().all(Option::is_none) {
+            return Ok(vec![None; sealed.len()]);
+        }
+        if !self.sealed {
+            findings.add(
+                file,
+                None,
+                "it holds sealed values, and sealift.json says nothing of who can open them",
+            );
+            return Ok(Vec::new());
+        }
+        let (kind, key_text) = (document.kind.as_str(), document.key.to_text());
+        let mut settled = Vec::new();
+        for (place, sealed) in document.secret_places().iter().zip(sealed) {
+            let Some(Sealed { value, at }) = sealed else {
+                settled.push(None);
+                continue;
+            };
+            let now = place.to_string();
+            if at == now {
+                settled.push(Some(value));
+                continue;
+            }
+            let Some(key) = self.key else {
+                self.moved.add(file, Some(now), format!("it was sealed for {at}"));
+                settled.push(None);
+                continue;
+            };
+            match key.open(&value, &bundle::sealed_place(kind, &key_text, &at)) {
+                Ok(secret) => {
+                    let anew = key.seal(&secret, &bundle::sealed_place(kind, &key_text, &now)).map_err(
+                        |source| ConvertError::Seal { file: file.to_owned(), place: place.clone(), source },
+                    )?;
+                    self.resealed += 1;
+                    settled.push(Some(anew));
+                }
+                Err(error) => {
+                    findings.add(
+                        file,
+                        Some(now),
+                        format!("the value sealed for {at} does not open: {error}"),
+                    );
+                    settled.push(None);
+                }
+            }
+        }
+        Ok(settled)
+    }
+}
+
+fn why_of(reason: Reason) -> Why {
+    match reason {
+        Reason::All => Why::All,
+        Reason::Named => Why::Named,
+        Reason::NeededBy { kind, key, place } => Why::NeededBy(kind, key, place),
+        Reason::BelongsTo { kind, key, place } => Why::BelongsTo(kind, key, place),
+    }
+}
+
+fn reason_of(why: Why) -> Reason {
+    match why {
+        Why::All => Reason::All,
+        Why::Named => Reason::Named,
+        Why::NeededBy(kind, key, place) => Reason::NeededBy { kind, key, place },
+        Why::BelongsTo(kind, key, place) => Reason::BelongsTo { kind, key, place },
+    }
+}
+
+fn notice_out(notice: Notice) -> TreeNotice {
+    let Notice { code, kind, key, place, text } = notice;
+    TreeNotice { code, kind, key, place, text }
+}
+
+fn notice_in(notice: &TreeNotice) -> Notice {
+    let TreeNotice { code, kind, key, place, text } = notice.clone();
+    Notice { code, kind, key, place, text }
+}

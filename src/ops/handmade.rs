@@ -1,0 +1,116 @@
+//! What is wrong with a document that no server wrote: looked at without a server, by the model alone.
+
+use std::collections::HashMap;
+
+use crate::document::{Document, Value};
+use crate::model::{Direction, Keep, Model, Rule};
+use crate::server::{Catalog, Column, ColumnType, Table};
+use crate::tree::Findings;
+
+use super::misplaced::misplaced;
+use super::translate::{Layout, Layouts};
+use super::validate::invalid;
+
+/// How many sets of columns are remembered.
+const REMEMBERED: usize = 256;
+
+/// Looks at documents made by hand.
+pub(super) struct Handmade<'m> {
+    model: &'m Model,
+    /// A kind in a table that has just a document's columns; the server that it came from had no fewer.
+    layouts: HashMap<(usize, Vec<String>), Option<Layout<'m>>>,
+}
+
+impl<'m> Handmade<'m> {
+    pub(super) fn new(model: &'m Model) -> Self {
+        Self { model, layouts: HashMap::new() }
+    }
+
+    /// Finds what is wrong with a document: a secret in the open, a reference to no kind, or columns that its
+    /// kind cannot do without are `findings`; `doubts` are values that are not what the model says they must
+    /// be, which a product may hold all the same.
+    pub(super) fn check(
+        &mut self,
+        file: &str,
+        document: &Document,
+        findings: &mut Findings,
+        doubts: &mut Findings,
+    ) {
+        let before = findings.total();
+        document.visit(&mut |place, value| {
+            if let Value::Ref(reference) = value
+                && self.model.target(&reference.kind).is_none()
+            {
+                let text = format!("{:?} is no kind of the model", reference.kind.as_str());
+                findings.add(file, Some(place.to_string()), text);
+            }
+        });
+        let Some(index) = self.model.kinds().iter().position(|kind| kind.name == document.kind) else {
+            return;
+        };
+        open_secrets(self.model, index, file, document, findings);
+        let model = self.model;
+        let Some(layout) = self.layout(index, document) else {
+            findings.add(
+                file,
+                Some("columns".to_owned()),
+                "a column that the document's key names is missing",
+            );
+            return;
+        };
+        if findings.total() > before {
+            return;
+        }
+        for text in misplaced(layout, model, document).into_iter().chain(invalid(layout, model, document)) {
+            doubts.add(file, None, text);
+        }
+    }
+
+    fn layout(&mut self, index: usize, document: &Document) -> Option<&Layout<'m>> {
+        let names: Vec<String> = document.columns.iter().map(|(name, _)| name.to_owned()).collect();
+        if self.layouts.len() >= REMEMBERED {
+            self.layouts.clear();
+        }
+        let model = self.model;
+        let layout =
+            self.layouts.entry((index, names)).or_insert_with_key(|(_, names)| made_up(model, index, names));
+        layout.as_ref()
+    }
+}
+
+/// A kind in a table of some columns.
+fn made_up<'m>(model: &'m Model, index: usize, names: &[String]) -> Option<Layout<'m>> {
+    let kind = model.kind_at(index)?;
+    let beside = kind.id.iter().map(|id| id.column.clone()).chain(kind.body.clone());
+    let columns = names.iter().cloned().chain(beside).map(|name| Column {
+        name,
+        declared: String::new(),
+        kind: ColumnType::Text,
+        nullable: true,
+        default: None,
+    });
+    let table = Table {
+        name: kind.table.clone(),
+        columns: columns.collect(),
+        primary_key: Vec::new(),
+        unique: Vec::new(),
+        foreign_keys: Vec::new(),
+    };
+    Layouts::new(model, &Catalog { tables: vec![table] }).ok()?.at(index).cloned()
+}
+
+/// Texts in the open where the model says there are secrets: a tree holds none.
+fn open_secrets(model: &Model, index: usize, file: &str, document: &Document, findings: &mut Findings) {
+    let Some(kind) = model.kind_at(index) else { return };
+    let (mut columns, mut body) = (document.columns.clone(), document.body.clone());
+    kind.walk(&mut columns, body.as_mut(), Direction::Down, &mut |rule, place, value| {
+        if matches!(rule, Rule::Secret(_)) && matches!(value, Value::Text(text) if !text.is_empty()) {
+            findings.add(
+                file,
+                Some(place.to_string()),
+                "a secret stands here in the open; remove it, enter it on the server, and export it from there",
+            );
+        }
+        Keep::Yes
+    });
+}

@@ -1,0 +1,391 @@
+//! `sealift.json`: what a bundle says beside its documents, and which files are the tree's own.
+//!
+//! Obeys `format-spec/tree-v1.md`, "sealift.json". The file comes from anyone; what it says of files is not
+//! believed here.
+
+use std::collections::BTreeMap;
+
+use crate::crypto::{Envelope, KdfParams, Slot};
+use crate::document::{Key, KindName, Map, Value};
+
+use super::parse::{self, Wrong};
+use super::spell::{self, Json};
+
+/// The file's name.
+pub(super) const ABOUT: &str = "sealift.json";
+/// How the format is called in it.
+const FORMAT: &str = "sealift tree 1";
+
+/// What becomes of scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ScriptMode {
+    /// They lie in files, and their documents name these.
+    #[default]
+    Extract,
+    /// They stay, and lie in files as well, for reading.
+    Copy,
+    /// They stay where they are.
+    Inline,
+}
+
+impl ScriptMode {
+    fn word(self) -> &'static str {
+        match self {
+            ScriptMode::Extract => "extract",
+            ScriptMode::Copy => "copy",
+            ScriptMode::Inline => "inline",
+        }
+    }
+}
+
+/// Why a document is there.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Why {
+    /// Everything was exported; or it was added by hand.
+    #[default]
+    All,
+    /// The user named it.
+    Named,
+    /// Another document refers to it, at a place.
+    NeededBy(KindName, Key, String),
+    /// It belongs to another document, which a place names.
+    BelongsTo(KindName, Key, String),
+}
+
+/// Something the export had to say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TreeNotice {
+    /// What it is, as a stable word.
+    pub code: String,
+    /// The kind it is about, if any.
+    pub kind: Option<String>,
+    /// The text of the key it is about, if any.
+    pub key: Option<String>,
+    /// The text of the place it is about, if any.
+    pub place: Option<String>,
+    /// The notice for people.
+    pub text: String,
+}
+
+/// What a tree says beside its documents.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct About {
+    /// The name of the model that the documents follow.
+    pub model: String,
+    /// The digest of the model as it was used.
+    pub model_digest: [u8; 32],
+    /// The version of the product.
+    pub product_version: Option<String>,
+    /// A name for the source server.
+    pub server: Option<String>,
+    /// The options of the export, as text.
+    pub options: Option<String>,
+    /// When the bundle was made, if it says.
+    pub created: Option<String>,
+    /// What became of scripts.
+    pub scripts: ScriptMode,
+    /// Who can open the sealed values.
+    pub envelope: Option<Envelope>,
+    /// What the export had to say.
+    pub notices: Vec<TreeNotice>,
+}
+
+/// What is known of one document beside its content.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Line {
+    pub(super) id: Value,
+    pub(super) why: Why,
+    /// The files of its scripts, in its folder.
+    pub(super) scripts: Vec<String>,
+}
+
+/// The tree's own files, by path.
+pub(super) type Lines = BTreeMap<String, Line>;
+
+/// Why the file cannot be taken.
+pub(super) enum Unreadable {
+    Wrong(Vec<Wrong>),
+    TooNew(String),
+}
+
+fn object(members: impl IntoIterator<Item = (&'static str, String)>) -> String {
+    let members: Vec<String> =
+        members.into_iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+    if members.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", members.join(", ")) }
+}
+
+/// Writes the file.
+pub(super) fn write(about: &About, lines: &Lines) -> String {
+    let mut members = vec![
+        ("format".to_owned(), Json::text(FORMAT)),
+        ("model".to_owned(), Json::text(&about.model)),
+        ("model_digest".to_owned(), Json::text(&spell::hex(&about.model_digest))),
+    ];
+    let optional = [
+        ("product_version", &about.product_version),
+        ("server", &about.server),
+        ("options", &about.options),
+        ("created", &about.created),
+    ];
+    let optional =
+        optional.iter().filter_map(|(name, text)| Some(((*name).to_owned(), Json::text(text.as_ref()?))));
+    members.extend(optional);
+    members.push(("scripts".to_owned(), Json::text(about.scripts.word())));
+    if let Some(envelope) = &about.envelope {
+        let slots = envelope.slots.iter().map(|slot| {
+            Json::Inline(object([
+                ("memory_kib", slot.kdf.memory_kib.to_string()),
+                ("passes", slot.kdf.passes.to_string()),
+                ("lanes", slot.kdf.lanes.to_string()),
+                ("salt", spell::quoted(&spell::hex(&slot.salt))),
+                ("nonce", spell::quoted(&spell::hex(&slot.nonce))),
+                ("wrapped", spell::quoted(&spell::hex(&slot.wrapped))),
+            ]))
+        });
+        let envelope = vec![
+            ("scope".to_owned(), Json::text(&spell::hex(&envelope.scope))),
+            ("commitment".to_owned(), Json::text(&spell::hex(&envelope.commitment))),
+            ("slots".to_owned(), Json::List(slots.collect())),
+        ];
+        members.push(("envelope".to_owned(), Json::Object(envelope)));
+    }
+    let notices = about.notices.iter().map(|notice| {
+        let optional = |name, text: &Option<String>| text.as_ref().map(|text| (name, spell::quoted(text)));
+        let parts = [
+            Some(("code", spell::quoted(&notice.code))),
+            optional("kind", &notice.kind),
+            optional("key", &notice.key),
+            optional("place", &notice.place),
+            Some(("text", spell::quoted(&notice.text))),
+        ];
+        Json::Inline(object(parts.into_iter().flatten()))
+    });
+    members.push(("notices".to_owned(), Json::List(notices.collect())));
+    let lines = lines.iter().map(|(path, line)| (path.clone(), Json::Inline(write_line(line))));
+    members.push(("documents".to_owned(), Json::Object(lines.collect())));
+    Json::Object(members).pretty()
+}
+
+fn write_line(line: &Line) -> String {
+    let because = |word: &'static str, kind: &KindName, key: &Key, place: &str| {
+        let who = format!("{{ {}: {} }}", spell::quoted(kind.as_str()), spell::key(key));
+        object([(word, who), ("at", spell::quoted(place))])
+    };
+    let why = match &line.why {
+        Why::All => None,
+        Why::Named => Some("\"named\"".to_owned()),
+        Why::NeededBy(kind, key, place) => Some(because("needed_by", kind, key, place)),
+        Why::BelongsTo(kind, key, place) => Some(because("belongs_to", kind, key, place)),
+    };
+    let scripts: Vec<String> = line.scripts.iter().map(|name| spell::quoted(name)).collect();
+    let members = [
+        (!line.id.is_null()).then(|| ("id", spell::inline(&line.id))),
+        why.map(|why| ("why", why)),
+        (!scripts.is_empty()).then(|| ("scripts", format!("[{}]", scripts.join(", ")))),
+    ];
+    object(members.into_iter().flatten())
+}
+
+/// Reads the file. Members that are not known are passed over.
+pub(super) fn read(text: &[u8]) -> Result<(About, Lines), Unreadable> {
+    let fail = |place: Option<&str>, text: String| Unreadable::Wrong(vec![(place.map(str::to_owned), text)]);
+    let value = parse::json(text).map_err(|error| fail(None, error.to_string()))?;
+    let Value::Map(mut map) = value else { return Err(fail(None, "it is no object".to_owned())) };
+    match map.remove("format") {
+        Some(Value::Text(format)) if format == FORMAT => {}
+        Some(Value::Text(format)) => match format.strip_prefix("sealift tree ") {
+            Some(number) if number.parse::<u32>().is_ok_and(|n| n > 1) => {
+                return Err(Unreadable::TooNew(number.to_owned()));
+            }
+            _ => return Err(fail(Some("format"), format!("it is not {FORMAT:?}"))),
+        },
+        _ => return Err(fail(Some("format"), format!("it must be {FORMAT:?}"))),
+    }
+    let mut reader = Fields { wrong: Vec::new() };
+    let about = About {
+        model: reader.text(&mut map, "model").unwrap_or_default(),
+        model_digest: reader.digest(&mut map, "model_digest"),
+        product_version: reader.optional(&mut map, "product_version"),
+        server: reader.optional(&mut map, "server"),
+        options: reader.optional(&mut map, "options"),
+        created: reader.optional(&mut map, "created"),
+        scripts: match reader.optional(&mut map, "scripts").as_deref() {
+            None | Some("extract") => ScriptMode::Extract,
+            Some("copy") => ScriptMode::Copy,
+            Some("inline") => ScriptMode::Inline,
+            Some(_) => {
+                reader.say("scripts", "it is extract, copy or inline");
+                ScriptMode::Extract
+            }
+        },
+        envelope: map.remove("envelope").and_then(|envelope| reader.envelope(envelope)),
+        notices: reader.notices(map.remove("notices")),
+    };
+    let mut lines = Lines::new();
+    match map.remove("documents") {
+        Some(Value::Map(documents)) => {
+            for (path, line) in documents {
+                match read_line(line) {
+                    Ok(line) => drop(lines.insert(path, line)),
+                    Err(problem) => reader.say(&path, problem),
+                }
+            }
+        }
+        None => {}
+        Some(_) => reader.say("documents", "it is an object of paths"),
+    }
+    if reader.wrong.is_empty() { Ok((about, lines)) } else { Err(Unreadable::Wrong(reader.wrong)) }
+}
+
+fn read_line(line: Value) -> Result<Line, String> {
+    let Value::Map(mut map) = line else { return Err("it is no object".to_owned()) };
+    let id = match map.remove("id") {
+        Some(Value::Map(hex)) => parse::bytes(hex)?,
+        Some(Value::List(_) | Value::Bool(_)) => return Err("id: an id is text, a number or $hex".to_owned()),
+        id => id.unwrap_or_default(),
+    };
+    let why = match map.remove("why") {
+        None => Why::All,
+        Some(Value::Text(word)) if word == "named" => Why::Named,
+        Some(Value::Map(mut why)) => {
+            let Some(Value::Text(at)) = why.remove("at") else {
+                return Err("why: \"at\" is missing".to_owned());
+            };
+            let mut members = why.into_iter();
+            let (Some((word, Value::Map(who))), None) = (members.next(), members.next()) else {
+                return Err("why: it says needed_by or belongs_to".to_owned());
+            };
+            let mut who = who.into_iter();
+            let (Some((kind, key)), None) = (who.next(), who.next()) else {
+                return Err("why: a document is an object of one member: kind and key".to_owned());
+            };
+            let (kind, key) = (KindName::new(&kind), parse::read_key(key, 0)?);
+            match word.as_str() {
+                "needed_by" => Why::NeededBy(kind, key, at),
+                "belongs_to" => Why::BelongsTo(kind, key, at),
+                _ => return Err("why: it says needed_by or belongs_to".to_owned()),
+            }
+        }
+        Some(_) => return Err("why: it is \"named\" or an object".to_owned()),
+    };
+    let scripts = match map.remove("scripts") {
+        None => Vec::new(),
+        Some(Value::List(names)) => names
+            .into_iter()
+            .map(|name| match name {
+                Value::Text(name) => Ok(name),
+                _ => Err("scripts: a file's name is text".to_owned()),
+            })
+            .collect::<Result<_, _>>()?,
+        Some(_) => return Err("scripts: it is a list of names".to_owned()),
+    };
+    Ok(Line { id, why, scripts })
+}
+
+struct Fields {
+    wrong: Vec<Wrong>,
+}
+
+impl Fields {
+    fn say(&mut self, place: &str, text: impl Into<String>) {
+        self.wrong.push((Some(place.to_owned()), text.into()));
+    }
+
+    fn optional(&mut self, map: &mut Map, name: &str) -> Option<String> {
+        match map.remove(name) {
+            Some(Value::Text(text)) => Some(text),
+            None | Some(Value::Null) => None,
+            Some(_) => {
+                self.say(name, "it is text");
+                None
+            }
+        }
+    }
+
+    fn text(&mut self, map: &mut Map, name: &str) -> Option<String> {
+        let before = self.wrong.len();
+        let text = self.optional(map, name);
+        if text.is_none() && self.wrong.len() == before {
+            self.say(name, "it is missing");
+        }
+        text
+    }
+
+    fn digest<const N: usize>(&mut self, map: &mut Map, name: &str) -> [u8; N] {
+        let Some(text) = self.text(map, name) else { return [0; N] };
+        let bytes = parse::unhex(&text).and_then(|bytes| <[u8; N]>::try_from(bytes).ok());
+        bytes.unwrap_or_else(|| {
+            self.say(name, format!("it is {} hexadecimal digits", 2 * N));
+            [0; N]
+        })
+    }
+
+    fn envelope(&mut self, value: Value) -> Option<Envelope> {
+        let Value::Map(mut map) = value else {
+            self.say("envelope", "it is an object");
+            return None;
+        };
+        let (scope, commitment) = (self.digest(&mut map, "scope"), self.digest(&mut map, "commitment"));
+        let Some(Value::List(list)) = map.remove("slots") else {
+            self.say("slots", "it is a list");
+            return None;
+        };
+        let mut slots = Vec::new();
+        for slot in list {
+            let Value::Map(mut slot) = slot else {
+                self.say("slots", "a slot is an object");
+                return None;
+            };
+            let kdf = KdfParams {
+                memory_kib: self.cost(&mut slot, "memory_kib"),
+                passes: self.cost(&mut slot, "passes"),
+                lanes: self.cost(&mut slot, "lanes"),
+            };
+            slots.push(Slot {
+                kdf,
+                salt: self.digest(&mut slot, "salt"),
+                nonce: self.digest(&mut slot, "nonce"),
+                wrapped: self.digest(&mut slot, "wrapped"),
+            });
+        }
+        let envelope = Envelope { scope, slots, commitment };
+        if let Err(error) = envelope.check() {
+            self.say("envelope", error.to_string());
+        }
+        Some(envelope)
+    }
+
+    fn cost(&mut self, map: &mut Map, name: &str) -> u32 {
+        let number = map.remove(name).and_then(|value| u32::try_from(value.as_int()?).ok());
+        number.unwrap_or_else(|| {
+            self.say(name, "it is a number below 4294967296");
+            0
+        })
+    }
+
+    fn notices(&mut self, value: Option<Value>) -> Vec<TreeNotice> {
+        let list = match value {
+            None => return Vec::new(),
+            Some(Value::List(list)) => list,
+            Some(_) => {
+                self.say("notices", "it is a list");
+                return Vec::new();
+            }
+        };
+        let mut notices = Vec::new();
+        for notice in list {
+            let Value::Map(mut map) = notice else {
+                self.say("notices", "a notice is an object");
+                continue;
+            };
+            notices.push(TreeNotice {
+                code: self.text(&mut map, "code").unwrap_or_default(),
+                kind: self.optional(&mut map, "kind"),
+                key: self.optional(&mut map, "key"),
+                place: self.optional(&mut map, "place"),
+                text: self.text(&mut map, "text").unwrap_or_default(),
+            });
+        }
+        notices
+    }
+}

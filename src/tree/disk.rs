@@ -1,0 +1,141 @@
+//! The folder on the disk: reading within limits, and never through a link.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::TreeError;
+use super::names;
+
+/// Bytes of one file of a tree.
+pub(super) const MAX_FILE_BYTES: u64 = 512 << 20;
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    File {
+        bytes: u64,
+    },
+    Folder,
+    /// A link, a device: nothing that a tree has.
+    Other,
+}
+
+pub(super) fn look(path: &Path) -> Result<Found, TreeError> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_file() => Ok(Found::File { bytes: found.len() }),
+        Ok(found) if found.is_dir() => Ok(Found::Folder),
+        Ok(_) => Ok(Found::Other),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Found::Nothing)
+        }
+        Err(error) => Err(TreeError::io(path, "look at it")(error)),
+    }
+}
+
+/// Reads a file that [`look`] found to be one.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, TreeError> {
+    let file = fs::File::open(path).map_err(TreeError::io(path, "open"))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(TreeError::io(path, "read"))?;
+    match bytes.len() as u64 {
+        found if found > MAX_FILE_BYTES => {
+            Err(TreeError::TooLarge { path: path.to_owned(), found, limit: MAX_FILE_BYTES })
+        }
+        _ => Ok(bytes),
+    }
+}
+
+/// Whether a file has just these bytes.
+pub(super) fn holds(path: &Path, bytes: &[u8]) -> Result<bool, TreeError> {
+    match look(path)? {
+        Found::File { bytes: found } if found == bytes.len() as u64 => Ok(read(path)? == bytes),
+        _ => Ok(false),
+    }
+}
+
+/// Whether a path from a file stays in the tree and means nothing special anywhere.
+pub(super) fn is_inside(path: &str) -> bool {
+    !path.is_empty() && path.len() <= 4096 && path.split('/').all(names::is_plain)
+}
+
+/// A tree's folders, each looked at once: none is a link.
+pub(super) struct Folders {
+    root: PathBuf,
+    /// Those that are there, and are folders.
+    known: HashSet<String>,
+}
+
+impl Folders {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), known: HashSet::new() }
+    }
+
+    /// The path of a file on the disk.
+    pub(super) fn file(&self, path: &str) -> PathBuf {
+        path.split('/').fold(self.root.clone(), |folder, name| folder.join(name))
+    }
+
+    /// Says whether the folders above a file are all there.
+    ///
+    /// # Errors
+    /// [`TreeError::Unusable`] where one of them is a link or a file.
+    pub(super) fn above(&mut self, path: &str) -> Result<bool, TreeError> {
+        for (at, _) in path.match_indices('/') {
+            let folder = path.get(..at).unwrap_or_default();
+            if self.known.contains(folder) {
+                continue;
+            }
+            let place = self.file(folder);
+            match look(&place)? {
+                Found::Folder => drop(self.known.insert(folder.to_owned())),
+                Found::Nothing => return Ok(false),
+                Found::File { .. } | Found::Other => {
+                    let what = "a folder of the tree belongs here, and this is a file or a link".to_owned();
+                    return Err(TreeError::Unusable { path: place, what });
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Makes the folders above a file.
+    pub(super) fn make(&mut self, path: &str) -> Result<(), TreeError> {
+        while !self.above(path)? {
+            for (at, _) in path.match_indices('/') {
+                let place = self.file(path.get(..at).unwrap_or_default());
+                match fs::create_dir(&place) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(TreeError::io(&place, "make the folder")(error));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a file, and the folders above it that are empty then.
+    pub(super) fn remove(&mut self, path: &str) -> Result<bool, TreeError> {
+        if !self.above(path)? {
+            return Ok(false);
+        }
+        let place = self.file(path);
+        if !matches!(look(&place)?, Found::File { .. }) {
+            return Ok(false);
+        }
+        fs::remove_file(&place).map_err(TreeError::io(&place, "remove"))?;
+        let mut folder = path;
+        while let Some((above, _)) = folder.rsplit_once('/') {
+            folder = above;
+            // Not empty, most often; then it stays.
+            if fs::remove_dir(self.file(folder)).is_err() {
+                break;
+            }
+            self.known.remove(folder);
+        }
+        Ok(true)
+    }
+}

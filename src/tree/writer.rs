@@ -1,0 +1,312 @@
+//! Makes a tree, or brings one up to date.
+//!
+//! Obeys `format-spec/tree-v1.md`, "Writing". Until [`TreeWriter::finish`] nothing in the tree changes; what is
+//! new lies in a folder of the writer's own. No file is ever half written, and no file is touched that the tree
+//! did not write.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::document::{Document, Value};
+use crate::model::Model;
+use crate::progress::Progress;
+
+use super::about::{self, ABOUT, About, Line, Lines, ScriptMode, Why};
+use super::disk::{self, Folders, Found};
+use super::layout::Clashes;
+use super::reader::{self, Tree};
+use super::{TreeError, names, parse, scripts, spell};
+
+const ATTRIBUTES: &str = ".gitattributes";
+/// Scripts are kept to the byte: git changes no line ends.
+const ATTRIBUTES_TEXT: &str = "* -text\n";
+
+/// What was done to a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TreeSummary {
+    /// How many documents the tree has.
+    pub documents: u64,
+    /// How many scripts lie in files.
+    pub scripts: u64,
+    /// Files that are new, or are not what they were.
+    pub written: u64,
+    /// Files that were as they are to be, and were not touched.
+    pub unchanged: u64,
+    /// Files that were taken away.
+    pub removed: u64,
+}
+
+/// A file that waits for its place.
+struct Staged {
+    path: String,
+    at: PathBuf,
+}
+
+/// A tree in the making.
+pub struct TreeWriter<'m> {
+    model: &'m Model,
+    folders: Folders,
+    /// Whether the folder was made for this tree, and goes again if it comes to nothing.
+    made: Option<PathBuf>,
+    root: PathBuf,
+    staging: Option<TempDir>,
+    force: bool,
+    about: About,
+    clashes: Clashes,
+    /// The earlier tree's own files, by folded path: whatever case they have on the disk, they are the same.
+    earlier: BTreeMap<[u8; 16], String>,
+    lines: Lines,
+    staged: Vec<Staged>,
+    /// Folded paths of all files, as hashes: no two are the same.
+    taken: HashSet<[u8; 16]>,
+    in_the_way: u64,
+    first_in_the_way: Option<String>,
+    summary: TreeSummary,
+}
+
+/// The files of an earlier tree at a destination. Whatever its list says, only what can be a tree's own.
+fn earlier(root: &Path, model: &Model) -> Result<BTreeMap<[u8; 16], String>, TreeError> {
+    let lines = match Tree::open(root) {
+        Ok(tree) => tree.into_lines(),
+        Err(TreeError::NotATree { .. }) => Lines::new(),
+        Err(error) => return Err(error),
+    };
+    let mut files = BTreeMap::new();
+    for (path, line) in lines {
+        if !disk::is_inside(&path) || !reader::is_document_path(model, &path) {
+            continue;
+        }
+        let folder = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+        for script in line.scripts {
+            let is_script = names::is_plain(&script)
+                && script.contains(names::MARK)
+                && !names::fold(&script).ends_with(".json");
+            if is_script {
+                let path = format!("{folder}{script}");
+                files.insert(folded(&path), path);
+            }
+        }
+        files.insert(folded(&path), path);
+    }
+    Ok(files)
+}
+
+/// What all paths share that some file system takes for one.
+fn folded(path: &str) -> [u8; 16] {
+    names::hash(&[names::fold(path).as_bytes()])
+}
+
+impl<'m> TreeWriter<'m> {
+    /// Starts a tree in a folder, which is made where it is not there; its own folder must be. `clashes` has
+    /// seen every document that will be added. `force` lets it overwrite files that it did not write.
+    ///
+    /// # Errors
+    /// [`TreeError`]; nothing is changed then.
+    pub fn create(
+        root: &Path,
+        model: &'m Model,
+        about: About,
+        clashes: Clashes,
+        force: bool,
+    ) -> Result<Self, TreeError> {
+        let made = match root.metadata() {
+            Ok(found) if found.is_dir() => None,
+            Ok(_) => {
+                let what = "it is no folder".to_owned();
+                return Err(TreeError::Unusable { path: root.to_owned(), what });
+            }
+            Err(_) => {
+                fs::create_dir(root).map_err(TreeError::io(root, "make the folder"))?;
+                Some(root.to_owned())
+            }
+        };
+        let mut writer = Self {
+            model,
+            folders: Folders::new(root),
+            made,
+            root: root.to_owned(),
+            staging: None,
+            force,
+            about,
+            clashes,
+            earlier: earlier(root, model)?,
+            lines: Lines::new(),
+            staged: Vec::new(),
+            taken: HashSet::new(),
+            in_the_way: 0,
+            first_in_the_way: None,
+            summary: TreeSummary::default(),
+        };
+        let staging = tempfile::Builder::new().prefix(".sealift-").tempdir_in(root);
+        writer.staging = Some(staging.map_err(TreeError::io(root, "make a temporary folder"))?);
+        Ok(writer)
+    }
+
+    /// Adds a document, with its source id, why it is there, and its sealed values in the order of
+    /// [`Document::secret_places`].
+    ///
+    /// # Errors
+    /// [`TreeError::Document`] for one that a reader of the tree would refuse, and what the system refuses.
+    pub fn add(
+        &mut self,
+        document: &Document,
+        id: &Value,
+        why: Why,
+        sealed: &[Option<Vec<u8>>],
+    ) -> Result<(), TreeError> {
+        let refuse = |what: &str| TreeError::Document {
+            kind: document.kind.clone(),
+            key: document.key.to_text(),
+            what: what.to_owned(),
+        };
+        let known = self.model.kinds().iter().find(|kind| kind.name == document.kind);
+        let Some(kind) = known else { return Err(refuse("the model does not know the kind")) };
+        let spelled = match id {
+            Value::Number(number) => parse::json(number.as_bytes()).is_ok_and(|value| value == *id),
+            Value::Null | Value::Int(_) | Value::Text(_) | Value::Bytes(_) => true,
+            _ => false,
+        };
+        if !spelled {
+            return Err(refuse("its source id is no id"));
+        }
+        let path = self.clashes.path(document.kind.as_str(), &document.key);
+        let found = match self.about.scripts {
+            ScriptMode::Inline => Vec::new(),
+            ScriptMode::Extract | ScriptMode::Copy => scripts::extract(self.model, kind, document, &path),
+        };
+        let markers = scripts::markers(&found, self.about.scripts == ScriptMode::Copy);
+        let text = spell::document(document, sealed, &markers);
+        if text.len() as u64 > disk::MAX_FILE_BYTES {
+            return Err(refuse("its file would be too large"));
+        }
+        self.stage(&path, text.as_bytes()).and_then(|unique| match unique {
+            true => Ok(()),
+            false => Err(refuse("another document has the same path")),
+        })?;
+        let folder = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
+        for script in &found {
+            if !self.stage(&format!("{folder}{}", script.file), script.text.as_bytes())? {
+                return Err(refuse("two of its scripts have the same path"));
+            }
+        }
+        self.summary.documents += 1;
+        self.summary.scripts += found.len() as u64;
+        let scripts = found.into_iter().map(|script| script.file).collect();
+        self.lines.insert(path, Line { id: id.clone(), why, scripts });
+        Ok(())
+    }
+
+    /// Keeps a file until the end; `false` where another has its path.
+    fn stage(&mut self, path: &str, bytes: &[u8]) -> Result<bool, TreeError> {
+        let own = folded(path);
+        if !self.taken.insert(own) {
+            return Ok(false);
+        }
+        let earlier = self.earlier.get(&own);
+        let place = self.folders.file(path);
+        if self.folders.above(path)? && disk::look(&place)? != Found::Nothing {
+            // A file of another case is not the same, even where the disk says so: it has to be called anew.
+            if earlier.is_none_or(|earlier| earlier == path) && disk::holds(&place, bytes)? {
+                self.summary.unchanged += 1;
+                return Ok(true);
+            }
+            if !self.force && path != ABOUT && earlier.is_none() {
+                self.in_the_way += 1;
+                self.first_in_the_way.get_or_insert_with(|| path.to_owned());
+            }
+        }
+        let Some(staging) = &self.staging else { return Ok(true) };
+        let at = staging.path().join(self.staged.len().to_string());
+        fs::write(&at, bytes).map_err(TreeError::io(&at, "write"))?;
+        self.staged.push(Staged { path: path.to_owned(), at });
+        Ok(true)
+    }
+
+    /// Puts everything into its place.
+    ///
+    /// # Errors
+    /// [`TreeError::InTheWay`] before anything is changed; [`TreeError::Partly`] says which files are new when
+    /// the system refuses in the middle.
+    pub fn finish(mut self, progress: &dyn Progress) -> Result<TreeSummary, TreeError> {
+        if let Some(first) = self.first_in_the_way.take() {
+            return Err(TreeError::InTheWay { path: self.root.clone(), first, total: self.in_the_way });
+        }
+        let text = about::write(&self.about, &self.lines);
+        if text.len() as u64 > disk::MAX_FILE_BYTES {
+            let (found, limit) = (text.len() as u64, disk::MAX_FILE_BYTES);
+            return Err(TreeError::TooLarge { path: self.root.join(ABOUT), found, limit });
+        }
+        if disk::look(&self.root.join(ATTRIBUTES))? == Found::Nothing {
+            self.stage(ATTRIBUTES, ATTRIBUTES_TEXT.as_bytes())?;
+        }
+        // Last of all: until it is there, what it lists is the earlier tree's.
+        self.stage(ABOUT, text.as_bytes())?;
+        progress.check()?;
+        let staged = std::mem::take(&mut self.staged);
+        progress.phase("writing files", Some(staged.len() as u64));
+        let mut written = Vec::new();
+        let placed = self.place_all(&staged, &mut written, progress);
+        if let Err(source) = placed {
+            if written.is_empty() {
+                return Err(source);
+            }
+            return Err(TreeError::Partly { written, total: staged.len(), source: Box::new(source) });
+        }
+        self.summary.written = staged.len() as u64;
+        Ok(self.summary.clone())
+    }
+
+    fn place_all(
+        &mut self,
+        staged: &[Staged],
+        written: &mut Vec<String>,
+        progress: &dyn Progress,
+    ) -> Result<(), TreeError> {
+        // Where case does not count, an old file of another case stands at the new one's place, and so may its
+        // folder: they go first, and come back with their new names.
+        for file in staged {
+            let own = folded(&file.path);
+            if let Some(old) = self.earlier.get(&own).filter(|old| **old != file.path).cloned() {
+                self.folders.remove(&old)?;
+            }
+        }
+        for file in staged {
+            self.folders.make(&file.path)?;
+            let place = self.folders.file(&file.path);
+            fs::rename(&file.at, &place).map_err(TreeError::io(&place, "put the file here"))?;
+            // Not empty any more: it stays.
+            self.made = None;
+            progress.advance(1, 0);
+            written.push(file.path.clone());
+        }
+        let stale: Vec<String> = self
+            .earlier
+            .iter()
+            .filter(|(own, _)| !self.taken.contains(*own))
+            .map(|(_, path)| path.clone())
+            .collect();
+        for path in stale {
+            self.summary.removed += u64::from(self.folders.remove(&path)?);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for TreeWriter<'_> {
+    fn drop(&mut self) {
+        self.staging = None;
+        if let Some(made) = &self.made {
+            // Only a folder that is empty goes.
+            drop(fs::remove_dir(made));
+        }
+    }
+}
+
+impl std::fmt::Debug for TreeWriter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TreeWriter").field("root", &self.root).finish_non_exhaustive()
+    }
+}
