@@ -108,7 +108,7 @@ pub(super) fn assemble(
     Ok(totals)
 }
 
-fn create(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn create(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open(path)?;
     // No journal: an unfinished file is thrown away, never rolled back. The finished one is synced by hand.
     db.execute_batch(

@@ -220,7 +220,7 @@ impl std::fmt::Debug for UncheckedBundle {
     }
 }
 
-fn open_file(path: &Path, limits: &Limits) -> Result<(File, u64), BundleError> {
+pub(super) fn open_file(path: &Path, limits: &Limits) -> Result<(File, u64), BundleError> {
     // Looked at before it is opened: opening a pipe would wait for its other end.
     let metadata = std::fs::metadata(path).map_err(BundleError::io(path, "open"))?;
     if !metadata.is_file() {
@@ -237,7 +237,7 @@ fn open_file(path: &Path, limits: &Limits) -> Result<(File, u64), BundleError> {
 
 /// Reads the engine's 100-byte header by hand: whatever it says that our writer would not, is refused before
 /// the engine acts on it.
-fn check_header(path: &Path, file: &mut File, len: u64) -> Result<(), BundleError> {
+pub(super) fn check_header(path: &Path, file: &mut File, len: u64) -> Result<(), BundleError> {
     let alien = |what| BundleError::NotABundle { path: path.to_owned(), what };
     if len < 100 {
         return Err(alien("it is too short"));
@@ -305,7 +305,7 @@ fn read_seal(path: &Path, file: &mut File) -> Result<FileRoot, BundleError> {
     Ok(FileRoot(root))
 }
 
-fn connect(path: &Path, limits: &Limits) -> Result<Connection, BundleError> {
+pub(super) fn connect(path: &Path, limits: &Limits) -> Result<Connection, BundleError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let uri = immutable_uri(path)?;
@@ -378,7 +378,7 @@ fn immutable_uri(path: &Path) -> Result<String, BundleError> {
 }
 
 /// The schema must be ours, word for word: no trigger, view, index or virtual table of anybody else's.
-fn check_schema(path: &Path, db: &Connection) -> Result<(), BundleError> {
+pub(super) fn check_schema(path: &Path, db: &Connection) -> Result<(), BundleError> {
     let reading = |error| BundleError::reading(path, "schema")(error);
     let mut select = db
         .prepare("SELECT type, name, tbl_name, sql, rootpage FROM sqlite_schema ORDER BY rowid")

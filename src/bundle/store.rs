@@ -289,6 +289,48 @@ impl Store {
         }
     }
 
+    /// One notice, whatever stands beside it.
+    pub(super) fn notice(&self, number: u64) -> Result<Notice, BundleError> {
+        let place = || format!("notice {number}");
+        let sql = "SELECT code, kind, key, place, text FROM notices WHERE n = ?1";
+        let mut select = self.db.prepare_cached(sql).map_err(self.reading(place()))?;
+        let mut rows = select.query([Count(number)]).map_err(self.reading(place()))?;
+        let row = rows.next().map_err(self.reading(place()))?;
+        let row = row.ok_or_else(|| self.damaged(place(), "it is missing"))?;
+        let text = |column| -> Result<Option<String>, BundleError> {
+            let text: Option<String> = row.get(column).map_err(self.reading(place()))?;
+            self.limit(&place(), text.as_ref().map_or(0, String::len) as u64, SHORT_TEXT_BYTES as u64)?;
+            Ok(text)
+        };
+        let (code, kind, key) = (text(0)?.unwrap_or_default(), text(1)?, text(2)?);
+        Ok(Notice { code, kind, key, place: text(3)?, text: text(4)?.unwrap_or_default() })
+    }
+
+    /// How many bytes a pack is said to have, without reading them; none where it is not there.
+    pub(super) fn pack_bytes(&self, number: u64) -> Result<u64, BundleError> {
+        self.stored_bytes(&format!("pack {number}"), "SELECT length(data) FROM packs WHERE pack = ?1", number)
+    }
+
+    /// How many bytes a chunk is said to have.
+    pub(super) fn chunk_bytes(&self, number: u64) -> Result<u64, BundleError> {
+        let sql = "SELECT length(data) + length(content_ids) FROM chunks WHERE chunk = ?1";
+        self.stored_bytes(&format!("chunk {number}"), sql, number)
+    }
+
+    /// How many bytes the sealed values of a document are said to have.
+    pub(super) fn sealed_bytes(&self, document: u64) -> Result<u64, BundleError> {
+        // One more than there may be: positions rise, but those of a damaged tree could go on for ever.
+        let sql = "SELECT sum(bytes) FROM (SELECT length(value) AS bytes FROM sealed WHERE document = ?1 LIMIT 65537)";
+        self.stored_bytes(&format!("sealed values of document {document}"), sql, document)
+    }
+
+    fn stored_bytes(&self, place: &str, sql: &str, number: u64) -> Result<u64, BundleError> {
+        let mut select = self.db.prepare_cached(sql).map_err(self.reading(place))?;
+        let mut rows = select.query([Count(number)]).map_err(self.reading(place))?;
+        let Some(row) = rows.next().map_err(self.reading(place))? else { return Ok(0) };
+        Ok(row.get::<_, Option<Count>>(0).map_err(self.reading(place))?.map_or(0, |bytes| bytes.0))
+    }
+
     /// The first and last number of a table's rows. Together with finding each number in between, this counts
     /// the rows without walking a table that may be much larger than it says.
     pub(super) fn bounds(&self, table: Numbered) -> Result<(i64, i64), BundleError> {

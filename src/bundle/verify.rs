@@ -4,124 +4,22 @@
 //! relation between rows; *opened* also opens every secret. Neither says who wrote the file. It repairs nothing
 //! and stops at no finding that leaves anything to look at.
 
-use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::crypto::{DataKey, KdfLimits, Password};
 use crate::document::{ContentId, Key, KindName, canonical};
 use crate::progress::Progress;
 
+use super::bits::Bits;
 use super::limits::CHUNK_DOCUMENTS;
 use super::pack::Window;
 use super::roots::ContentHasher;
 use super::store::{Name, Numbered, Store};
 use super::writer::Survey;
-use super::{Bundle, BundleError, ContentRoot, FileRoot, Info, Limits, UncheckedBundle};
-
-/// How many findings are listed; the rest are counted.
-const MOST_FINDINGS: usize = 1000;
-
-/// How thoroughly a bundle was verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Every byte, every hash and every relation; no secret was opened.
-    Sealed,
-    /// That, and every secret opens with the password.
-    Opened,
-}
-
-impl Level {
-    /// The level in one word, as shown and as in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Level::Sealed => "sealed",
-            Level::Opened => "opened",
-        }
-    }
-}
-
-/// Something that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Where: "file root", "pack 3", "document 17".
-    pub place: String,
-    /// What is wrong there.
-    pub problem: String,
-}
-
-/// What a verification found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// How thorough it was.
-    pub level: Level,
-    /// What was checked, a line each, for people.
-    pub checked: Vec<String>,
-    /// What is wrong; nothing, where the bundle is sound.
-    pub findings: Vec<Finding>,
-    /// How many findings there are beyond those listed.
-    pub findings_unlisted: u64,
-    /// How many documents the bundle says it has.
-    pub documents: u64,
-    /// How many of them are whole: found, unchanged and, at the level *opened*, with secrets that open.
-    pub documents_whole: u64,
-    /// The numbers of the whole documents, where others are not.
-    pub whole: Vec<RangeInclusive<u64>>,
-    /// How many secret places the documents have.
-    pub secrets: u64,
-    /// How many secrets were opened.
-    pub secrets_opened: u64,
-    /// The identity of the documents, as far as the file could be read.
-    pub content_root: Option<ContentRoot>,
-    /// The identity of the file, as far as it could be read.
-    pub file_root: Option<FileRoot>,
-}
-
-impl Report {
-    fn new() -> Self {
-        Self {
-            level: Level::Sealed,
-            checked: Vec::new(),
-            findings: Vec::new(),
-            findings_unlisted: 0,
-            documents: 0,
-            documents_whole: 0,
-            whole: Vec::new(),
-            secrets: 0,
-            secrets_opened: 0,
-            content_root: None,
-            file_root: None,
-        }
-    }
-
-    /// Says whether nothing is wrong.
-    pub fn is_sound(&self) -> bool {
-        self.findings.is_empty()
-    }
-
-    fn find(&mut self, place: impl Into<String>, problem: impl Into<String>) {
-        if self.findings.len() < MOST_FINDINGS {
-            self.findings.push(Finding { place: place.into(), problem: problem.into() });
-        } else {
-            self.findings_unlisted += 1;
-        }
-    }
-
-    /// Takes damage down as a finding; anything else ends the verification.
-    fn take<T>(&mut self, result: Result<T, BundleError>) -> Result<Option<T>, BundleError> {
-        match result {
-            Ok(value) => Ok(Some(value)),
-            Err(BundleError::Damaged { place, what, .. }) => {
-                self.find(place, what);
-                Ok(None)
-            }
-            Err(BundleError::Limit { place, found, limit, .. }) => {
-                self.find(place, format!("{found} is over the limit of {limit}"));
-                Ok(None)
-            }
-            Err(other) => Err(other),
-        }
-    }
-}
+use super::{
+    Bundle, BundleError, Condition, Info, KindInfo, KindState, Level, Limits, Remains, Report,
+    UncheckedBundle,
+};
 
 /// Verifies a file: sealed, or opened where a password is given and the bundle has one.
 ///
@@ -137,17 +35,45 @@ pub fn verify(
     progress: &dyn Progress,
 ) -> Result<Report, BundleError> {
     let mut report = Report::new();
-    let Some(mut file) = report.take(UncheckedBundle::open(path, limits))? else { return Ok(report) };
+    let (key, refused) = look(path, password, limits, kdf, progress, &mut report)?;
+    if report.is_sound() {
+        // A password that does not fit is the whole answer only where there is no worse one.
+        return refused.map_or(Ok(report), Err);
+    }
+    survey(path, password.filter(|_| refused.is_none()), key, limits, kdf, progress, &mut report)?;
+    if let Some(error) = refused {
+        report.find("slots", error.to_string());
+    }
+    Ok(report)
+}
+
+/// What the file's bytes were opened with, and why a password did not open it.
+type Opened = (Option<DataKey>, Option<BundleError>);
+
+/// Finds what is wrong, as far as the file can be read as a whole.
+fn look(
+    path: &Path,
+    password: Option<&Password>,
+    limits: &Limits,
+    kdf: &KdfLimits,
+    progress: &dyn Progress,
+    report: &mut Report,
+) -> Result<Opened, BundleError> {
+    let Some(mut file) = report.take(UncheckedBundle::open(path, limits))? else { return Ok((None, None)) };
     report.checked.push("header, size and schema".to_owned());
     report.file_root = Some(file.file_root);
     progress.phase("checking every byte", None);
     let root = file.check_root(progress);
     report.take(root)?;
     report.checked.push(format!("file root over {} bytes", file.file_bytes));
+    // Trees that are damaged may lead anywhere, for ever: only `survey` follows them, and counts the bytes.
     let structure = file.store.check_structure();
-    report.take(structure)?;
+    let structure = report.take(structure)?;
     let info = file.read_info();
-    let Some((info, envelope)) = report.take(info)? else { return Ok(report) };
+    let Some((info, envelope)) = report.take(info)? else { return Ok((None, None)) };
+    if structure.is_none() {
+        return Ok((None, None));
+    }
     report.documents = info.documents;
     report.secrets = info.secrets;
     let bundle = Bundle::new(file.store, info, envelope)?;
@@ -165,7 +91,6 @@ pub fn verify(
         report.level = Level::Opened;
     }
     let mut check = Check {
-        whole: Bits::new(bundle.info().documents),
         placed: Bits::new(bundle.info().documents),
         counts: vec![(0, 0); bundle.info().kinds.len()],
         info: bundle.info(),
@@ -178,14 +103,49 @@ pub fn verify(
     check.names()?;
     check.packs()?;
     check.totals()?;
-    let mut report = check.finish();
-    match refused {
-        // A password that does not fit is the whole answer only where there is no worse one.
-        Some(error) if report.is_sound() => return Err(error),
-        Some(error) => report.find("slots", error.to_string()),
-        None => {}
+    Ok((check.finish(), refused))
+}
+
+/// Says what is left of a file in which something is wrong.
+fn survey(
+    path: &Path,
+    password: Option<&Password>,
+    key: Option<DataKey>,
+    limits: &Limits,
+    kdf: &KdfLimits,
+    progress: &dyn Progress,
+    report: &mut Report,
+) -> Result<(), BundleError> {
+    let remains = match Remains::open(path, limits, progress) {
+        Ok(remains) => remains,
+        Err(BundleError::NotABundle { .. } | BundleError::TooNew { .. } | BundleError::Feature { .. }) => {
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let key = match (key, password) {
+        (None, Some(password)) => match remains.unlock(password, kdf) {
+            Err(error @ (BundleError::WrongPassword { .. } | BundleError::TooExpensive { .. })) => {
+                report.find("slots", error.to_string());
+                None
+            }
+            unlocked => unlocked?,
+        },
+        (key, _) => key,
+    };
+    if key.is_some() {
+        report.level = Level::Opened;
     }
-    Ok(report)
+    let state = remains.survey::<BundleError>(key.as_ref(), progress, &mut |_| Ok(()))?;
+    for finding in &state.findings {
+        if !report.findings.iter().any(|known| known.place == finding.place) {
+            report.find(finding.place.clone(), finding.problem.clone());
+        }
+    }
+    report.documents = state.documents;
+    report.documents_whole = state.count(Condition::Whole);
+    (report.kinds, report.lost, report.lost_unlisted) = (state.kinds, state.lost, state.lost_unlisted);
+    Ok(())
 }
 
 struct Check<'a> {
@@ -193,12 +153,10 @@ struct Check<'a> {
     store: &'a Store,
     info: &'a Info,
     key: Option<DataKey>,
-    /// Documents with nothing wrong so far; settled once the packs have been read.
-    whole: Bits,
     placed: Bits,
     /// Secret places and sealed values found for each kind.
     counts: Vec<(u64, u64)>,
-    report: Report,
+    report: &'a mut Report,
     progress: &'a dyn Progress,
 }
 
@@ -262,9 +220,6 @@ impl Check<'_> {
             }
             last_scope = last_scope.max(scope);
             (last_kind, last_key) = (kind, key);
-            if sound {
-                self.whole.set(number);
-            }
             complete &= sound;
         }
         // Where a name is unreadable, its scope may be the missing one.
@@ -310,9 +265,7 @@ impl Check<'_> {
             }
             let (mut items, mut bytes_in_window) = (0, 0);
             for (document, pack, slot, bytes) in window.sorted() {
-                if !self.document(document, pack, slot, bytes)? {
-                    self.whole.clear(document);
-                }
+                self.document(document, pack, slot, bytes)?;
                 items += 1;
                 bytes_in_window += bytes.len() as u64;
             }
@@ -327,18 +280,17 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Returns whether the document is whole.
-    fn document(&mut self, number: u64, pack: u64, slot: u64, bytes: &[u8]) -> Result<bool, BundleError> {
+    fn document(&mut self, number: u64, pack: u64, slot: u64, bytes: &[u8]) -> Result<(), BundleError> {
         let place = || format!("document {number}");
         if self.placed.get(number) {
             self.report.find(place(), format!("pack {pack} holds it a second time"));
-            return Ok(false);
+            return Ok(());
         }
         self.placed.set(number);
         let index = usize::try_from((number - 1) % CHUNK_DOCUMENTS).unwrap_or(usize::MAX);
         // What is wrong with the chunk has been said.
-        let Ok(chunk) = self.store.chunk((number - 1) / CHUNK_DOCUMENTS + 1) else { return Ok(false) };
-        let Some(row) = chunk.row(index) else { return Ok(false) };
+        let Ok(chunk) = self.store.chunk((number - 1) / CHUNK_DOCUMENTS + 1) else { return Ok(()) };
+        let Some(row) = chunk.row(index) else { return Ok(()) };
         let mut sound = true;
         if (row.pack, row.slot) != (pack, slot) {
             self.report.find(place(), "the index leads elsewhere");
@@ -348,14 +300,14 @@ impl Check<'_> {
             self.report.find(place(), "its content does not have its content id");
             sound = false;
         }
-        let Some((position, kind)) = self.kind_of(number) else { return Ok(false) };
+        let Some((position, kind)) = self.kind_of(number) else { return Ok(()) };
         // The key matters only where there are secrets to open.
         let decoded = canonical::decode(KindName::new(kind), Key::name(""), bytes);
         let mut document = match decoded {
             Ok(document) => document,
             Err(error) => {
                 self.report.find(place(), error.to_string());
-                return Ok(false);
+                return Ok(());
             }
         };
         let secrets = Survey::of(&document).secrets as u64;
@@ -377,24 +329,22 @@ impl Check<'_> {
         }
         if let (Some(key), true, true) = (&self.key, sealed > 0, sound) {
             let entry = self.bundle.entry(number);
-            let Some(entry) = self.report.take(entry)? else { return Ok(false) };
+            let Some(entry) = self.report.take(entry)? else { return Ok(()) };
             document.key = entry.key.clone();
             match self.bundle.open_each(&entry, &document, key)? {
                 Ok(opened) => self.report.secrets_opened += opened,
                 Err(problems) => {
                     problems.into_iter().for_each(|(place, problem)| self.report.find(place, problem));
-                    sound = false;
                 }
             }
         }
-        Ok(sound)
+        Ok(())
     }
 
     /// What must agree across tables, and that no table holds more than it should.
     fn totals(&mut self) -> Result<(), BundleError> {
         for number in 1..=self.info.documents {
             if !self.placed.get(number) {
-                self.whole.clear(number);
                 self.report.find(format!("document {number}"), "no readable pack holds it");
             }
         }
@@ -432,61 +382,22 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn finish(self) -> Report {
-        let mut report = self.report;
-        report.documents_whole = self.whole.count();
-        if report.documents_whole < report.documents {
-            report.whole = self.whole.ranges(self.info.documents);
+    /// What is sound is whole. Returns the key.
+    fn finish(self) -> Option<DataKey> {
+        let report = self.report;
+        if report.is_sound() {
+            report.documents_whole = self.info.documents;
+            let whole = |kind: &KindInfo| KindState {
+                kind: Some(kind.name.clone()),
+                whole: kind.documents,
+                uncertain: 0,
+                damaged: 0,
+            };
+            report.kinds = self.info.kinds.iter().map(whole).collect();
         }
         if report.level == Level::Opened {
             report.checked.push(format!("{} secrets opened", report.secrets_opened));
         }
-        report
-    }
-}
-
-/// One bit a document, numbered from 1. The limit on documents bounds it.
-struct Bits(Vec<u8>);
-
-impl Bits {
-    fn new(documents: u64) -> Self {
-        Self(vec![0; usize::try_from(documents / 8 + 1).unwrap_or_default()])
-    }
-
-    fn at(&mut self, number: u64) -> Option<(&mut u8, u8)> {
-        let byte = self.0.get_mut(usize::try_from(number / 8).ok()?)?;
-        Some((byte, 1 << (number % 8)))
-    }
-
-    fn set(&mut self, number: u64) {
-        if let Some((byte, bit)) = self.at(number) {
-            *byte |= bit;
-        }
-    }
-
-    fn clear(&mut self, number: u64) {
-        if let Some((byte, bit)) = self.at(number) {
-            *byte &= !bit;
-        }
-    }
-
-    fn get(&self, number: u64) -> bool {
-        let byte = usize::try_from(number / 8).ok().and_then(|index| self.0.get(index));
-        byte.is_some_and(|byte| byte & (1 << (number % 8)) != 0)
-    }
-
-    fn count(&self) -> u64 {
-        self.0.iter().map(|byte| u64::from(byte.count_ones())).sum()
-    }
-
-    fn ranges(&self, documents: u64) -> Vec<RangeInclusive<u64>> {
-        let mut ranges: Vec<RangeInclusive<u64>> = Vec::new();
-        for number in (1..=documents).filter(|number| self.get(*number)) {
-            match ranges.last_mut() {
-                Some(last) if *last.end() + 1 == number => *last = *last.start()..=number,
-                _ => ranges.push(number..=number),
-            }
-        }
-        ranges
+        self.key
     }
 }

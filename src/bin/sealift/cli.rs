@@ -59,6 +59,8 @@ pub enum Command {
     Convert(commands::convert::ConvertArgs),
     /// Check a bundle, every byte of it, or a folder; with the password every secret too
     Verify(commands::verify::VerifyArgs),
+    /// Write the whole documents of a damaged bundle into a new one
+    Salvage(commands::salvage::SalvageArgs),
     /// Say what a bundle is: product, counts, roots, protection, notices
     Info(commands::look::InfoArgs),
     /// List the documents of a bundle

@@ -8,7 +8,7 @@ use sealift::crypto::{MasterKeyError, PasswordError};
 use sealift::demo::DemoError;
 use sealift::model::LoadError;
 use sealift::ops::translate::TranslateError;
-use sealift::ops::{ConvertError, DiffError, ExportError, ImportError, WhyError};
+use sealift::ops::{ConvertError, DiffError, ExportError, ImportError, SalvageError, WhyError};
 use sealift::progress::Cancelled;
 use sealift::server::{AddressError, ServerError};
 use sealift::tree::TreeError;
@@ -40,7 +40,7 @@ Exit codes:
     0  done, or nothing to do
     1  failed
     2  wrong usage
-    3  differences or findings (diff, verify, export --strict, a folder that is not right)
+    3  differences or findings (diff, export --strict, a folder that is not right), salvaged with losses
     4  refused, target untouched (conflict, stale plan, other version)
     5  the bundle is damaged or was tampered with
     6  wrong password or master key
@@ -190,9 +190,8 @@ impl From<BundleError> for Failure {
             }
             BundleError::Exists { .. } => failure.hint("--force overwrites it"),
             BundleError::TooNew { .. } => failure.hint("get a newer sealift"),
-            error if error.is_damage() => {
-                failure.hint("`sealift verify` lists everything that is wrong with it")
-            }
+            error if error.is_damage() => failure
+                .hint("`sealift verify` lists what is wrong with it, `sealift salvage` saves what is whole"),
             _ => failure,
         }
     }
@@ -315,6 +314,29 @@ impl From<ConvertError> for Failure {
             ConvertError::NeedsKey { .. } => Self::of(Exit::WrongKey, &error)
                 .hint("give the password by --password-file FILE or in SEALIFT_PASSWORD, or move them back"),
             ConvertError::Seal { .. } => Self::of(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<SalvageError> for Failure {
+    fn from(error: SalvageError) -> Self {
+        match error {
+            // The slot may be the damaged part: there is no telling.
+            SalvageError::Bundle(error @ BundleError::WrongPassword { .. }) => Self::of(Exit::WrongKey, &error)
+                .hint("if it is the right one, its slot is damaged; without a password sealed values are taken along unopened"),
+            SalvageError::Bundle(error) => error.into(),
+            SalvageError::Cancelled(error) => error.into(),
+            SalvageError::SameFile { .. } => Self::of(Exit::Usage, &error).hint("name another output"),
+            SalvageError::NothingWhole { ref state, .. } => {
+                let failure = Self::of(Exit::Damaged, &error);
+                match state.count(sealift::bundle::Condition::Uncertain) {
+                    0 => failure,
+                    uncertain => failure.hint(format!(
+                        "of {uncertain} documents the content is right, but nothing vouches for their keys; \
+                         --uncertain takes them along"
+                    )),
+                }
+            }
         }
     }
 }

@@ -247,7 +247,14 @@ fn damage_in_one_pack_leaves_the_others() {
     let places: Vec<&str> = report.findings.iter().map(|f| f.place.as_str()).collect();
     assert!(places.contains(&"file root") && places.contains(&"pack 3"), "{places:?}");
     assert_eq!((report.documents, report.documents_whole), (25, 13));
-    assert_eq!(report.whole, [1..=13]);
+    let left: Vec<_> =
+        report.kinds.iter().map(|k| (k.kind.as_deref(), k.whole, k.uncertain, k.damaged)).collect();
+    assert_eq!(
+        left,
+        [(Some("Certificate"), 1, 0, 0), (Some("Project"), 12, 0, 0), (Some("VariableSet"), 0, 0, 12)]
+    );
+    assert!(report.lost.iter().map(|lost| lost.number).eq(14..=25));
+    assert_eq!(report.lost[0].key.as_deref(), Some(r#"[{"Project":["Web 0"]}]"#));
 }
 
 #[test]
@@ -265,7 +272,8 @@ fn a_moved_secret_does_not_open() {
         assert!(report(&path, None).unwrap().is_sound(), "nothing shows from outside: {sql}");
         let report = report(&path, Some(&password())).unwrap();
         assert!(report.findings[0].place.starts_with("document 14: "), "{:?}", report.findings);
-        assert_eq!((report.documents_whole, &report.whole), (24, &vec![1..=13, 15..=25]));
+        let lost: Vec<_> = report.lost.iter().map(|lost| (lost.number, lost.condition)).collect();
+        assert_eq!((report.documents_whole, lost), (24, vec![(14, Condition::Damaged)]));
         let bundle = open(&path).unwrap();
         let key = bundle.unlock(&password(), &KdfLimits::default()).unwrap();
         let (entry, document) = (bundle.entry(14).unwrap(), bundle.document(14).unwrap());

@@ -14,6 +14,7 @@ mod model_text;
 mod model_view;
 pub mod plan;
 mod render;
+pub mod salvage;
 pub mod verify;
 pub mod why;
 
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::PartialExport(args) => export::run(&common, &args, true),
         Command::Convert(args) => convert::run(&common, &args),
         Command::Verify(args) => verify::run(&common, &args),
+        Command::Salvage(args) => salvage::run(&common, &args),
         Command::Info(args) => look::info(&common, &args),
         Command::List(args) => look::list(&common, &args),
         Command::Show(args) => look::show(&common, &args),

@@ -51,6 +51,9 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
             "checked": report.checked,
             "documents": report.documents,
             "documents_whole": report.documents_whole,
+            "kinds": super::salvage::kinds_json(&report.kinds),
+            "lost": super::salvage::lost_json(&report.lost),
+            "lost_unlisted": report.lost_unlisted,
             "secrets_opened": report.secrets_opened,
             "content_root": report.content_root.map(|r| r.to_string()),
             "file_root": report.file_root.map(|r| r.to_string()),
@@ -62,6 +65,9 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
         }
         for finding in &report.findings {
             say!("  DAMAGED {}: {}", ui::shown(&finding.place), ui::shown(&finding.problem));
+        }
+        if !sound {
+            super::salvage::tell(&report.kinds, &report.lost, report.lost_unlisted)?;
         }
         match (sound, report.level) {
             (true, bundle::Level::Sealed) => {
@@ -81,7 +87,7 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
             (false, _) => say!(
                 "{} is damaged: {} findings; {} of {} documents are whole",
                 args.file.display(),
-                report.findings.len(),
+                report.findings.len() as u64 + report.findings_unlisted,
                 report.documents_whole,
                 report.documents
             ),
