@@ -12,6 +12,7 @@ mod handmade;
 mod identity;
 mod import;
 mod into;
+mod merge;
 mod misplaced;
 mod named;
 mod plan;
@@ -32,6 +33,10 @@ pub use examine::ImportOptions;
 pub use export::{ExportError, ExportOptions, ExportReport, export, product_version};
 pub use import::{ImportError, Outcome, import};
 pub use into::IntoScope;
+pub use merge::{
+    Conflict, ConflictVersion, Merge, MergeError, MergeInput, MergeOptions, MergedDocument, MergedKind,
+    input_named,
+};
 pub use named::named;
 pub use plan::{Keys, by_kind, plan};
 pub use salvage::{SALVAGED, Salvage, SalvageError, SalvageOptions, SalvageReport, SealedValues, salvage};

@@ -75,6 +75,15 @@ pub enum Command {
     Import(commands::import::ImportArgs),
     /// Show what differs between two bundles, folders or servers
     Diff(commands::diff::DiffArgs),
+    /// Join bundles of several servers into one, document by document
+    ///
+    /// Documents are one by kind and name, as an import finds them: case and trailing blanks do not count. One
+    /// that is the same in all inputs that have it is taken once. One that differs, in content or in a secret's
+    /// value, is a conflict: all are listed, and nothing is written until --prefer decides each.
+    ///
+    /// Source ids are left out of the merged bundle, but for those that are the same on every server. A reference
+    /// that named nothing on its own server still names nothing, though another input has a document of that id.
+    Merge(commands::merge::MergeArgs),
     /// Make two servers and carry a configuration from one to the other
     Demo(commands::demo::DemoArgs),
     /// Show what the model says of the product, or check a model file

@@ -8,7 +8,7 @@ use sealift::crypto::{MasterKeyError, PasswordError};
 use sealift::demo::DemoError;
 use sealift::model::LoadError;
 use sealift::ops::translate::TranslateError;
-use sealift::ops::{ConvertError, DiffError, ExportError, ImportError, SalvageError, WhyError};
+use sealift::ops::{ConvertError, DiffError, ExportError, ImportError, MergeError, SalvageError, WhyError};
 use sealift::progress::Cancelled;
 use sealift::server::{AddressError, ServerError};
 use sealift::tree::TreeError;
@@ -354,6 +354,46 @@ impl From<WhyError> for Failure {
             }
             WhyError::Circle { .. } | WhyError::TooLong { .. } => Self::of(Exit::Damaged, &error)
                 .hint("no export writes such reasons; ask where the file comes from"),
+        }
+    }
+}
+
+impl From<MergeError> for Failure {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Bundle(error) => error.into(),
+            MergeError::Cancelled(error) => error.into(),
+            MergeError::OtherModel { .. } => {
+                Self::of(Exit::Usage, &error).hint("name the model of the bundles with --model FILE")
+            }
+            MergeError::TwoModels { .. } => {
+                Self::of(Exit::Refused, &error).hint("documents of two products cannot be in one bundle")
+            }
+            MergeError::ModelVersions { .. } => Self::of(Exit::Refused, &error)
+                .hint("export both with one version of sealift and one model; --ignore-version joins them all the same"),
+            MergeError::ProductVersions { .. } => {
+                Self::of(Exit::Refused, &error).hint("--ignore-version joins them all the same")
+            }
+            MergeError::Twins { .. } => {
+                Self::of(Exit::Refused, &error).hint("rename one of them on the server, and export again")
+            }
+            MergeError::Conflicts { .. } => Self::of(Exit::Refused, &error).hint(
+                "--prefer INPUT takes one input's, --prefer KIND=INPUT for one kind, \
+                 --prefer KIND/NAME=INPUT for one document",
+            ),
+            MergeError::NoSuchInput { .. } => Self::of(Exit::Usage, &error)
+                .hint("an input is named by its path, its file name with or without ending, or its number from 1"),
+            MergeError::SeveralInputs { .. } => {
+                Self::of(Exit::Usage, &error).hint("give the whole path, or its number from 1")
+            }
+            MergeError::NoSuchKind { .. } | MergeError::NoSuchDocument { .. } => {
+                Self::of(Exit::Usage, &error).hint("`sealift list FILE` lists what it holds")
+            }
+            MergeError::SeveralDocuments { .. } => {
+                Self::of(Exit::Usage, &error).hint("give the whole name of one, with its scopes")
+            }
+            MergeError::NoInputs => Self::of(Exit::Usage, &error),
+            MergeError::Locked { .. } => Self::of(Exit::WrongKey, &error),
         }
     }
 }

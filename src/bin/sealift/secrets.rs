@@ -62,6 +62,15 @@ pub fn password(file: Option<&Path>) -> Result<Password, Failure> {
     Ok(Password::new(text)?)
 }
 
+/// The password of one of several bundles: a prompt names it.
+pub fn password_of(file: Option<&Path>, bundle: &str) -> Result<Password, Failure> {
+    let text = match given(file, PASSWORD, "password")? {
+        Some(text) => text,
+        None => prompt(&format!("Password of {bundle}: "))?.ok_or_else(no_password)?,
+    };
+    Ok(Password::new(text)?)
+}
+
 /// The password of a new bundle: a prompt asks twice.
 pub fn new_password(file: Option<&Path>) -> Result<Password, Failure> {
     if let Some(text) = given(file, PASSWORD, "password")? {

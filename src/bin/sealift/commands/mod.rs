@@ -9,6 +9,7 @@ pub mod init;
 mod input;
 pub mod look;
 pub mod manual;
+pub mod merge;
 pub mod model;
 mod model_text;
 mod model_view;
@@ -45,6 +46,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(&common, &args),
         Command::Import(args) => import::run(&common, &args),
         Command::Diff(args) => diff::run(&common, &args),
+        Command::Merge(args) => merge::run(&common, &args),
         Command::Demo(args) => demo::run(&common, &args),
         Command::Model(args) => model::run(&common, &args),
         Command::Completions(args) => manual::completions(&args),

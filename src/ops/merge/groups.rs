@@ -1,0 +1,265 @@
+//! Which documents of several inputs are one: by kind and natural key as the server compares names, and by ids
+//! that are the same on every server.
+//!
+//! Of a document forty bytes are kept, and those of one kind at a time.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+
+use super::spelling::{Spelling, first};
+use super::{MergeError, MergeInput, Preferences};
+use crate::bundle::Entry;
+use crate::document::{Key, KindName};
+use crate::model::{Kind, Model};
+use crate::ops::scope::scope_in;
+use crate::ops::translate::Id;
+use crate::progress::Progress;
+
+/// A document of an input.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    /// Its name as it compares. Two hashes under random keys of this process: no file can be made so that two
+    /// names meet.
+    name: (u64, u64),
+    /// Its name as it is spelled.
+    text: u64,
+    input: usize,
+    number: u64,
+}
+
+/// Documents of one name, at most one of each input.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    chosen: (usize, u64),
+    start: usize,
+    len: usize,
+}
+
+/// The documents of a kind, by name.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    members: Vec<Member>,
+    /// In the order of the documents chosen, so that each input is read from front to back.
+    heads: Vec<Head>,
+}
+
+/// Documents of one name.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// Input and number of each, by input.
+    pub documents: Vec<(usize, u64)>,
+    /// The position of the one that is taken.
+    pub chosen: usize,
+    /// Whether somebody said that it is to be taken.
+    pub decided: bool,
+}
+
+/// What is needed to tell documents of a kind apart.
+pub(super) struct Grouping<'a> {
+    pub inputs: &'a [MergeInput],
+    pub labels: &'a [String],
+    pub model: &'a Model,
+    pub preferences: &'a Preferences,
+    hashers: [RandomState; 3],
+}
+
+impl<'a> Grouping<'a> {
+    pub fn new(
+        inputs: &'a [MergeInput],
+        labels: &'a [String],
+        model: &'a Model,
+        preferences: &'a Preferences,
+    ) -> Self {
+        Self { inputs, labels, model, preferences, hashers: Default::default() }
+    }
+
+    /// Learns how the names of a kind are spelled in the output. The kinds that its keys run through come
+    /// before it.
+    pub fn learn(
+        &self,
+        kind: &KindName,
+        spelling: &mut Spelling,
+        progress: &dyn Progress,
+    ) -> Result<(), MergeError> {
+        if let Some(known) = self.model.kind(kind.as_str()) {
+            self.learn_aliases(kind, known, spelling, progress)?;
+        }
+        let groups = self.groups(kind, spelling, progress)?;
+        for head in &groups.heads {
+            let members = groups.members_of(head);
+            if members.iter().all(|member| members.first().is_some_and(|first| first.text == member.text)) {
+                continue;
+            }
+            let mut keys = Vec::with_capacity(members.len());
+            for member in members {
+                let key = self.entry(member.input, member.number)?.key;
+                keys.push(spelling.key(kind, &key).unwrap_or(key));
+            }
+            let group = self.group(kind, members);
+            let taken = match group.decided {
+                true => keys.get(group.chosen),
+                // Nobody chose, so nothing but the spelling differs, or nothing is written.
+                false => keys.iter().reduce(|one, other| first(one, other)),
+            };
+            if let Some(key) = taken {
+                spelling.spell(kind, key.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// A document with an id that is the same on every server is the same, whatever it is called: imports take
+    /// it for that, within one scope.
+    fn learn_aliases(
+        &self,
+        kind: &KindName,
+        known: &Kind,
+        spelling: &mut Spelling,
+        progress: &dyn Progress,
+    ) -> Result<(), MergeError> {
+        let Some(rule) = known.id.as_ref().filter(|rule| !rule.fixed.is_empty()) else { return Ok(()) };
+        let scope = self.model.scope.and_then(|scope| self.model.kind_at(scope)).map(|scope| &scope.name);
+        let mut names: HashMap<(String, Option<String>), Vec<String>> = HashMap::new();
+        self.each(kind, progress, &mut |_, entry| {
+            let Some(id) = Id::of(&entry.id).map(|id| id.to_string()).filter(|id| rule.is_fixed(id)) else {
+                return Ok(());
+            };
+            let key = spelling.key(kind, &entry.key).unwrap_or(entry.key);
+            let home = scope.and_then(|scope| scope_in(scope, &key)).map(|scope| spelling.fold(scope));
+            let names = names.entry((id.to_lowercase(), home)).or_default();
+            let name = spelling.fold(&key);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+            Ok(())
+        })?;
+        let mut sets: Vec<Vec<String>> = names.into_values().filter(|names| names.len() > 1).collect();
+        sets.sort();
+        for names in sets {
+            let mut documents: Vec<(usize, u64)> = Vec::new();
+            let mut keys: Vec<Key> = Vec::new();
+            self.each(kind, progress, &mut |input, entry| {
+                let key = spelling.key(kind, &entry.key).unwrap_or(entry.key);
+                if names.contains(&spelling.fold(&key)) {
+                    documents.push((input, entry.number));
+                    keys.push(key);
+                }
+                Ok(())
+            })?;
+            let to = match self.preferences.choose(kind.as_str(), &documents) {
+                Some(chosen) => keys.get(chosen),
+                None => keys.iter().reduce(|one, other| first(one, other)),
+            };
+            let Some(to) = to else { continue };
+            let folded = spelling.fold(to);
+            for name in names.into_iter().filter(|name| *name != folded) {
+                spelling.alias(kind, name, to);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds which documents of a kind are one.
+    pub fn groups(
+        &self,
+        kind: &KindName,
+        spelling: &Spelling,
+        progress: &dyn Progress,
+    ) -> Result<Groups, MergeError> {
+        let [one, two, three] = &self.hashers;
+        let mut members: Vec<Member> = Vec::new();
+        self.each(kind, progress, &mut |input, entry| {
+            let key = spelling.key(kind, &entry.key).unwrap_or(entry.key);
+            let folded = spelling.fold(&key);
+            members.push(Member {
+                name: (one.hash_one(&folded), two.hash_one(&folded)),
+                text: three.hash_one(key.to_text()),
+                input,
+                number: entry.number,
+            });
+            Ok(())
+        })?;
+        members.sort_unstable_by_key(|member| (member.name, member.input, member.number));
+        let mut heads = Vec::new();
+        let mut start = 0;
+        for run in members.chunk_by(|a, b| a.name == b.name) {
+            if let Some([twin, _]) = run.windows(2).find(|pair| matches!(pair, [a, b] if a.input == b.input))
+            {
+                let entry = self.entry(twin.input, twin.number)?;
+                return Err(MergeError::Twins {
+                    input: self.label(twin.input),
+                    kind: entry.kind,
+                    key: entry.key.to_string(),
+                });
+            }
+            let chosen = match run {
+                [single] => Some(single),
+                run => run.get(self.group(kind, run).chosen),
+            };
+            if let Some(chosen) = chosen {
+                heads.push(Head { chosen: (chosen.input, chosen.number), start, len: run.len() });
+            }
+            start += run.len();
+        }
+        heads.sort_unstable_by_key(|head| head.chosen);
+        Ok(Groups { members, heads })
+    }
+
+    fn group(&self, kind: &KindName, members: &[Member]) -> Group {
+        let documents: Vec<(usize, u64)> = members.iter().map(|m| (m.input, m.number)).collect();
+        let chosen = match documents.as_slice() {
+            [_] => None,
+            several => self.preferences.choose(kind.as_str(), several),
+        };
+        Group { documents, chosen: chosen.unwrap_or(0), decided: chosen.is_some() }
+    }
+
+    fn each(
+        &self,
+        kind: &KindName,
+        progress: &dyn Progress,
+        see: &mut dyn FnMut(usize, Entry) -> Result<(), MergeError>,
+    ) -> Result<(), MergeError> {
+        for (index, input) in self.inputs.iter().enumerate() {
+            progress.check()?;
+            input.bundle.entries(Some(kind.as_str()), &mut |entry| see(index, entry))?;
+        }
+        Ok(())
+    }
+
+    /// The entry of a document of an input.
+    pub fn entry(&self, input: usize, number: u64) -> Result<Entry, MergeError> {
+        Ok(self.inputs.get(input).ok_or(MergeError::NoInputs)?.bundle.entry(number)?)
+    }
+
+    pub fn label(&self, input: usize) -> String {
+        self.labels.get(input).cloned().unwrap_or_default()
+    }
+}
+
+impl Groups {
+    fn members_of(&self, head: &Head) -> &[Member] {
+        self.members.get(head.start..head.start + head.len).unwrap_or_default()
+    }
+
+    /// How many documents of different names there are.
+    pub fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// All groups, in the order of the documents that are taken.
+    pub fn iter<'g>(
+        &'g self,
+        grouping: &'g Grouping<'_>,
+        kind: &'g KindName,
+    ) -> impl Iterator<Item = Group> + 'g {
+        self.heads.iter().map(|head| grouping.group(kind, self.members_of(head)))
+    }
+
+    /// The documents of a group whose chosen document this is; `None` where it is not taken.
+    pub fn taken(&self, input: usize, number: u64) -> Option<Vec<(usize, u64)>> {
+        let at = self.heads.binary_search_by_key(&(input, number), |head| head.chosen).ok()?;
+        let members = self.members_of(self.heads.get(at)?);
+        Some(members.iter().map(|m| (m.input, m.number)).collect())
+    }
+}

@@ -1,0 +1,162 @@
+//! The joined bundle, written: every document from the input that it is taken from, secrets sealed anew.
+
+use std::collections::HashSet;
+
+use super::compare::open;
+use super::groups::{Grouping, Groups};
+use super::{Merge, MergeError};
+use crate::bundle::{Entry, Notice, Reason, Summary, Writer};
+use crate::crypto::SecretBytes;
+use crate::document::{Document, Key, KindName, Value};
+use crate::model::{IdRule, NewId};
+use crate::ops::translate::{Id, Vault};
+use crate::progress::Progress;
+
+/// The longest text of a notice that a bundle can hold.
+const NOTICE_BYTES: usize = 64 * 1024;
+
+impl Merge<'_> {
+    /// Writes the joined bundle. The writer's header is [`Merge::header`], and it has a password where
+    /// [`Merge::has_values`] says so.
+    ///
+    /// # Errors
+    /// [`MergeError::Conflicts`] where one is undecided, and what reading and writing come upon. Nothing is
+    /// left at the output's name then.
+    pub fn write(&self, mut writer: Writer, progress: &dyn Progress) -> Result<Summary, MergeError> {
+        match self.undecided() {
+            0 => {}
+            undecided => return Err(MergeError::Conflicts { undecided }),
+        }
+        let grouping = self.grouping();
+        let mut ids =
+            Ids { whole: self.inputs.len() == 1 || self.header.server.is_some(), given: HashSet::new() };
+        let total = self.kinds.iter().map(|kind| kind.documents).sum();
+        progress.phase("writing", Some(total));
+        for kind in self.kinds.iter().map(|merged| &merged.kind) {
+            let groups = grouping.groups(kind, &self.spelling, progress)?;
+            for input in 0..self.inputs.len() {
+                self.write_kind(&grouping, kind, &groups, input, &mut ids, &mut writer, progress)?;
+            }
+        }
+        self.write_notices(&mut writer)?;
+        Ok(writer.finish(progress)?)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one place calls it, and each is another thing")]
+    fn write_kind(
+        &self,
+        grouping: &Grouping<'_>,
+        kind: &KindName,
+        groups: &Groups,
+        position: usize,
+        ids: &mut Ids,
+        writer: &mut Writer,
+        progress: &dyn Progress,
+    ) -> Result<(), MergeError> {
+        let Some(input) = self.inputs.get(position) else { return Ok(()) };
+        let rule = self.model.kind(kind.as_str()).and_then(|kind| kind.id.as_ref());
+        let mut vault = Vault::new();
+        input.bundle.scan(Some(kind.as_str()), &mut |entry, document| {
+            let Some(documents) = groups.taken(position, entry.number) else { return Ok(()) };
+            progress.check()?;
+            vault.clear();
+            let mut document = open(input, &entry, document, self.secrets, &mut vault)?;
+            self.spelling.document(self.model, &mut document);
+            let mut twins = Vec::new();
+            for (twin, number) in documents {
+                twins.push(if twin == position { entry.clone() } else { grouping.entry(twin, number)? });
+            }
+            let id = ids.of(rule, kind, &entry, &twins);
+            let reason = self.reason(&entry, &twins);
+            let folded = self.spelling.fold(&document.key);
+            writer.add(&document, &folded, &id, &reason, &values(&document, &vault))?;
+            progress.advance(1, 0);
+            Ok(())
+        })
+    }
+
+    /// Why the document is in the output: it was named, or everything was, in whatever input; else what the
+    /// first input says that has it. So reasons that lead nowhere in a circle do not in the output either.
+    fn reason(&self, entry: &Entry, twins: &[Entry]) -> Reason {
+        let ends = |reason: &&Reason| matches!(reason, Reason::Named | Reason::All);
+        let mut reasons = twins.iter().map(|twin| &twin.reason);
+        let first = twins.first().map_or(&entry.reason, |twin| &twin.reason);
+        let spelled =
+            |kind: &KindName, key: &Key| self.spelling.key(kind, key).unwrap_or_else(|| key.clone());
+        match reasons.find(ends).unwrap_or(first).clone() {
+            Reason::NeededBy { kind, key, place } => {
+                let key = spelled(&kind, &key);
+                Reason::NeededBy { kind, key, place }
+            }
+            Reason::BelongsTo { kind, key, place } => {
+                let key = spelled(&kind, &key);
+                Reason::BelongsTo { kind, key, place }
+            }
+            end => end,
+        }
+    }
+
+    /// Keeps what every input had to say, with its name before it.
+    fn write_notices(&self, writer: &mut Writer) -> Result<(), MergeError> {
+        for (input, label) in self.inputs.iter().zip(&self.labels) {
+            for mut notice in input.bundle.notices()? {
+                if self.inputs.len() > 1 && label.len() + 2 + notice.text.len() <= NOTICE_BYTES {
+                    notice.text = format!("{label}: {}", notice.text);
+                }
+                self.spell_notice(&mut notice);
+                writer.notice(notice)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn spell_notice(&self, notice: &mut Notice) {
+        let Notice { kind: Some(kind), key: Some(text), .. } = notice else { return };
+        let key = Key::parse(text).ok();
+        let key = key.and_then(|key| self.spelling.key(&KindName::new(kind), &key)).map(|key| key.to_text());
+        if let Some(key) = key.filter(|key| key.len() <= NOTICE_BYTES) {
+            *text = key;
+        }
+    }
+}
+
+/// The values of a document's secrets, in the order of its places.
+fn values(document: &Document, vault: &Vault) -> Vec<Option<SecretBytes>> {
+    let mut values = Vec::new();
+    document.each(&mut |value| {
+        if let Value::Secret(secret) = value {
+            values.push(vault.value(*secret).map(SecretBytes::duplicate));
+        }
+    });
+    values
+}
+
+/// The source ids that the output keeps. Ids of several servers side by side would be taken for one server's.
+struct Ids {
+    /// Whether all documents are one server's: then all ids are kept.
+    whole: bool,
+    /// The ids that mean the same everywhere, kept so far: one document each.
+    given: HashSet<(KindName, String)>,
+}
+
+impl Ids {
+    fn of(&mut self, rule: Option<&IdRule>, kind: &KindName, entry: &Entry, twins: &[Entry]) -> Value {
+        if self.whole {
+            return entry.id.clone();
+        }
+        let Some(rule) = rule else { return Value::Null };
+        let fixed = |entry: &Entry| Id::of(&entry.id).map(|id| id.to_string()).filter(|id| rule.is_fixed(id));
+        for twin in [entry].into_iter().chain(twins) {
+            if let Some(id) = fixed(twin)
+                && self.given.insert((kind.clone(), id.to_lowercase()))
+            {
+                return twin.id.clone();
+            }
+        }
+        match rule.new {
+            // The id is what new documents get, and the import says so where two want one.
+            NewId::Keep => entry.id.clone(),
+            _ => Value::Null,
+        }
+    }
+}
