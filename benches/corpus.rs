@@ -90,6 +90,13 @@ fn main() {
     report("verify, sealed", sealift, &["verify", &bundle, "--sealed"], &|| {});
     report("verify, opened", sealift, &["verify", &bundle, "--password-file", &at("password")], &|| {});
     report("reference: cat", "cat", &[&bundle], &|| {});
+    let (tree, back) = (at("tree"), at("back.sealift"));
+    report("convert into a new folder", sealift, &["convert", &bundle, &tree], &|| {
+        let _ = std::fs::remove_dir_all(&tree);
+    });
+    report("convert into the same folder", sealift, &["convert", &bundle, &tree], &|| {});
+    report("reference: tar of the folder", "tar", &["cf", &at("tree.tar"), &tree], &|| {});
+    report("convert back", sealift, &["convert", &tree, &back], &|| remove(&back));
     report("show one document", sealift, &["show", &bundle, "Tenant", "Tenant 1"], &|| {});
     report(
         "plan, all unchanged",
