@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, params};
@@ -24,6 +25,12 @@ use super::{BundleError, ContentRoot, Header, Limits, Notice, info};
 
 /// The bytes before the file root: the one row of `seal`, with its lengths and types.
 const SEAL_ROW: [u8; 5] = [35, 1, 3, 0, 76];
+
+/// The tables, and with them the pages that a bundle has at least: each begins on a page of its own.
+const LEAST_PAGES: u64 = 11;
+
+/// The bytes that a document takes in a file at the very least: its row of `documents` takes more.
+pub(super) const DOCUMENT_BYTES: u64 = 4;
 
 /// What is left of a bundle.
 pub struct Remains {
@@ -225,7 +232,8 @@ fn repaired(
     file_bytes: u64,
     progress: &dyn Progress,
 ) -> Result<tempfile::TempPath, BundleError> {
-    let pages = file_bytes.div_ceil(PAGE_BYTES);
+    // Where whole tables are cut off, they are there and cannot be read.
+    let pages = file_bytes.div_ceil(PAGE_BYTES).max(LEAST_PAGES);
     let mut first = first_page()?;
     let count = u32::try_from(pages).unwrap_or(u32::MAX).to_be_bytes();
     first.iter_mut().skip(28).zip(count).for_each(|(to, from)| *to = from);
@@ -252,6 +260,10 @@ fn repaired(
 
 /// The page that every new bundle begins with.
 fn first_page() -> Result<Vec<u8>, BundleError> {
+    static PAGE: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(page) = PAGE.get() {
+        return Ok(page.clone());
+    }
     let folder = tempfile::tempdir().map_err(BundleError::io(&std::env::temp_dir(), "make a folder"))?;
     let path = folder.path().join("empty");
     let making = |error| BundleError::sql(&path, "make an empty bundle")(error);
@@ -263,7 +275,7 @@ fn first_page() -> Result<Vec<u8>, BundleError> {
     File::open(&path)
         .and_then(|file| file.take(PAGE_BYTES).read_to_end(&mut page))
         .map_err(BundleError::io(&path, "read"))?;
-    Ok(page)
+    Ok(PAGE.get_or_init(|| page).clone())
 }
 
 /// Values of `meta`, one at a time: a row that cannot be read does not hide the others.

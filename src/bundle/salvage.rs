@@ -15,7 +15,7 @@ use super::bits::Bits;
 use super::chunk::Chunk;
 use super::limits::{CHUNK_DOCUMENTS, SEAL_OVERHEAD};
 use super::pack::{Pack, Window};
-use super::remains::{Remains, lost};
+use super::remains::{DOCUMENT_BYTES, Remains, lost};
 use super::roots::ContentHasher;
 use super::writer::{Survey, sealed_place};
 use super::{BundleError, Condition, KindState, Lost, MOST_LOST, Reason, State, Survivor};
@@ -36,7 +36,7 @@ impl Remains {
         progress: &dyn Progress,
         see: &mut dyn FnMut(Survivor) -> Result<(), E>,
     ) -> Result<State, E> {
-        let looked_at = self.documents.min(self.file_bytes / 4);
+        let looked_at = self.documents.min(self.file_bytes / DOCUMENT_BYTES);
         let mut look = Look {
             remains: self,
             key,
@@ -323,7 +323,7 @@ impl Look<'_> {
         }
         self.placed.set(number);
         let (sealed, opened) = self.sealed(number, &document, &key_text, secrets)?;
-        let proven = self.state.keys_proven || (row.is_some() && opened);
+        let proven = self.state.keys_proven || opened;
         let condition = if proven { Condition::Whole } else { Condition::Uncertain };
         if proven {
             self.whole.set(number);

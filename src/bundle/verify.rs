@@ -13,6 +13,7 @@ use crate::progress::Progress;
 use super::bits::Bits;
 use super::limits::CHUNK_DOCUMENTS;
 use super::pack::Window;
+use super::remains::DOCUMENT_BYTES;
 use super::roots::ContentHasher;
 use super::store::{Name, Numbered, Store};
 use super::writer::Survey;
@@ -76,6 +77,11 @@ fn look(
     }
     report.documents = info.documents;
     report.secrets = info.secrets;
+    // Looking for each of them one by one would take for ever.
+    if info.documents > file.file_bytes / DOCUMENT_BYTES {
+        report.find("meta", "it declares more documents than the file can hold");
+        return Ok((None, None));
+    }
     let bundle = Bundle::new(file.store, info, envelope)?;
 
     let mut refused = None;
