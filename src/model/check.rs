@@ -285,35 +285,59 @@ impl Scope<'_> {
     }
 }
 
+/// So many other kinds a key runs through at the most: each takes two levels of the key's text, which has
+/// [`MAX_DEPTH`](document::MAX_DEPTH) of them.
+const LONGEST_KEY: usize = (document::MAX_DEPTH - 1) / 2;
+
+/// Whether a kind has its place in the order, and how many others its key runs through, one in another.
+#[derive(Clone, Copy)]
+enum Turn {
+    Not,
+    Begun,
+    Done(usize),
+}
+
 /// Orders the kinds so that each comes after those its key runs through.
 fn key_order(kinds: &[Kind], file: &File) -> Checked<Vec<usize>> {
-    fn visit(at: usize, kinds: &[Kind], state: &mut [u8], order: &mut Vec<usize>) -> Result<(), usize> {
-        match state.get(at) {
-            Some(2) => return Ok(()),
-            Some(1) => return Err(at),
+    type Wrong = (usize, &'static str);
+    // `above` bounds how deep this calls itself.
+    fn visit(
+        at: usize,
+        above: usize,
+        kinds: &[Kind],
+        turns: &mut [Turn],
+        order: &mut Vec<usize>,
+    ) -> Result<usize, Wrong> {
+        let too_long = (at, "the natural key runs through too many kinds");
+        match turns.get(at) {
+            Some(Turn::Done(below)) if above + below > LONGEST_KEY => return Err(too_long),
+            Some(Turn::Done(below)) => return Ok(*below),
+            Some(Turn::Begun) => return Err((at, "the natural key runs through itself")),
+            _ if above > LONGEST_KEY => return Err(too_long),
             _ => {}
         }
-        if let Some(state) = state.get_mut(at) {
-            *state = 1;
+        if let Some(turn) = turns.get_mut(at) {
+            *turn = Turn::Begun;
         }
-        let Some(kind) = kinds.get(at) else { return Ok(()) };
+        let Some(kind) = kinds.get(at) else { return Ok(0) };
+        let mut below = 0;
         for reference in kind.key.iter().filter_map(|k| k.reference) {
             for target in kind.references.get(reference).into_iter().flat_map(|r| &r.to) {
-                visit(target.kind(), kinds, state, order)?;
+                below = below.max(1 + visit(target.kind(), above + 1, kinds, turns, order)?);
             }
         }
-        if let Some(state) = state.get_mut(at) {
-            *state = 2;
+        if let Some(turn) = turns.get_mut(at) {
+            *turn = Turn::Done(below);
         }
         order.push(at);
-        Ok(())
+        Ok(below)
     }
     let mut order = Vec::with_capacity(kinds.len());
-    let mut state = vec![0u8; kinds.len()];
+    let mut turns = vec![Turn::Not; kinds.len()];
     for at in 0..kinds.len() {
-        if let Err(circle) = visit(at, kinds, &mut state, &mut order) {
-            let span = file.kind.get(circle).map_or(0..0, |k| k.key.span());
-            return fault(span, "the natural key runs through itself");
+        if let Err((wrong, problem)) = visit(at, 0, kinds, &mut turns, &mut order) {
+            let span = file.kind.get(wrong).map_or(0..0, |k| k.key.span());
+            return fault(span, problem);
         }
     }
     Ok(order)

@@ -62,7 +62,7 @@ impl Pattern {
             };
         }
         let mut parser = Parser { rest: text.get(1..).unwrap_or_default() };
-        let segments = parser.segments().and_then(|segments| {
+        let segments = parser.segments(true).and_then(|segments| {
             if parser.rest.is_empty() { Ok(segments) } else { Err("unexpected character") }
         });
         match segments {
@@ -199,6 +199,8 @@ struct Parser<'a> {
 
 type Parsed<T> = Result<T, &'static str>;
 
+const SINGLE_PLACES: &str = "a filter compares single places only";
+
 impl Parser<'_> {
     fn eat(&mut self, token: &str) -> bool {
         match self.rest.strip_prefix(token) {
@@ -214,7 +216,8 @@ impl Parser<'_> {
         self.rest = self.rest.trim_start();
     }
 
-    fn segments(&mut self) -> Parsed<Vec<Segment>> {
+    /// Within a filter there are no filters: it compares single places, and would nest without an end.
+    fn segments(&mut self, filters: bool) -> Parsed<Vec<Segment>> {
         let mut segments = Vec::new();
         loop {
             if self.rest.starts_with("..") {
@@ -224,6 +227,9 @@ impl Parser<'_> {
             } else if self.eat(".") {
                 segments.push(Segment::Member(self.name()?));
             } else if self.eat("[?") {
+                if !filters {
+                    return Err(SINGLE_PLACES);
+                }
                 self.blanks();
                 let filter = self.or(0)?;
                 self.blanks();
@@ -324,9 +330,9 @@ impl Parser<'_> {
         if !self.eat("@") {
             return Err("expected @, ! or ( in a filter");
         }
-        let path = self.segments()?;
+        let path = self.segments(false)?;
         if !path.iter().all(|s| matches!(s, Segment::Member(_) | Segment::Index(_))) {
-            return Err("a filter compares single places only");
+            return Err(SINGLE_PLACES);
         }
         self.blanks();
         let equal = if self.eat("==") {

@@ -246,3 +246,53 @@ apply = [{ rules = "shared", at = "$.A" }]
     ));
     assert!(without.unwrap_err().contains("names no `body`"));
 }
+
+/// Kinds whose keys run through one another, each through the next.
+fn chain(kinds: usize) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for at in 0..kinds {
+        let next = at + 1;
+        let _ = writeln!(text, "[[kind]]\nname = \"K{at}\"\ntable = \"T{at}\"");
+        text.push_str("id = { column = \"Id\", new = \"next\" }\n");
+        if next < kinds {
+            let _ = writeln!(text, "key = [\"Owner\", \"Name\"]");
+            let _ = writeln!(text, "[[kind.reference]]\nat = \"Owner\"\nto = \"K{next}\"");
+        } else {
+            text.push_str("key = [\"Name\"]\n");
+        }
+    }
+    text
+}
+
+/// The longest key there is can still be written as text and read back. A model of ten thousand kinds once made
+/// the loader run out of stack.
+#[test]
+fn a_key_runs_through_so_many_kinds_and_no_more() {
+    use crate::document::{Key, Reference};
+    let model = load(&chain(64)).unwrap();
+    assert_eq!(model.key_order().first(), Some(&63));
+    let mut key = Key::name("x");
+    for at in (1..64).rev() {
+        let kind = KindName::new(&format!("K{at}"));
+        key = Key::new(vec![Value::Ref(Box::new(Reference { kind, key })), Value::from("x")]).unwrap();
+    }
+    assert_eq!(Key::parse(&key.to_text()).as_ref(), Ok(&key));
+    for kinds in [10_000, 65] {
+        let error = load(&chain(kinds)).unwrap_err();
+        assert!(error.contains("the natural key runs through too many kinds"), "{error}");
+    }
+    // Whichever kind comes first in the file.
+    let backwards = chain(65).split("[[kind]]").map(|kind| format!("[[kind]]{kind}")).collect::<Vec<_>>();
+    let backwards: String = backwards.into_iter().skip(1).rev().collect();
+    assert!(load(&backwards).unwrap_err().contains("too many kinds"));
+}
+
+/// A filter in a filter in a filter once made the parser run out of stack.
+#[test]
+fn filters_do_not_stand_within_filters() {
+    for depth in [100_000, 2] {
+        let error = Pattern::parse(&format!("${}", "[?@".repeat(depth))).unwrap_err();
+        assert_eq!((error.reason, error.at), ("a filter compares single places only", 7));
+    }
+}
