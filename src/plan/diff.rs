@@ -1,5 +1,8 @@
 //! Which places differ between two documents of one key.
 
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use super::exact::exact_bytes;
 use crate::document::{Document, Map, Place, SecretId, Value};
 
 /// A place that differs.
@@ -158,17 +161,18 @@ fn lists(old: &[Value], new: &[Value], place: &mut Place, found: &mut Vec<Change
         }
     } else if old.iter().chain(new).all(|v| !matches!(v, Value::Map(_) | Value::List(_))) {
         // Plain values: what is in one list and not in the other, whatever its position.
-        let mut rest: Vec<Option<&Value>> = old.iter().map(Some).collect();
+        let mut rest: HashMap<Vec<u8>, VecDeque<usize>> = HashMap::new();
+        for (index, element) in old.iter().enumerate() {
+            rest.entry(exact_bytes(element)).or_default().push_back(index);
+        }
         for (index, element) in new.iter().enumerate() {
-            match rest.iter_mut().find(|r| **r == Some(element)) {
-                Some(twin) => *twin = None,
-                None => at(index, place, None, Some(element), found),
+            if rest.get_mut(&exact_bytes(element)).and_then(VecDeque::pop_front).is_none() {
+                at(index, place, None, Some(element), found);
             }
         }
-        for (index, element) in rest.into_iter().enumerate() {
-            if let Some(element) = element {
-                at(index, place, Some(element), None, found);
-            }
+        let gone: BTreeSet<usize> = rest.into_values().flatten().collect();
+        for index in gone {
+            at(index, place, old.get(index), None, found);
         }
     } else {
         for index in 0..old.len().max(new.len()) {

@@ -1,8 +1,10 @@
 //! Joining a bundle's document with the target's, where the model says so.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::diff::naming_member;
+use super::exact::exact_bytes;
 use crate::document::{Document, Map, SecretId, Value, canonical, json};
 use crate::model::{Direction, Form, Keep, Kind, MergeRule, Pattern, Rule};
 
@@ -48,17 +50,29 @@ fn fill(mine: &mut Value, theirs: &Value) {
         (Value::Map(mine), Value::Map(theirs)) => fill_members(mine, theirs),
         (Value::List(mine), Value::List(theirs)) if mine.iter().any(lacks_secret) => {
             let named = naming_member(mine, theirs);
-            let same_name = |a: &Value, b: &Value| match (named, a, b) {
-                (Some(member), Value::Map(a), Value::Map(b)) => a.get(member) == b.get(member),
-                _ => false,
+            let name = |value: &Value| match (named, value) {
+                (Some(member), Value::Map(map)) => {
+                    map.get(member).and_then(Value::as_text).map(str::to_owned)
+                }
+                _ => None,
             };
-            let mut open: Vec<Option<&Value>> = theirs.iter().map(Some).collect();
-            let mut twin = |element: &Value, same: &dyn Fn(&Value, &Value) -> bool| {
-                open.iter_mut().find(|t| t.is_some_and(|t| same(element, t))).and_then(Option::take)
-            };
-            let exact: Vec<Option<&Value>> = mine.iter().map(|element| twin(element, &alike)).collect();
+            // Secrets have no canonical bytes: elements that differ in nothing else share theirs.
+            let bytes = |value: &Value| canonical::encode_value(value).unwrap_or_default();
+            let mut open: HashMap<Vec<u8>, VecDeque<&Value>> = HashMap::new();
+            for element in theirs {
+                open.entry(bytes(element)).or_default().push_back(element);
+            }
+            let mut exact = Vec::with_capacity(mine.len());
+            for element in &*mine {
+                exact.push(open.get_mut(&bytes(element)).and_then(|twins| {
+                    let at = twins.iter().position(|theirs| alike(element, theirs))?;
+                    twins.remove(at)
+                }));
+            }
+            let mut by_name: HashMap<String, &Value> =
+                open.into_values().flatten().filter_map(|left| Some((name(left)?, left))).collect();
             for (element, exact) in mine.iter_mut().zip(exact) {
-                if let Some(theirs) = exact.or_else(|| twin(element, &same_name)) {
+                if let Some(theirs) = exact.or_else(|| by_name.remove(&name(element)?)) {
                     fill(element, theirs);
                 }
             }
@@ -127,29 +141,52 @@ fn join(rule: &MergeRule, mine: Value, theirs: Value) -> Value {
 /// Every element of both, the target's first. Pairs `[key, list]` of a dictionary are joined by key.
 fn union(mine: Vec<Value>, theirs: Vec<Value>) -> Value {
     let mut all = theirs;
+    let mut held: HashSet<Vec<u8>> = all.iter().map(exact_bytes).collect();
+    let mut keyed: HashMap<Vec<u8>, usize> = HashMap::new();
+    for (position, element) in all.iter().enumerate() {
+        if let Some((key, _)) = pair(element) {
+            keyed.entry(exact_bytes(key)).or_insert(position);
+        }
+    }
     for element in mine {
-        if all.contains(&element) {
+        let bytes = exact_bytes(&element);
+        if held.contains(&bytes) {
             continue;
         }
-        let twin = all.iter_mut().find_map(|theirs| match (&element, theirs) {
-            (Value::List(mine), Value::List(theirs)) => match (mine.as_slice(), theirs.as_mut_slice()) {
-                ([key, Value::List(mine)], [their_key, values @ Value::List(_)]) if key == their_key => {
-                    Some((mine.clone(), values))
+        let known = match pair(&element) {
+            Some((key, values)) => match keyed.entry(exact_bytes(key)) {
+                Entry::Occupied(known) => all.get_mut(*known.get()).map(|theirs| (values.to_vec(), theirs)),
+                Entry::Vacant(new) => {
+                    new.insert(all.len());
+                    None
                 }
-                _ => None,
             },
-            _ => None,
-        });
-        match twin {
-            Some((mine, values)) => {
-                if let Value::List(theirs) = std::mem::take(values) {
-                    *values = union(mine, theirs);
+            None => None,
+        };
+        match known {
+            Some((mine, Value::List(theirs))) => {
+                if let Some(Value::List(values)) = theirs.pop() {
+                    theirs.push(union(mine, values));
                 }
             }
-            None => all.push(element),
+            _ => {
+                held.insert(bytes);
+                all.push(element);
+            }
         }
     }
     Value::List(all)
+}
+
+/// The key and the values of a dictionary's pair.
+fn pair(value: &Value) -> Option<(&Value, &[Value])> {
+    match value {
+        Value::List(pair) => match pair.as_slice() {
+            [key, Value::List(values)] => Some((key, values)),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The target's elements in their order, each replaced by the bundle's element of the same identity, then the
@@ -160,25 +197,22 @@ fn matched(by: &[String], prefer: &[String], mine: Vec<Value>, theirs: Vec<Value
     let mut result: Vec<Value> = theirs;
     let mut left: Vec<Value> = mine;
     for names in [&both[..], by] {
+        // What is no object has nothing to be known by but itself.
         let pick = |value: &Value| match value {
-            Value::Map(map) => Some(Value::List(crate::model::pick(map, names))),
-            _ => None,
+            Value::Map(map) => (true, Value::List(crate::model::pick(map, names))),
+            other => (false, other.clone()),
         };
-        // Found by what is in them, in bytes; equal secrets have equal numbers, which are not among these.
-        let bytes = |picked: &Value| canonical::encode_value(picked).unwrap_or_default();
-        let mut twins: HashMap<Vec<u8>, VecDeque<(usize, Value)>> = HashMap::new();
+        let identity = |value: &Value| {
+            let (object, picked) = pick(value);
+            (object, exact_bytes(&picked))
+        };
+        let mut twins: HashMap<(bool, Vec<u8>), VecDeque<usize>> = HashMap::new();
         for (position, element) in result.iter().enumerate().filter(|(at, _)| open.get(*at) == Some(&true)) {
-            if let Some(picked) = pick(element) {
-                twins.entry(bytes(&picked)).or_default().push_back((position, picked));
-            }
+            twins.entry(identity(element)).or_default().push_back(position);
         }
         let mut rest = Vec::new();
         for mut element in left {
-            let found = pick(&element).and_then(|picked| {
-                let twins = twins.get_mut(&bytes(&picked))?;
-                let at = twins.iter().position(|(_, theirs)| *theirs == picked)?;
-                Some(twins.remove(at)?.0)
-            });
+            let found = twins.get_mut(&identity(&element)).and_then(VecDeque::pop_front);
             match found.and_then(|at| open.get_mut(at).zip(result.get_mut(at))) {
                 Some((open, result)) => {
                     *open = false;

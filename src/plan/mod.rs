@@ -4,6 +4,7 @@
 //! what would happen to each document and every reason why it must not. Nothing here does I/O.
 
 mod diff;
+mod exact;
 mod merge;
 mod spelling;
 

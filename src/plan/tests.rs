@@ -229,3 +229,54 @@ fn what_moved_between_two_plans_is_named() {
     noted.entries[0].notes.push("$.A: Item x is not in the target and was taken out".to_owned());
     assert_eq!(before.moved(&noted).iter().map(|e| e.number).collect::<Vec<_>>(), [1]);
 }
+
+/// What is no object in a list that is joined by members was once added anew by every import.
+#[test]
+fn what_is_no_object_is_joined_by_what_it_is() {
+    let source = r#"{"Variables":[null,"x",{"Name":"A"},["A",null]]}"#;
+    assert_eq!(merged(source, source), source);
+    let target = r#"{"Variables":["x","y"]}"#;
+    assert_eq!(merged(source, target), r#"{"Variables":["x","y",null,{"Name":"A"},["A",null]]}"#);
+    assert_eq!(merged(source, &merged(source, target)), merged(source, target));
+}
+
+/// Lists of a hundred thousand elements once took hours: a bundle of a few kilobytes can hold them.
+#[test]
+fn long_lists_are_compared_and_joined_at_once() {
+    const MANY: usize = 100_000;
+    let list = |of: &mut dyn Iterator<Item = usize>| {
+        let all: Vec<String> = of.map(|n| format!("[\"{n}\",[{n}]]")).collect();
+        format!(r#"{{"Members":[{}]}}"#, all.join(","))
+    };
+    let (up, down) = (list(&mut (0..MANY)), list(&mut (0..MANY).rev()));
+    assert_eq!(merged(&up, &down), down);
+    let numbers = |of: &mut dyn Iterator<Item = usize>| {
+        let all: Vec<String> = of.map(|n| n.to_string()).collect();
+        format!(r#"{{"a":[{}]}}"#, all.join(","))
+    };
+    let (up, down) = (numbers(&mut (0..MANY)), numbers(&mut (1..=MANY).rev()));
+    assert_eq!(shown(&up, &down), ["+ $.a[0]", "- $.a[0]"]);
+
+    let secrets = |from: u32| {
+        let one = |n: u32| {
+            let mut map = Map::new();
+            map.insert("Name", Value::Text(n.to_string()));
+            map.insert("Value", Value::Secret(SecretId(if from == 0 { 0 } else { n })));
+            Value::Map(map)
+        };
+        let mut all: Vec<Value> = (1..=MANY as u32).map(one).collect();
+        if from == 0 {
+            all.reverse();
+        }
+        let mut document = document("{}");
+        document.columns.insert("List", Value::List(all));
+        document
+    };
+    let filled = merge(&model().kinds()[0], &secrets(0), &secrets(1));
+    let Some(Value::List(filled)) = filled.columns.get("List") else { unreachable!() };
+    for element in filled {
+        let Value::Map(map) = element else { unreachable!() };
+        let Some(Value::Secret(secret)) = map.get("Value") else { unreachable!() };
+        assert_eq!(map.get("Name").and_then(Value::as_text), Some(secret.0.to_string().as_str()));
+    }
+}
