@@ -215,5 +215,11 @@ pub fn describe(value: &Value) -> serde_json::Value {
 
 /// Writes a key as JSON for people and tools: a list, references as objects of one member.
 pub fn describe_key(key: &super::Key) -> serde_json::Value {
-    serde_json::from_str(&key.to_text()).unwrap_or(serde_json::Value::Null)
+    use serde_json::json;
+    let part = |part: &Value| match part {
+        Value::Ref(reference) => json!({ reference.kind.as_str(): describe_key(&reference.key) }),
+        Value::Dangling(dangling) => json!({ format!("?{}", dangling.kind): [describe(&dangling.id)] }),
+        other => describe(other),
+    };
+    key.parts().iter().map(part).collect()
 }

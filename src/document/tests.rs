@@ -186,3 +186,11 @@ fn secrets_are_numbered_in_canonical_order() {
         document(columns, Some(body)).secret_places().iter().map(ToString::to_string).collect();
     assert_eq!(places, ["A", "Z", "$.x", "$.y[1]"]);
 }
+
+/// A key with a number that no float can hold was once shown as `null`.
+#[test]
+fn every_key_can_be_shown() {
+    let text = r#"[{"Project":["Web",1e999]},{"?Feed":["feeds-1"]},null,true,1.5,"x"]"#;
+    let shown = json::describe_key(&Key::parse(text).unwrap());
+    assert_eq!(shown.to_string(), r#"[{"Project":["Web","1e999"]},{"?Feed":["feeds-1"]},null,true,1.5,"x"]"#);
+}
