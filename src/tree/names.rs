@@ -49,6 +49,11 @@ pub(super) fn fold(text: &str) -> String {
     lower.to_uppercase().to_lowercase().nfc().collect()
 }
 
+/// What all paths share that some file system takes for one, as a hash.
+pub(super) fn folded(path: &str) -> [u8; 16] {
+    hash(&[fold(path).as_bytes()])
+}
+
 /// Composed text: some file systems hand names out decomposed.
 pub(super) fn composed(text: &str) -> String {
     text.nfc().collect()

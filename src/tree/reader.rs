@@ -11,7 +11,7 @@ use crate::document::{Document, Place, Value};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
 
-use super::about::{self, ABOUT, About, Lines, Why};
+use super::about::{self, ABOUT, About, Line, Lines, Why};
 use super::disk::{self, Found, MAX_FILE_BYTES};
 use super::layout::{self, LONG};
 use super::names::{self, MARK};
@@ -114,8 +114,16 @@ impl Tree {
     where
         E: From<TreeError> + From<Cancelled>,
     {
-        let mut walk =
-            Walk { tree: self, model, progress, reading: Reading::default(), files: 0, keys: HashMap::new() };
+        let lines = self.lines.iter().map(|(path, line)| (names::folded(path), line)).collect();
+        let mut walk = Walk {
+            tree: self,
+            lines,
+            model,
+            progress,
+            reading: Reading::default(),
+            files: 0,
+            keys: HashMap::new(),
+        };
         walk.root(see)?;
         Ok(walk.reading)
     }
@@ -138,6 +146,8 @@ fn begins_a_kind(model: &Model, name: &str) -> bool {
 
 struct Walk<'t> {
     tree: &'t Tree,
+    /// By folded path: the disk may have kept the case of a name that is no more.
+    lines: HashMap<[u8; 16], &'t Line>,
     model: &'t Model,
     progress: &'t dyn Progress,
     reading: Reading,
@@ -268,7 +278,7 @@ impl Walk<'_> {
         if self.reading.findings.total() > before {
             return Ok(None);
         }
-        let line = self.tree.lines.get(path);
+        let line = self.lines.get(&names::folded(path));
         let mut by_place: HashMap<Place, Sealed> = sealed.into_iter().collect();
         let sealed = document.secret_places().iter().map(|place| by_place.remove(place)).collect();
         Ok(Some(TreeDocument {

@@ -86,17 +86,12 @@ fn earlier(root: &Path, model: &Model) -> Result<BTreeMap<[u8; 16], String>, Tre
                 && !names::fold(&script).ends_with(".json");
             if is_script {
                 let path = format!("{folder}{script}");
-                files.insert(folded(&path), path);
+                files.insert(names::folded(&path), path);
             }
         }
-        files.insert(folded(&path), path);
+        files.insert(names::folded(&path), path);
     }
     Ok(files)
-}
-
-/// What all paths share that some file system takes for one.
-fn folded(path: &str) -> [u8; 16] {
-    names::hash(&[names::fold(path).as_bytes()])
 }
 
 impl<'m> TreeWriter<'m> {
@@ -201,7 +196,7 @@ impl<'m> TreeWriter<'m> {
 
     /// Keeps a file until the end; `false` where another has its path.
     fn stage(&mut self, path: &str, bytes: &[u8]) -> Result<bool, TreeError> {
-        let own = folded(path);
+        let own = names::folded(path);
         if !self.taken.insert(own) {
             return Ok(false);
         }
@@ -268,7 +263,7 @@ impl<'m> TreeWriter<'m> {
         // Where case does not count, an old file of another case stands at the new one's place, and so may its
         // folder: they go first, and come back with their new names.
         for file in staged {
-            let own = folded(&file.path);
+            let own = names::folded(&file.path);
             if let Some(old) = self.earlier.get(&own).filter(|old| **old != file.path).cloned() {
                 self.folders.remove(&old)?;
             }
