@@ -17,9 +17,15 @@ fn with_byte(file: &mut File, at: usize, was: u8, is: u8, look: impl FnOnce()) {
     put(was);
 }
 
+/// Every byte. In the room that nothing uses, most of a small file, a byte is like its neighbour: there all are held
+/// against the file root, which takes a third of the time, and every sixteenth is verified.
 #[test]
 fn every_changed_byte_is_found() {
     let bytes = &small().bytes;
+    let unused = |at: usize| {
+        bytes.get(at.saturating_sub(32)..at + 32).is_some_and(|near| near.iter().all(|byte| *byte == 0))
+    };
+    let unused = &unused;
     std::thread::scope(|scope| {
         for half in 0..2 {
             scope.spawn(move || {
@@ -29,9 +35,9 @@ fn every_changed_byte_is_found() {
                 for (at, byte) in bytes.iter().enumerate().filter(|(at, _)| at % 2 == half) {
                     let is = if at % 3 == 0 { byte ^ 0xff } else { byte ^ (1 << (at % 8)) };
                     with_byte(&mut file, at, *byte, is, || {
-                        assert!(found(&path), "byte {at}");
-                        // The same checks, to be sure that they are asked.
-                        assert!(at % 7 != 0 || open(&path).is_err(), "byte {at}");
+                        let verified = !unused(at) || at % 16 < 2;
+                        assert!(!verified || found(&path), "byte {at}");
+                        assert!(verified && at % 7 != 0 || open(&path).is_err(), "byte {at}");
                     });
                 }
                 assert!(!found(&path), "the bytes are as they were");
@@ -43,13 +49,15 @@ fn every_changed_byte_is_found() {
 #[test]
 fn every_other_length_is_found() {
     let bytes = &small().bytes;
-    halves(bytes.len(), |len, path| {
-        std::fs::write(path, &bytes[..len]).unwrap();
-        assert!(open(path).is_err(), "{len} bytes");
-        // What is left takes longer to say: at every border of a page, and at some lengths between.
-        assert!(len % 4096 > 1 && len % 97 != 0 || found(path), "{len} bytes");
-    });
     let (_folder, path) = folder();
+    std::fs::write(&path, bytes).unwrap();
+    let file = File::options().write(true).open(&path).unwrap();
+    for len in (0..bytes.len()).rev() {
+        file.set_len(len as u64).unwrap();
+        assert!(open(&path).is_err(), "{len} bytes");
+        // What is left takes longer to say: at every border of a page, and at some lengths between.
+        assert!(len % 4096 > 1 && len % 97 != 0 || found(&path), "{len} bytes");
+    }
     for more in [1, 2, 31, 100, 4095, 4096, 4097, 8192, 50_000] {
         for byte in [0, 0xff] {
             let mut longer = bytes.clone();
