@@ -60,6 +60,10 @@ pub enum Command {
     /// Check a bundle, every byte of it, or a folder; with the password every secret too
     Verify(commands::verify::VerifyArgs),
     /// Write the whole documents of a damaged bundle into a new one
+    ///
+    /// A document is whole when its bytes are right and its key is proven: by the content root, or by a secret of
+    /// it that opens. Where nothing is damaged nothing is written. Exit codes: 0 where nothing is damaged, or
+    /// nothing was lost; 3 where something was lost; 5 where no document is whole.
     Salvage(commands::salvage::SalvageArgs),
     /// Say what a bundle is: product, counts, roots, protection, notices
     Info(commands::look::InfoArgs),

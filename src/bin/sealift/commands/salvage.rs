@@ -18,10 +18,6 @@ use crate::{secrets, ui};
 const SHOWN: usize = 20;
 
 /// Arguments of `salvage`.
-///
-/// A document is whole when the bytes of its pack are right, and the content root vouches for its key. Where nothing
-/// is damaged nothing is written. Exit codes: 0 where nothing is damaged, or all of it could be saved; 3 where
-/// something was lost; 5 where no document is whole.
 #[derive(Debug, Args)]
 pub struct SalvageArgs {
     /// The damaged bundle; it is not changed
