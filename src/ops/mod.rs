@@ -34,8 +34,8 @@ pub use export::{ExportError, ExportOptions, ExportReport, export, product_versi
 pub use import::{ImportError, Outcome, import};
 pub use into::IntoScope;
 pub use merge::{
-    Conflict, ConflictVersion, Merge, MergeError, MergeInput, MergeOptions, MergedDocument, MergedKind,
-    input_named,
+    Conflict, ConflictVersion, Merge, MergeError, MergeInput, MergeOptions, MergeReport, MergedDocument,
+    MergedKind, input_named,
 };
 pub use named::named;
 pub use plan::{Keys, by_kind, plan};

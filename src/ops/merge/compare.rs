@@ -1,13 +1,13 @@
 //! What differs between the documents that several inputs have for one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::groups::{Group, Grouping};
 use super::spelling::Spelling;
 use super::{MergeError, MergeInput};
 use crate::bundle::Entry;
 use crate::document::{Document, Key, KindName, Reference, SecretId, Value};
-use crate::model::{Part, pick};
+use crate::model::{Part, Target, pick};
 use crate::ops::translate::Vault;
 use crate::plan::{Change, Changed, changes, respell};
 
@@ -53,12 +53,21 @@ pub(super) struct Comparison<'a> {
     pub spelling: Spelling,
     pub secrets: bool,
     pub conflicts: Vec<Conflict>,
+    /// Parts of documents that the versions taken do not have, by name and folded key.
+    pub lost: HashSet<(KindName, String)>,
+    /// The parts that the model knows references to.
+    referred: HashSet<KindName>,
     room: usize,
 }
 
 impl<'a> Comparison<'a> {
     pub fn new(grouping: &'a Grouping<'a>, spelling: Spelling, secrets: bool) -> Self {
-        Self { grouping, spelling, secrets, conflicts: Vec::new(), room: CHANGES_WEIGHT }
+        let model = grouping.model;
+        let rules = model.kinds().iter().flat_map(|kind| &kind.references);
+        let parts = rules.flat_map(|rule| &rule.to).filter(|target| matches!(target, Target::Part { .. }));
+        let referred = parts.filter_map(|target| model.target_name(*target).cloned()).collect();
+        let (conflicts, lost) = (Vec::new(), HashSet::new());
+        Self { grouping, spelling, secrets, conflicts, lost, referred, room: CHANGES_WEIGHT }
     }
 
     /// Compares the documents of a group.
@@ -161,12 +170,13 @@ impl<'a> Comparison<'a> {
         found
     }
 
-    /// References to parts of a document are spelled as the version spells them that is taken.
+    /// References to parts of a document are spelled as the version spells them that is taken; parts that only
+    /// others have are lost.
     fn spell_parts(&mut self, kind: &KindName, versions: &[Held], chosen: usize) {
         let Some(known) = self.grouping.model.kind(kind.as_str()) else { return };
         let is_taken = |held: &&Held| held.version.inputs.contains(&chosen);
         let Some(taken) = versions.iter().find(is_taken) else { return };
-        for part in &known.parts {
+        for part in known.parts.iter().filter(|part| self.referred.contains(&part.name)) {
             let mut others: HashMap<String, Vec<String>> = HashMap::new();
             for held in versions.iter().filter(|held| !is_taken(held)) {
                 for key in part_keys(part, &held.document) {
@@ -174,11 +184,12 @@ impl<'a> Comparison<'a> {
                 }
             }
             for key in part_keys(part, &taken.document) {
-                let spelled = others.get(&self.spelling.fold(&key));
+                let spelled = others.remove(&self.spelling.fold(&key));
                 if spelled.is_some_and(|spelled| spelled.iter().any(|text| *text != key.to_text())) {
                     self.spelling.spell(&part.name, key);
                 }
             }
+            self.lost.extend(others.into_keys().map(|key| (part.name.clone(), key)));
         }
     }
 }

@@ -19,9 +19,10 @@ pub use compare::{Conflict, ConflictVersion};
 pub use error::MergeError;
 pub use prefer::input_named;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
-use crate::bundle::{Bundle, Header};
+use crate::bundle::{Bundle, Header, Summary};
 use crate::crypto::DataKey;
 use crate::document::{Key, KindName};
 use crate::model::Model;
@@ -83,6 +84,16 @@ pub struct MergedDocument {
     pub inputs: Vec<usize>,
 }
 
+/// What a merge wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergeReport {
+    /// The bundle that was written.
+    pub summary: Summary,
+    /// How many references name a part of a document (a tag of a tag set) that only versions have that were not
+    /// taken. The bundle's notices say which.
+    pub lost_parts: u64,
+}
+
 /// Bundles that were compared and can be joined, unless a conflict is undecided.
 pub struct Merge<'a> {
     inputs: &'a [MergeInput],
@@ -94,6 +105,7 @@ pub struct Merge<'a> {
     secrets: bool,
     kinds: Vec<MergedKind>,
     conflicts: Vec<Conflict>,
+    lost: HashSet<(KindName, String)>,
     notices: Vec<String>,
 }
 
@@ -153,11 +165,23 @@ impl<'a> Merge<'a> {
             }
             merged.push(counts);
         }
-        let Comparison { spelling, mut conflicts, .. } = comparison;
+        let Comparison { mut spelling, mut conflicts, lost, .. } = comparison;
+        spelling.settle();
         merged.sort_by(|a, b| a.kind.cmp(&b.kind));
         conflicts.sort_by_cached_key(|conflict| (conflict.kind.clone(), conflict.key.to_text()));
-        let kinds = merged;
-        Ok(Self { inputs, model, labels, preferences, spelling, header, secrets, kinds, conflicts, notices })
+        Ok(Self {
+            inputs,
+            model,
+            labels,
+            preferences,
+            spelling,
+            header,
+            secrets,
+            kinds: merged,
+            conflicts,
+            lost,
+            notices,
+        })
     }
 
     /// What the inputs are called in the answer, in their order: by file name, or by path where two share it.

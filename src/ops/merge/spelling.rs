@@ -22,11 +22,14 @@ pub(super) struct Spelling {
     named: HashMap<Name, Key>,
     /// Names of what no input holds.
     strays: HashMap<Name, Key>,
+    /// The same, before all spellings have been seen.
+    open: HashMap<Name, Key>,
 }
 
 impl Spelling {
     pub fn new(collation: Collation) -> Self {
-        Self { collation, aliases: HashMap::new(), named: HashMap::new(), strays: HashMap::new() }
+        let (aliases, named) = (HashMap::new(), HashMap::new());
+        Self { collation, aliases, named, strays: HashMap::new(), open: HashMap::new() }
     }
 
     pub fn fold(&self, key: &Key) -> String {
@@ -50,7 +53,7 @@ impl Spelling {
     }
 
     /// Two documents that are equal spell the references to what no input holds in two ways: the spelling that
-    /// is first by its bytes is taken, whatever the order of the inputs.
+    /// is first by its bytes is taken, whatever the order of the inputs; but not before [`Spelling::settle`].
     pub fn stray(&mut self, left: &Document, right: &Document) {
         let mut spelled: HashMap<Name, &Key> = HashMap::new();
         left.each(&mut |value| {
@@ -69,9 +72,14 @@ impl Spelling {
             }
         });
         for (name, key) in found {
-            let kept = self.strays.entry(name).or_insert_with(|| key.clone());
+            let kept = self.open.entry(name).or_insert_with(|| key.clone());
             *kept = first(kept, &key).clone();
         }
+    }
+
+    /// All documents have been compared.
+    pub fn settle(&mut self) {
+        self.strays.extend(self.open.drain());
     }
 
     /// The key as the output spells it; `None` where that is the same.

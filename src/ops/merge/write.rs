@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::compare::open;
 use super::groups::{Grouping, Groups};
-use super::{Merge, MergeError};
-use crate::bundle::{Entry, Notice, Reason, Summary, Writer};
+use super::{Merge, MergeError, MergeReport};
+use crate::bundle::{Entry, Notice, Reason, Writer};
 use crate::crypto::SecretBytes;
 use crate::document::{Document, Key, KindName, Value};
 use crate::model::{IdRule, NewId};
@@ -15,6 +15,18 @@ use crate::progress::Progress;
 /// The longest text of a notice that a bundle can hold.
 const NOTICE_BYTES: usize = 64 * 1024;
 
+/// How many references to lost parts are noted one by one.
+const LOST_NAMED: u64 = 1000;
+
+/// What such notices are.
+const LOST: &str = "lost-part";
+
+/// What is kept from kind to kind.
+struct State {
+    ids: Ids,
+    lost_parts: u64,
+}
+
 impl Merge<'_> {
     /// Writes the joined bundle. The writer's header is [`Merge::header`], and it has a password where
     /// [`Merge::has_values`] says so.
@@ -22,24 +34,28 @@ impl Merge<'_> {
     /// # Errors
     /// [`MergeError::Conflicts`] where one is undecided, and what reading and writing come upon. Nothing is
     /// left at the output's name then.
-    pub fn write(&self, mut writer: Writer, progress: &dyn Progress) -> Result<Summary, MergeError> {
+    pub fn write(&self, mut writer: Writer, progress: &dyn Progress) -> Result<MergeReport, MergeError> {
         match self.undecided() {
             0 => {}
             undecided => return Err(MergeError::Conflicts { undecided }),
         }
         let grouping = self.grouping();
-        let mut ids =
-            Ids { whole: self.inputs.len() == 1 || self.header.server.is_some(), given: HashSet::new() };
+        let whole = self.inputs.len() == 1 || self.header.server.is_some();
+        let mut state = State { ids: Ids { whole, given: HashSet::new() }, lost_parts: 0 };
         let total = self.kinds.iter().map(|kind| kind.documents).sum();
         progress.phase("writing", Some(total));
         for kind in self.kinds.iter().map(|merged| &merged.kind) {
             let groups = grouping.groups(kind, &self.spelling, progress)?;
             for input in 0..self.inputs.len() {
-                self.write_kind(&grouping, kind, &groups, input, &mut ids, &mut writer, progress)?;
+                self.write_kind(&grouping, kind, &groups, input, &mut state, &mut writer, progress)?;
             }
         }
         self.write_notices(&mut writer)?;
-        Ok(writer.finish(progress)?)
+        if let Some(more) = state.lost_parts.checked_sub(LOST_NAMED).filter(|more| *more > 0) {
+            let text = format!("{more} more references name parts that the documents taken do not have");
+            writer.notice(Notice { code: LOST.to_owned(), kind: None, key: None, place: None, text })?;
+        }
+        Ok(MergeReport { summary: writer.finish(progress)?, lost_parts: state.lost_parts })
     }
 
     #[allow(clippy::too_many_arguments, reason = "one place calls it, and each is another thing")]
@@ -49,7 +65,7 @@ impl Merge<'_> {
         kind: &KindName,
         groups: &Groups,
         position: usize,
-        ids: &mut Ids,
+        state: &mut State,
         writer: &mut Writer,
         progress: &dyn Progress,
     ) -> Result<(), MergeError> {
@@ -66,13 +82,37 @@ impl Merge<'_> {
             for (twin, number) in documents {
                 twins.push(if twin == position { entry.clone() } else { grouping.entry(twin, number)? });
             }
-            let id = ids.of(rule, kind, &entry, &twins);
+            let id = state.ids.of(rule, kind, &entry, &twins);
             let reason = self.reason(&entry, &twins);
             let folded = self.spelling.fold(&document.key);
             writer.add(&document, &folded, &id, &reason, &values(&document, &vault))?;
+            self.note_lost(&document, &mut state.lost_parts, writer)?;
             progress.advance(1, 0);
             Ok(())
         })
+    }
+
+    /// Notes references to parts that whoever decided left behind with a document's other version.
+    fn note_lost(&self, document: &Document, lost: &mut u64, writer: &mut Writer) -> Result<(), MergeError> {
+        if self.lost.is_empty() {
+            return Ok(());
+        }
+        let mut found = Vec::new();
+        document.visit(&mut |place, value| {
+            if let Value::Ref(reference) = value
+                && self.lost.contains(&(reference.kind.clone(), self.spelling.fold(&reference.key)))
+            {
+                found.push((place.to_string(), reference.to_string()));
+            }
+        });
+        for (place, reference) in found {
+            *lost += 1;
+            if *lost <= LOST_NAMED {
+                let text = format!("names {reference}, which the document that was taken does not have");
+                writer.notice(Notice::at(LOST, &document.kind, &document.key, &place, text))?;
+            }
+        }
+        Ok(())
     }
 
     /// Why the document is in the output: it was named, or everything was, in whatever input; else what the

@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sealift::bundle::{Bundle, Previous, Protection, Summary, Writer, WriterOptions};
+use sealift::bundle::{Bundle, Previous, Protection, Writer, WriterOptions};
 use sealift::crypto::{Envelope, KdfLimits, KdfParams, Password};
 use sealift::document::json as document_json;
-use sealift::ops::{self, Conflict, Merge, MergeError, MergeInput, MergeOptions};
+use sealift::ops::{self, Conflict, Merge, MergeError, MergeInput, MergeOptions, MergeReport};
 use sealift::plan::Action;
 use sealift::progress::Progress;
 use serde_json::{Value as Json, json};
@@ -110,9 +110,9 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
         }
     }
     let writer = Writer::create(output, merge.header().clone(), options)?;
-    let summary = merge.write(writer, &progress)?;
+    let report = merge.write(writer, &progress)?;
     progress.clear();
-    show(common, output, &merge, &summary)?;
+    show(common, output, &merge, &report)?;
     Ok(Exit::Done)
 }
 
@@ -267,7 +267,8 @@ fn show_examined(
     show_counts(merge)
 }
 
-fn show(common: &Common, output: &Path, merge: &Merge<'_>, summary: &Summary) -> Result<(), Failure> {
+fn show(common: &Common, output: &Path, merge: &Merge<'_>, report: &MergeReport) -> Result<(), Failure> {
+    let MergeReport { summary, lost_parts } = report;
     if common.json {
         let mut answer = answer(merge);
         if let Some(map) = answer.as_object_mut() {
@@ -277,6 +278,7 @@ fn show(common: &Common, output: &Path, merge: &Merge<'_>, summary: &Summary) ->
             map.insert("file_root".to_owned(), json!(summary.file_root.to_string()));
             map.insert("secrets".to_owned(), json!(summary.secrets));
             map.insert("file_bytes".to_owned(), json!(summary.file_bytes));
+            map.insert("lost_parts".to_owned(), json!(lost_parts));
         }
         return super::print_json(&answer);
     }
@@ -284,6 +286,11 @@ fn show(common: &Common, output: &Path, merge: &Merge<'_>, summary: &Summary) ->
     say!("{}: {} documents, {} secrets", output.display(), summary.documents, summary.secrets);
     show_counts(merge)?;
     say!("content root {}", summary.content_root);
+    if *lost_parts > 0 {
+        say!(
+            "{lost_parts} references name parts of documents that were not taken; `sealift info` lists them"
+        );
+    }
     Ok(())
 }
 
