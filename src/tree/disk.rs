@@ -66,11 +66,13 @@ pub(super) struct Folders {
     root: PathBuf,
     /// Those that are there, and are folders.
     known: HashSet<String>,
+    /// Those that were not there; until one is made here.
+    absent: HashSet<String>,
 }
 
 impl Folders {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), known: HashSet::new() }
+        Self { root: root.to_owned(), known: HashSet::new(), absent: HashSet::new() }
     }
 
     /// The path of a file on the disk.
@@ -88,10 +90,16 @@ impl Folders {
             if self.known.contains(folder) {
                 continue;
             }
+            if self.absent.contains(folder) {
+                return Ok(false);
+            }
             let place = self.file(folder);
             match look(&place)? {
                 Found::Folder => drop(self.known.insert(folder.to_owned())),
-                Found::Nothing => return Ok(false),
+                Found::Nothing => {
+                    self.absent.insert(folder.to_owned());
+                    return Ok(false);
+                }
                 Found::File { .. } | Found::Other => {
                     let what = "a folder of the tree belongs here, and this is a file or a link".to_owned();
                     return Err(TreeError::Unusable { path: place, what });
@@ -101,9 +109,27 @@ impl Folders {
         Ok(true)
     }
 
+    /// The outermost folder above a file that is not there.
+    pub(super) fn missing<'p>(&mut self, path: &'p str) -> Result<Option<&'p str>, TreeError> {
+        for (at, _) in path.match_indices('/') {
+            // A folder is there when those above what lies in it are.
+            if !self.above(path.get(..=at).unwrap_or_default())? {
+                return Ok(path.get(..at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a folder for one that is there: it was put there as a whole.
+    pub(super) fn arrived(&mut self, folder: &str) {
+        self.absent.clear();
+        self.known.insert(folder.to_owned());
+    }
+
     /// Makes the folders above a file.
     pub(super) fn make(&mut self, path: &str) -> Result<(), TreeError> {
         while !self.above(path)? {
+            self.absent.clear();
             for (at, _) in path.match_indices('/') {
                 let place = self.file(path.get(..at).unwrap_or_default());
                 match fs::create_dir(&place) {

@@ -39,12 +39,6 @@ pub struct TreeSummary {
     pub removed: u64,
 }
 
-/// A file that waits for its place.
-struct Staged {
-    path: String,
-    at: PathBuf,
-}
-
 /// A tree in the making.
 pub struct TreeWriter<'m> {
     model: &'m Model,
@@ -52,14 +46,15 @@ pub struct TreeWriter<'m> {
     /// Whether the folder was made for this tree, and goes again if it comes to nothing.
     made: Option<PathBuf>,
     root: PathBuf,
-    staging: Option<TempDir>,
+    /// Where files wait, laid out as they will be: a folder that the tree does not have goes there as a whole.
+    staging: Option<(TempDir, Folders)>,
     force: bool,
     about: About,
     clashes: Clashes,
     /// The earlier tree's own files, by folded path: whatever case they have on the disk, they are the same.
     earlier: BTreeMap<[u8; 16], String>,
     lines: Lines,
-    staged: Vec<Staged>,
+    staged: Vec<String>,
     /// Folded paths of all files, as hashes: no two are the same.
     taken: HashSet<[u8; 16]>,
     in_the_way: u64,
@@ -136,7 +131,9 @@ impl<'m> TreeWriter<'m> {
             summary: TreeSummary::default(),
         };
         let staging = tempfile::Builder::new().prefix(".sealift-").tempdir_in(root);
-        writer.staging = Some(staging.map_err(TreeError::io(root, "make a temporary folder"))?);
+        let staging = staging.map_err(TreeError::io(root, "make a temporary folder"))?;
+        let folders = Folders::new(staging.path());
+        writer.staging = Some((staging, folders));
         Ok(writer)
     }
 
@@ -213,10 +210,11 @@ impl<'m> TreeWriter<'m> {
                 self.first_in_the_way.get_or_insert_with(|| path.to_owned());
             }
         }
-        let Some(staging) = &self.staging else { return Ok(true) };
-        let at = staging.path().join(self.staged.len().to_string());
+        let Some((_, folders)) = &mut self.staging else { return Ok(true) };
+        folders.make(path)?;
+        let at = folders.file(path);
         fs::write(&at, bytes).map_err(TreeError::io(&at, "write"))?;
-        self.staged.push(Staged { path: path.to_owned(), at });
+        self.staged.push(path.to_owned());
         Ok(true)
     }
 
@@ -240,7 +238,9 @@ impl<'m> TreeWriter<'m> {
         // Last of all: until it is there, what it lists is the earlier tree's.
         self.stage(ABOUT, text.as_bytes())?;
         progress.check()?;
-        let staged = std::mem::take(&mut self.staged);
+        let mut staged = std::mem::take(&mut self.staged);
+        // Folder by folder; the list of them all comes last.
+        staged.sort_by(|a, b| (a == ABOUT, a).cmp(&(b == ABOUT, b)));
         progress.phase("writing files", Some(staged.len() as u64));
         let mut written = Vec::new();
         let placed = self.place_all(&staged, &mut written, progress);
@@ -256,26 +256,36 @@ impl<'m> TreeWriter<'m> {
 
     fn place_all(
         &mut self,
-        staged: &[Staged],
+        staged: &[String],
         written: &mut Vec<String>,
         progress: &dyn Progress,
     ) -> Result<(), TreeError> {
         // Where case does not count, an old file of another case stands at the new one's place, and so may its
         // folder: they go first, and come back with their new names.
-        for file in staged {
-            let own = names::folded(&file.path);
-            if let Some(old) = self.earlier.get(&own).filter(|old| **old != file.path).cloned() {
+        for path in staged {
+            if let Some(old) = self.earlier.get(&names::folded(path)).filter(|old| *old != path).cloned() {
                 self.folders.remove(&old)?;
             }
         }
-        for file in staged {
-            self.folders.make(&file.path)?;
-            let place = self.folders.file(&file.path);
-            fs::rename(&file.at, &place).map_err(TreeError::io(&place, "put the file here"))?;
-            // Not empty any more: it stays.
-            self.made = None;
+        let Some((_, waiting)) = &self.staging else { return Ok(()) };
+        // A folder that went as a whole, with the slash behind it.
+        let mut whole = String::new();
+        for path in staged {
+            if whole.is_empty() || !path.starts_with(&whole) {
+                let folder = self.folders.missing(path)?;
+                let moved = folder.unwrap_or(path);
+                let place = self.folders.file(moved);
+                fs::rename(waiting.file(moved), &place).map_err(TreeError::io(&place, "put it here"))?;
+                // Not empty any more: it stays.
+                self.made = None;
+                whole.clear();
+                if let Some(folder) = folder {
+                    self.folders.arrived(folder);
+                    whole = format!("{folder}/");
+                }
+            }
             progress.advance(1, 0);
-            written.push(file.path.clone());
+            written.push(path.clone());
         }
         let stale: Vec<String> = self
             .earlier
