@@ -89,7 +89,10 @@ fn the_command_tells_conflicts_and_takes_decisions() {
     for piece in ["CONFLICT Project Web", "a.sealift", "b.sealift differs:", "$.Password: secret changed"] {
         assert!(answer.contains(piece), "{piece}: {answer}");
     }
-    assert!(error.contains("1 documents differ") && error.contains("hint: --prefer INPUT"), "{error}");
+    assert!(
+        error.contains("1 document differs between") && error.contains("hint: --prefer INPUT"),
+        "{error}"
+    );
     assert!(!Path::new(&out).exists());
     let (answer, _) = said(&with(&["--json"]), 4);
     let json: serde_json::Value = serde_json::from_str(&answer).unwrap();

@@ -124,7 +124,7 @@ pub enum MergeError {
         input: String,
     },
     /// The inputs differ, and nobody has decided which is right.
-    #[error("{undecided} documents differ between the inputs")]
+    #[error("{} between the inputs", if *undecided == 1 { "1 document differs".to_owned() } else { format!("{undecided} documents differ") })]
     Conflicts {
         /// How many.
         undecided: usize,

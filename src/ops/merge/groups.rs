@@ -1,7 +1,7 @@
 //! Which documents of several inputs are one: by kind and natural key as the server compares names, and by ids
 //! that are the same on every server.
 //!
-//! Of a document forty bytes are kept, and those of one kind at a time.
+//! Of a document 48 bytes are kept at the most, and those of one kind at a time.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -15,6 +15,9 @@ use crate::ops::scope::scope_in;
 use crate::ops::translate::Id;
 use crate::progress::Progress;
 
+/// For so many documents memory is reserved before they are seen.
+const MOST_RESERVED: usize = 1 << 22;
+
 /// A document of an input.
 #[derive(Debug, Clone, Copy)]
 struct Member {
@@ -23,16 +26,22 @@ struct Member {
     name: (u64, u64),
     /// Its name as it is spelled.
     text: u64,
-    input: usize,
-    number: u64,
+    input: u32,
+    /// No bundle has more than 100,000,000.
+    number: u32,
 }
 
-/// Documents of one name, at most one of each input.
+impl Member {
+    fn document(&self) -> (usize, u64) {
+        (self.input as usize, u64::from(self.number))
+    }
+}
+
+/// Documents of one name, at most one of each input: positions of the one that is taken, and of the first.
 #[derive(Debug, Clone, Copy)]
 struct Head {
-    chosen: (usize, u64),
+    chosen: usize,
     start: usize,
-    len: usize,
 }
 
 /// The documents of a kind, by name.
@@ -92,7 +101,8 @@ impl<'a> Grouping<'a> {
             }
             let mut keys = Vec::with_capacity(members.len());
             for member in members {
-                let key = self.entry(member.input, member.number)?.key;
+                let (input, number) = member.document();
+                let key = self.entry(input, number)?.key;
                 keys.push(spelling.key(kind, &key).unwrap_or(key));
             }
             let group = self.group(kind, members);
@@ -167,46 +177,46 @@ impl<'a> Grouping<'a> {
         progress: &dyn Progress,
     ) -> Result<Groups, MergeError> {
         let [one, two, three] = &self.hashers;
+        let all = self.inputs.iter().flat_map(|input| &input.bundle.info().kinds);
+        let documents: u64 = all.filter(|of| of.name == kind.as_str()).map(|of| of.documents).sum();
+        // At once: growing would need twice as much. What a file merely says of itself reserves no more than this.
         let mut members: Vec<Member> = Vec::new();
+        members.reserve_exact(usize::try_from(documents).unwrap_or(usize::MAX).min(MOST_RESERVED));
         self.each(kind, progress, &mut |input, entry| {
             let key = spelling.key(kind, &entry.key).unwrap_or(entry.key);
             let folded = spelling.fold(&key);
             members.push(Member {
                 name: (one.hash_one(&folded), two.hash_one(&folded)),
                 text: three.hash_one(key.to_text()),
-                input,
-                number: entry.number,
+                input: u32::try_from(input).unwrap_or(u32::MAX),
+                number: u32::try_from(entry.number).unwrap_or(u32::MAX),
             });
             Ok(())
         })?;
         members.sort_unstable_by_key(|member| (member.name, member.input, member.number));
-        let mut heads = Vec::new();
+        let mut heads = Vec::with_capacity(members.chunk_by(|a, b| a.name == b.name).count());
         let mut start = 0;
         for run in members.chunk_by(|a, b| a.name == b.name) {
             if let Some([twin, _]) = run.windows(2).find(|pair| matches!(pair, [a, b] if a.input == b.input))
             {
-                let entry = self.entry(twin.input, twin.number)?;
+                let (input, number) = twin.document();
+                let entry = self.entry(input, number)?;
                 return Err(MergeError::Twins {
-                    input: self.label(twin.input),
+                    input: self.labels.get(input).cloned().unwrap_or_default(),
                     kind: entry.kind,
                     key: entry.key.to_string(),
                 });
             }
-            let chosen = match run {
-                [single] => Some(single),
-                run => run.get(self.group(kind, run).chosen),
-            };
-            if let Some(chosen) = chosen {
-                heads.push(Head { chosen: (chosen.input, chosen.number), start, len: run.len() });
-            }
+            let chosen = if run.len() > 1 { self.group(kind, run).chosen } else { 0 };
+            heads.push(Head { chosen: start + chosen, start });
             start += run.len();
         }
-        heads.sort_unstable_by_key(|head| head.chosen);
+        heads.sort_unstable_by_key(|head| members.get(head.chosen).map(Member::document));
         Ok(Groups { members, heads })
     }
 
     fn group(&self, kind: &KindName, members: &[Member]) -> Group {
-        let documents: Vec<(usize, u64)> = members.iter().map(|m| (m.input, m.number)).collect();
+        let documents: Vec<(usize, u64)> = members.iter().map(Member::document).collect();
         let chosen = match documents.as_slice() {
             [_] => None,
             several => self.preferences.choose(kind.as_str(), several),
@@ -231,15 +241,12 @@ impl<'a> Grouping<'a> {
     pub fn entry(&self, input: usize, number: u64) -> Result<Entry, MergeError> {
         Ok(self.inputs.get(input).ok_or(MergeError::NoInputs)?.bundle.entry(number)?)
     }
-
-    pub fn label(&self, input: usize) -> String {
-        self.labels.get(input).cloned().unwrap_or_default()
-    }
 }
 
 impl Groups {
     fn members_of(&self, head: &Head) -> &[Member] {
-        self.members.get(head.start..head.start + head.len).unwrap_or_default()
+        let from = self.members.get(head.start..).unwrap_or_default();
+        from.chunk_by(|a, b| a.name == b.name).next().unwrap_or_default()
     }
 
     /// How many documents of different names there are.
@@ -258,8 +265,8 @@ impl Groups {
 
     /// The documents of a group whose chosen document this is; `None` where it is not taken.
     pub fn taken(&self, input: usize, number: u64) -> Option<Vec<(usize, u64)>> {
-        let at = self.heads.binary_search_by_key(&(input, number), |head| head.chosen).ok()?;
-        let members = self.members_of(self.heads.get(at)?);
-        Some(members.iter().map(|m| (m.input, m.number)).collect())
+        let chosen = |head: &Head| self.members.get(head.chosen).map(Member::document);
+        let at = self.heads.binary_search_by_key(&Some((input, number)), chosen).ok()?;
+        Some(self.members_of(self.heads.get(at)?).iter().map(Member::document).collect())
     }
 }

@@ -287,9 +287,8 @@ fn show(common: &Common, output: &Path, merge: &Merge<'_>, report: &MergeReport)
     show_counts(merge)?;
     say!("content root {}", summary.content_root);
     if *lost_parts > 0 {
-        say!(
-            "{lost_parts} references name parts of documents that were not taken; `sealift info` lists them"
-        );
+        let name = if *lost_parts == 1 { "reference names a part" } else { "references name parts" };
+        say!("{lost_parts} {name} of documents that were not taken; `sealift info` lists them");
     }
     Ok(())
 }
