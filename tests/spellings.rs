@@ -154,3 +154,24 @@ fn namesakes_in_two_spellings_are_found_again() {
     let back = export(&target, &octopus, &folder.path().join("b.sealift"), &everything(None));
     assert_eq!(back.content_root, two.content_root);
 }
+
+/// A list of commas and no id was once written as empty text, which was read as another document: every import
+/// changed it again.
+#[test]
+fn a_comma_list_of_nothing_is_empty_text() {
+    let folder = folder();
+    let source = server(folder.path(), "source.sqlite", 0, "", &owned(&[Some(""); 4]));
+    let target = server(folder.path(), "target.sqlite", 500, "", &owned(&[Some(""); 4]));
+    let db = Connection::open(&source).unwrap();
+    for (number, list) in ["", " ", ",", " , ,"].iter().enumerate() {
+        let body = format!("{{\"Comma\":{list:?}}}");
+        let project = rusqlite::params![format!("P{number:03}"), body];
+        db.execute("UPDATE Project SET JSON = ?2 WHERE Name = ?1", project).unwrap();
+    }
+    let file = folder.path().join("a.sealift");
+    let left = export(&source, &model(), &file, &everything(None));
+    import(&file, &target, &model(), None, overwrite());
+    import_nothing(&file, &target, &model(), None, overwrite());
+    let back = export(&target, &model(), &folder.path().join("b.sealift"), &everything(None));
+    assert_eq!(back.content_root, left.content_root);
+}

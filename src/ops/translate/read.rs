@@ -380,7 +380,9 @@ impl<'m> Translation<'m> {
             }
             (Form::Pipe, Value::Null) => *value = Value::List(Vec::new()),
             (Form::Comma, Value::Text(text)) if !model.is_verbatim(&text) => {
-                *value = Value::List(pieces(&text, ',').map(|id| name(Value::from(id))).collect());
+                let list: Vec<Value> = pieces(&text, ',').map(|id| name(Value::from(id))).collect();
+                // No id is empty text, as it is written.
+                *value = if list.is_empty() { Value::Text(String::new()) } else { Value::List(list) };
             }
             (Form::Keys, Value::Map(map)) => {
                 let pairs = map.into_iter();
