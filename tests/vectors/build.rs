@@ -343,31 +343,35 @@ pub fn tables(docs: &[Doc], layout: &Layout, envelope: Option<&Envelope>) -> Tab
 
 /// Writes the file, without its root.
 pub fn store(tables: &Tables, folder: &Path) -> Vec<u8> {
+    try_store(tables, folder).unwrap()
+}
+
+/// Like [`store`], for tables that the engine may refuse.
+pub fn try_store(tables: &Tables, folder: &Path) -> rusqlite::Result<Vec<u8>> {
     let path = folder.join("building");
-    let db = Connection::open(&path).unwrap();
+    let db = Connection::open(&path)?;
     db.execute_batch(
         "PRAGMA page_size = 4096; PRAGMA encoding = 'UTF-8'; PRAGMA journal_mode = OFF; BEGIN;
          PRAGMA application_id = 1399152972; PRAGMA user_version = 1;",
-    )
-    .unwrap();
+    )?;
     for statement in &tables.schema {
-        db.execute_batch(statement).unwrap();
+        db.execute_batch(statement)?;
     }
     for (table, rows) in &tables.rows {
         for row in rows {
             let marks = vec!["?"; row.len()].join(",");
             let sql = format!("INSERT INTO {table} VALUES({marks})");
             if db.prepare(&format!("SELECT 1 FROM {table}")).is_ok() {
-                db.execute(&sql, rusqlite::params_from_iter(row)).unwrap();
+                db.execute(&sql, rusqlite::params_from_iter(row))?;
             }
         }
     }
-    db.execute_batch(&tables.more).unwrap();
-    db.execute_batch("COMMIT").unwrap();
-    db.close().unwrap();
+    db.execute_batch(&tables.more)?;
+    db.execute_batch("COMMIT")?;
+    db.close().map_err(|(_, error)| error)?;
     let bytes = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
-    bytes
+    Ok(bytes)
 }
 
 /// Computes the file root and writes it at its place, as anybody can.
