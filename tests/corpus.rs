@@ -116,12 +116,21 @@ proptest! {
     }
 }
 
+/// Scripts for the bundle target with one change of the documents, of the numbers in packs and chunks, of what
+/// is compressed, or of the rows: with more of them, one hides what the others do.
+fn one_change() -> impl Strategy<Value = Vec<u8>> {
+    let change = prop::collection::vec(prop_oneof![0..12u8, any::<u8>()], 1..10);
+    let before: [&[u8]; 4] = [&[1], &[0, 0, 1], &[0, 0, 0, 1], &[0, 0, 0, 0, 1]];
+    (prop::sample::select(vec![0u8, 0xc0]), prop::sample::select(before.to_vec()), change)
+        .prop_map(|(effort, before, change)| [&[effort, 5][..], before, &change].concat())
+}
+
 proptest! {
     // Each of these writes a file.
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
-    fn what_opens_is_read_and_what_is_sound_says_so(bytes in decisions()) {
+    fn what_opens_is_read_and_what_is_sound_says_so(bytes in prop_oneof![3 => one_change(), 1 => decisions()]) {
         properties::bundle::holds(&bytes);
     }
 }

@@ -233,7 +233,10 @@ fn script(feed: &mut Feed<'_>, folder: &Path) -> Option<Vec<u8>> {
             1 => splice(&mut docs[at].canonical, feed),
             2 => {
                 let mut new = docs[at].clone();
-                new.key.1 = serde_json::Value::from(feed.text()).to_string();
+                // Or a second document of the same name.
+                if feed.below(4) != 3 {
+                    new.key.1 = serde_json::Value::from(feed.text()).to_string();
+                }
                 docs.insert(at + 1, new);
             }
             3 => splice(&mut docs[at].reason, feed),

@@ -134,8 +134,15 @@ fn body(world: &World, kind: &str, feed: &mut Feed<'_>) -> Value {
             ("Project", 0) => ("List", ids(feed)),
             ("Project", 1) => ("Comma", nullable(joined(",", feed), feed)),
             ("Project", 2) => {
-                let links = (0..feed.below(4)).map(|_| (id(feed), ids(feed)));
-                let links: Vec<_> = links.collect();
+                let mut links: Vec<(String, Value)> = Vec::new();
+                for _ in 0..feed.below(4) {
+                    let (id, of) = (id(feed), ids(feed));
+                    // Two spellings of one id are two entries of one document, of which the last is kept.
+                    let same = |other: &str| other.trim().to_lowercase() == id.trim().to_lowercase();
+                    if !links.iter().any(|(other, _)| same(other)) {
+                        links.push((id, of));
+                    }
+                }
                 ("Links", object(links))
             }
             ("Project", 3) => ("Bag", object([("Shop.Env".to_owned(), Value::Text(id(feed)))])),
