@@ -194,3 +194,12 @@ fn every_key_can_be_shown() {
     let shown = json::describe_key(&Key::parse(text).unwrap());
     assert_eq!(shown.to_string(), r#"[{"Project":["Web","1e999"]},{"?Feed":["feeds-1"]},null,true,1.5,"x"]"#);
 }
+
+/// A second byte order mark was once passed over like the first.
+#[test]
+fn one_byte_order_mark_is_taken_as_nothing() {
+    assert_eq!(json::parse(b"\xef\xbb\xbf[1]"), json::parse(b"[1]"));
+    assert!(json::parse(b"\xef\xbb\xbf[1]").is_ok());
+    assert!(json::parse(b"\xef\xbb\xbf\xef\xbb\xbf[1]").is_err());
+    assert!(json::parse(b"[\xef\xbb\xbf1]").is_err());
+}
