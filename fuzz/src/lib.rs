@@ -20,7 +20,9 @@ pub mod feed;
 pub mod ids;
 pub mod json;
 pub mod model;
+pub mod names;
 pub mod plan;
+pub mod tree;
 mod vectors;
 
 /// A property: it takes any bytes, and panics where it does not hold.
@@ -34,5 +36,7 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("ids", ids::holds),
     ("json", json::holds),
     ("model", model::holds),
+    ("names", names::holds),
     ("plan", plan::holds),
+    ("tree", tree::holds),
 ];

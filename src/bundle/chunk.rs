@@ -7,6 +7,7 @@ use crate::document::{ContentId, Key, KindName, Value, canonical_decimal};
 use super::entry::Reason;
 use super::limits::{CHUNK_DOCUMENTS, Limits, SHORT_TEXT_BYTES};
 use super::wire::{Wire, WireError, put_bytes, put_uint};
+use super::writer::check_kind;
 
 /// Writes a source id as a tag and bytes; `None` for a value that names no row.
 pub(super) fn id_bytes(id: &Value) -> Option<(u8, Vec<u8>)> {
@@ -63,6 +64,7 @@ fn reason_from(bytes: &[u8], limits: &Limits) -> Result<Reason, WireError> {
         1 => Reason::Named,
         2 | 3 => {
             let kind = KindName::new(wire.text(SHORT_TEXT_BYTES)?);
+            check_kind(&kind).map_err(|_| WireError::Tag)?;
             let key = wire.text(usize::try_from(limits.key_bytes).unwrap_or(usize::MAX))?;
             let key = Key::parse(key).map_err(|_| WireError::Tag)?;
             let place = wire.text(SHORT_TEXT_BYTES)?.to_owned();

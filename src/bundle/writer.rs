@@ -420,7 +420,7 @@ fn survives(key: &Key, text: &str) -> bool {
     plain(key, 0) || Key::parse(text).ok().as_ref() == Some(key)
 }
 
-fn check_kind(kind: &KindName) -> Result<(), &'static str> {
+pub(super) fn check_kind(kind: &KindName) -> Result<(), &'static str> {
     let name = kind.as_str();
     if name.is_empty() || name.len() > super::limits::KIND_NAME_BYTES {
         return Err("its kind has no usable name");

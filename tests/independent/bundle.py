@@ -20,6 +20,13 @@ SPEC = pathlib.Path(__file__).resolve().parents[2] / "format-spec"
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 
+def kind_name(name):
+    if not 1 <= len(name.encode()) <= 256:
+        raise Refused("a kind's name is empty or too long")
+    if any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F for c in name):
+        raise Refused("a control character in a kind's name")
+
+
 class Failure(Exception):
     def __init__(self, stage, class_, why):
         super().__init__(f"{stage}: {class_}: {why}")
@@ -238,10 +245,9 @@ class Bundle:
         last, sums = None, [0, 0, 0, 0]
         for number, (kind, name, documents, first, packs, first_pack, secrets, sealed) in enumerate(self.kinds, 1):
             raw = name.encode()
-            if kind != number or (last is not None and raw <= last) or not 1 <= len(raw) <= 256:
+            if kind != number or (last is not None and raw <= last):
                 raise Refused("kinds are not numbered in the order of their names")
-            if any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F for c in name):
-                raise Refused("a control character in a kind's name")
+            kind_name(name)
             if documents < 1 or packs < 1 or secrets < 0 or not 0 <= sealed <= secrets:
                 raise Refused("a kind's counts cannot be")
             if first != sums[0] + 1 or first_pack != sums[1] + 1:
@@ -352,6 +358,7 @@ class Bundle:
         found = [tag]
         if tag in (2, 3):
             found += [utf8(cursor.string(64 * KIB)) for _ in range(3)]
+            kind_name(found[1])
             parse_key(found[2])
         elif tag > 3:
             raise Refused("an unknown reason")
