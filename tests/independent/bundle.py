@@ -1,4 +1,4 @@
-"""Bundles and their envelopes, from format-spec/bundle-v1.md and format-spec/envelope-v1.md alone.
+"""Bundles, from format-spec/bundle-v1.md alone.
 
 Opens, verifies and unlocks; writes nothing. Every refusal names its stage and its class.
 """
@@ -10,11 +10,10 @@ import struct
 import urllib.parse
 
 import zstandard
-from argon2.low_level import Type, hash_secret_raw
-from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt as xchacha_decrypt
-from nacl.exceptions import CryptoError
 
+import envelope
 from canonical import NUMBER, Refused, content_id, decode, derive, fits, parse_key, secret_places
+from envelope import Failure, le64
 
 SPEC = pathlib.Path(__file__).resolve().parents[2] / "format-spec"
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -27,23 +26,9 @@ def kind_name(name):
         raise Refused("a control character in a kind's name")
 
 
-class Failure(Exception):
-    def __init__(self, stage, class_, why):
-        super().__init__(f"{stage}: {class_}: {why}")
-        self.stage, self.class_ = stage, class_
-
-
 def schema():
     text = (SPEC / "bundle-v1.md").read_text(encoding="utf-8")
     return text.split("```sql\n")[1].split("```")[0].splitlines()
-
-
-def le64(number):
-    return struct.pack("<Q", number)
-
-
-def parts(*items):
-    return le64(len(items)) + b"".join(le64(len(item)) + item for item in items)
 
 
 def stored_hash(*blobs):
@@ -224,15 +209,8 @@ class Bundle:
         self.slots = self.db.execute("SELECT * FROM slots ORDER BY slot LIMIT 17").fetchall()
         if len(self.slots) > 16:
             raise Refused("more than 16 slots")
-        for number, (slot, memory, passes, lanes, salt, nonce, wrapped) in enumerate(self.slots, 1):
-            right = (
-                slot == number
-                and max(8192, 8 * lanes) <= memory < 1 << 32
-                and 1 <= passes < 1 << 32
-                and 1 <= lanes < 1 << 24
-                and [len(salt), len(nonce), len(wrapped)] == [32, 24, 48]
-            )
-            if not right:
+        for number, (slot, *fields) in enumerate(self.slots, 1):
+            if slot != number or not envelope.slot_is_sound(fields):
                 raise Refused(f"slot {number} is malformed")
         there = {bool(self.slots), "scope" in self.meta, "commitment" in self.meta}
         if len(there) > 1 or (not self.slots and self.meta["sealed"]):
@@ -438,44 +416,17 @@ class Bundle:
         """The data key; nothing where the bundle has no envelope."""
         if not self.slots:
             return None
-        scope, work, passed_over = self.meta["scope"], 0, False
-        for _, memory, passes, lanes, salt, nonce, wrapped in self.slots:
-            costly = memory > 1_048_576 or passes > 16 or lanes > 16
-            if costly or work + memory * passes > 16_777_216:
-                passed_over = True
-                continue
-            work += memory * passes
-            output = hash_secret_raw(password.encode(), salt, passes, memory, lanes, 32, Type.ID, 0x13)
-            key = derive("sealift 2026-11 bundle v1 key encryption", output)
-            cost = struct.pack("<III", memory, passes, lanes)
-            associated = parts(b"sealift 2026-11 bundle v1 slot wrapping", scope, cost, salt)
-            try:
-                data_key = xchacha_decrypt(wrapped, associated, nonce, key)
-            except CryptoError:
-                continue
-            if derive("sealift 2026-11 bundle v1 key commitment", data_key + scope) != self.meta["commitment"]:
-                raise Failure("unlock", "damaged", "the key is not the one committed to")
-            return data_key
-        raise Failure("unlock", "too-expensive" if passed_over else "wrong-password", "no slot opens")
+        slots = [slot[1:] for slot in self.slots]
+        return envelope.unlock(slots, self.meta["scope"], self.meta["commitment"], password)
 
     def secrets(self, data_key):
         """Every secret, as number, place and value."""
         found = []
-        key = derive("sealift 2026-11 bundle v1 value sealing", data_key) if data_key else None
         for document in self.documents:
             for n, value in sorted(document["sealed"].items()):
                 place = document["places"][n]
-                names = [name.encode() for name in (document["kind"], document["key"], place)]
-                associated = parts(
-                    b"sealift 2026-11 bundle v1 sealed value", self.meta["scope"], b"bundle 1", *names
-                )
-                if len(value) < 40:
-                    raise Failure("opened", "damaged", f"document {document['number']}: {place}: too short")
-                try:
-                    plain = xchacha_decrypt(value[24:], associated, value[:24], key)
-                except CryptoError as error:
-                    raise Failure("opened", "damaged", f"document {document['number']}: {place}") from error
-                found.append((document["number"], place, plain))
+                names = document["kind"], document["key"], place
+                found.append((document["number"], place, envelope.value(data_key, self.meta["scope"], names, value)))
         return found
 
 

@@ -336,3 +336,90 @@ def parse_key(text):
     if parser.at != len(text):
         raise Refused("something follows a key")
     return parts
+
+
+def key_text(parts):
+    """The one spelling of a key."""
+    spelled = []
+    for part in parts:
+        if isinstance(part, (Reference, Dangling)):
+            dangling = isinstance(part, Dangling)
+            kind = "?" + part.kind if dangling else part.kind
+            if any(c in '"\\' or ord(c) < 0x20 for c in kind) or (not dangling and kind.startswith("?")):
+                raise Refused("a kind that no key text has")
+            spelled.append(f'{{"{kind}":{key_text([part.id] if dangling else part.parts)}}}')
+        elif isinstance(part, str) and not isinstance(part, Number):
+            spelled.append(f'"{"".join(map(key_character, part))}"')
+        elif part is None or isinstance(part, bool):
+            spelled.append({None: "null", True: "true", False: "false"}[part])
+        else:
+            spelled.append(str(part))
+    return f"[{','.join(spelled)}]"
+
+
+SHORT = {escaped: "\\" + letter for letter, escaped in ESCAPES.items()}
+
+
+def key_character(c):
+    return SHORT.get(c) or (f"\\u{ord(c):04x}" if ord(c) < 0x20 else c)
+
+
+def sized(count, *forms):
+    """The first form whose numbers reach this far: its mark and the bytes of the number."""
+    for mark, width in forms:
+        if count < 1 << (8 * width):
+            return bytes([mark]) + count.to_bytes(width, "big")
+    raise Refused("too large for canonical bytes")
+
+
+def encode(value, level=0):
+    """The canonical bytes of a value."""
+    if level > DEEPEST:
+        raise Refused("nested too deep")
+    if value is None or isinstance(value, bool):
+        return {None: b"\xc0", False: b"\xc2", True: b"\xc3"}[value]
+    if isinstance(value, int):
+        if value >= 0:
+            return bytes([value]) if value < 128 else sized(value, (0xCC, 1), (0xCD, 2), (0xCE, 4), (0xCF, 8))
+        if value >= -32:
+            return bytes([value + 256])
+        width = next(w for w in (1, 2, 4, 8) if value >= -(1 << (8 * w - 1)))
+        mark = {1: 0xD0, 2: 0xD1, 4: 0xD2, 8: 0xD3}[width]
+        return bytes([mark]) + value.to_bytes(width, "big", signed=True)
+    if isinstance(value, Number):
+        return extended(1, value.encode())
+    if isinstance(value, str):
+        data = value.encode()
+        head = bytes([0xA0 + len(data)]) if len(data) < 32 else sized(len(data), (0xD9, 1), (0xDA, 2), (0xDB, 4))
+        return head + data
+    if isinstance(value, bytes):
+        return sized(len(value), (0xC4, 1), (0xC5, 2), (0xC6, 4)) + value
+    if isinstance(value, list):
+        return array(value, level)
+    if isinstance(value, dict):
+        head = bytes([0x80 + len(value)]) if len(value) < 16 else sized(len(value), (0xDE, 2), (0xDF, 4))
+        names = sorted(value, key=str.encode)
+        return head + b"".join(encode(name, level) + encode(value[name], level + 1) for name in names)
+    if isinstance(value, Reference):
+        return extended(2, array([value.kind, *value.parts], level))
+    if isinstance(value, Dangling):
+        return extended(3, array([value.kind, value.id], level))
+    return b"\xc7\x00\x04"
+
+
+def array(values, level):
+    head = bytes([0x90 + len(values)]) if len(values) < 16 else sized(len(values), (0xDC, 2), (0xDD, 4))
+    return head + b"".join(encode(value, level + 1) for value in values)
+
+
+def extended(type_, payload):
+    marks = {1: 0xD4, 2: 0xD5, 4: 0xD6, 8: 0xD7, 16: 0xD8}
+    count = len(payload)
+    head = bytes([marks[count]]) if count in marks else sized(count, (0xC7, 1), (0xC8, 2), (0xC9, 4))
+    return head + bytes([type_]) + payload
+
+
+def encode_document(columns, body):
+    """The canonical bytes of a document; the body is a list of one value or none."""
+    parts = [encode(columns, -1), *[encode(value) for value in body]]
+    return bytes([0x90 + len(parts)]) + b"".join(parts)

@@ -1,0 +1,152 @@
+"""Paths of documents in a tree, from format-spec/tree-v1.md alone."""
+
+import re
+import unicodedata
+
+from canonical import Dangling, Reference, derive, key_text
+from envelope import le64
+
+SPECIAL = set('<>:"/\\|?*%~')
+RANGES = [(0xAD, 0xAD), (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF)]
+DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"}
+DEVICES |= {port + digit for port in ("COM", "LPT") for digit in "0123456789¹²³"}
+MOST, KEPT, LONG_PATH, LONG_KEPT = 100, 60, 180, 40
+
+
+def nfc(text):
+    return unicodedata.normalize("NFC", text)
+
+
+def fold(text):
+    return nfc(nfc(nfc(text).lower()).upper().lower())
+
+
+def escape(text):
+    text = nfc(text)
+    if not text:
+        return "%"
+    at = {i for i, c in enumerate(text) if c in SPECIAL or unicodedata.category(c) == "Cc"}
+    at |= {i for i, c in enumerate(text) if any(low <= ord(c) <= high for low, high in RANGES)}
+    at |= {i for i in (0, len(text) - 1) if text[i] in ". "}
+    if text == "_" or text.split(".")[0].rstrip(" ").upper() in DEVICES:
+        at.add(0)
+    if text.lower().endswith(".json"):
+        at.add(len(text) - 5)
+    spelled = lambda c: "".join(f"%{byte:02X}" for byte in c.encode())
+    return "".join(spelled(c) if i in at else c for i, c in enumerate(text))
+
+
+def digits(*parts):
+    data = b"".join(le64(len(part.encode())) + part.encode() for part in parts)
+    return derive("sealift 2026-11 tree v1 name", data)[:8].hex()
+
+
+def begin(name, most):
+    """As many of the first bytes as split no character and no escape."""
+    kept = ""
+    for piece in re.findall(r"%[0-9A-F]{2}|.", name, re.S):
+        if len((kept + piece).encode()) > most:
+            break
+        kept += piece
+    return kept
+
+
+def scalar(part):
+    if part is None:
+        return "-"
+    if isinstance(part, bool):
+        return "true" if part else "false"
+    return str(part)
+
+
+def owner_and_rest(parts):
+    first = parts[0] if parts else "no part"
+    if isinstance(first, Reference):
+        return (first.kind, first.parts), parts[1:]
+    if isinstance(first, Dangling):
+        return ("?" + first.kind, [first.id]), parts[1:]
+    return None, parts[1:] if first is None else parts
+
+
+def rest_text(parts):
+    """The rest of a key; where that is empty its owner's."""
+    owner, rest = owner_and_rest(parts)
+    if not rest and owner:
+        return rest_text(owner[1])
+    return ", ".join(part_text(part) for part in rest)
+
+
+def part_text(part):
+    if isinstance(part, Reference):
+        return rest_text(part.parts)
+    if isinstance(part, Dangling):
+        return "?" + scalar(part.id)
+    return scalar(part)
+
+
+class Step:
+    """A document or an owner in a path: its kind, its name if it has one, its digits."""
+
+    def __init__(self, kind, parts):
+        _, rest = owner_and_rest(parts)
+        self.digits = digits(kind, key_text(parts))
+        self.kind = escape(kind)
+        self.name = escape(rest_text(parts)) if rest else None
+        last = self.name or self.kind
+        self.begin = last
+        self.cut = len(last.encode()) > MOST
+        if self.cut:
+            last = begin(last, KEPT) + "~" + self.digits
+            self.name, self.kind = (last, self.kind) if self.name else (None, last)
+
+    def names(self, suffix):
+        found = [name for name in (self.kind, self.name) if name is not None]
+        if suffix and not self.cut:
+            found[-1] += "~" + self.digits
+        return found
+
+
+def steps(kind, parts):
+    """Owners first, the document last."""
+    owner, _ = owner_and_rest(parts)
+    return (steps(*owner) if owner else []) + [Step(kind, parts)]
+
+
+def long_path(chain):
+    last = chain[-1]
+    return f"_long/{last.kind}/{begin(last.begin, LONG_KEPT)}~{last.digits}.json"
+
+
+def is_path_of(path, kind, parts):
+    """Whether a file may lie there: with or without any of its suffixes, in any case and composition."""
+    chain = steps(kind, parts)
+    folded = fold(path)
+    if folded == fold(long_path(chain)):
+        return True
+    begins = {""}
+    for step in chain:
+        endings = {"/".join(step.names(suffix)) for suffix in (False, True)}
+        begins = {at + fold(end) + "/" for at in begins for end in endings}
+        begins = {at for at in begins if folded.startswith(at) or folded == at[:-1] + ".json"}
+    return any(folded == at[:-1] + ".json" for at in begins)
+
+
+def paths(documents):
+    """The path of each of the documents of one tree."""
+    chains = [steps(kind, parts) for kind, parts in documents]
+    plain, known = {}, {}
+    for chain in chains:
+        at = []
+        for step in chain:
+            at += step.names(False)
+            plain.setdefault(fold("/".join(at)), set()).add(step.digits)
+            known[step.digits] = fold("/".join(at))
+    found = []
+    for chain in chains:
+        at, below = [], False
+        for step in chain:
+            below = below or len(plain[known[step.digits]]) > 1
+            at += step.names(below)
+        path = "/".join(at) + ".json"
+        found.append(long_path(chain) if len(path.encode()) > LONG_PATH else path)
+    return found

@@ -1,0 +1,414 @@
+"""Trees, from format-spec/tree-v1.md alone. Knows of the model its kinds and nothing more. Writes nothing."""
+
+import base64
+import binascii
+import json
+import os
+import re
+
+import envelope
+import names
+from canonical import (
+    DEEPEST,
+    INTEGER,
+    NUMBER,
+    Dangling,
+    Number,
+    Reference,
+    Refused,
+    Secret,
+    content_id,
+    derive,
+    encode_document,
+    fits,
+    key_text,
+    parse_key,
+    step,
+)
+from envelope import Failure, le64
+
+MARKER = re.compile(r"\$(ref|dangling|hex|secret|sealed|script)\Z")
+ESCAPED = re.compile(r"\$\$+(ref|dangling|hex|secret|sealed|script)\Z")
+MIB = 1 << 20
+
+
+class Finding(Exception):
+    def __init__(self, place, why):
+        super().__init__(why)
+        self.place = place
+
+
+def integer_or_number(text):
+    return int(text) if fits(text) else Number(text)
+
+
+def members(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Finding(None, "two members of one name")
+    return found
+
+
+def refuse_constant(word):
+    raise Finding(None, f"{word} is no JSON")
+
+
+def parse_json(data):
+    """Any JSON, with its numbers as they are spelled."""
+    try:
+        text = data.decode("utf-8")
+        if "\ufeff" == text[:1]:
+            raise Finding(None, "a byte order mark")
+        deep = most = 0
+        for token in re.findall(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text, re.S):
+            deep += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token, 0)
+            most = max(most, deep)
+        if most > 512:
+            raise Finding(None, "JSON that nests too deep")
+        found = json.loads(
+            text,
+            object_pairs_hook=members,
+            parse_int=integer_or_number,
+            parse_float=Number,
+            parse_constant=refuse_constant,
+        )
+        # Half a pair of surrogates is no text.
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+        return found
+    except (ValueError, RecursionError) as error:
+        raise Finding(None, error) from error
+
+
+def is_text(value):
+    return isinstance(value, str) and not isinstance(value, Number)
+
+
+def is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def unhex(text, place, length=None):
+    if not is_text(text) or not re.fullmatch(r"([0-9a-f]{2})*", text):
+        raise Finding(place, "no hexadecimal")
+    if length is not None and len(text) != 2 * length:
+        raise Finding(place, f"not {length} bytes")
+    return bytes.fromhex(text)
+
+
+def unbase64(text, place):
+    try:
+        data = base64.b64decode(text if is_text(text) else "?", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Finding(place, "no base64") from error
+    if base64.b64encode(data).decode() != text:
+        raise Finding(place, "not the one spelling in base64")
+    return data
+
+
+def compact(value):
+    """Key text as JSON without blanks; what is no key comes out as something that no key is."""
+    if isinstance(value, list):
+        return f"[{','.join(map(compact, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{compact(name)}:{compact(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, str) and not isinstance(value, Number):
+        return key_text([value])[1:-1]
+    return key_text([value])[1:-1]
+
+
+def key_of(value, place):
+    if not isinstance(value, list):
+        raise Finding(place, "no key")
+    try:
+        return parse_key(compact(value))
+    except Refused as error:
+        raise Finding(place, error) from error
+
+
+class Document:
+    """One file, without regard to the others."""
+
+    def __init__(self, tree, path, data):
+        self.tree, self.path, self.sealed, self.moved, self.scripts = tree, path, {}, [], []
+        json_ = parse_json(data)
+        if not isinstance(json_, dict):
+            raise Finding(None, "no object")
+        for name in ("kind", "key", "columns"):
+            if name not in json_:
+                raise Finding(None, f"no {name}")
+        for name in json_:
+            if name not in ("kind", "key", "columns", "body"):
+                raise Finding(name, "an unknown member")
+        self.kind = json_["kind"]
+        if not is_text(self.kind) or self.kind not in tree.kinds:
+            raise Finding("kind", "an unknown kind")
+        self.key = key_of(json_["key"], "key")
+        self.text = key_text(self.key)
+        if len(self.text.encode()) > 64 << 10:
+            raise Finding("key", "over the limit")
+        if not names.is_path_of(path, self.kind, self.key):
+            raise Finding("key", "not the path of this key")
+        if not isinstance(json_["columns"], dict) or any(MARKER.match(n) for n in json_["columns"]):
+            raise Finding("columns", "no object")
+        self.secrets = 0
+        columns = {self.name(n): v for n, v in json_["columns"].items()}
+        self.columns = {name: self.value(value, name, 0) for name, value in columns.items()}
+        self.body = [self.value(json_["body"], "$", 0)] if "body" in json_ else []
+        if self.secrets > 65_536:
+            raise Finding(None, "too many secrets")
+        try:
+            self.content_id = content_id(encode_document(self.columns, self.body))
+        except Refused as error:
+            raise Finding(None, error) from error
+
+    def name(self, name):
+        return name[1:] if ESCAPED.match(name) else name
+
+    def value(self, value, place, level):
+        if level > DEEPEST:
+            raise Finding(place, "nested too deep")
+        if isinstance(value, list):
+            return [self.value(element, f"{place}[{i}]", level + 1) for i, element in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        if any(MARKER.match(name) for name in value):
+            return self.marker(value, place)
+        named = {self.name(name): element for name, element in value.items()}
+        return {name: self.value(element, place + step(name), level + 1) for name, element in named.items()}
+
+    def marker(self, value, place):
+        allowed = {
+            "$ref": [{"$ref"}],
+            "$dangling": [{"$dangling"}],
+            "$hex": [{"$hex"}],
+            "$secret": [{"$secret"}],
+            "$sealed": [{"$sealed", "at"}],
+            "$script": [{"$script"}, {"$script", "text"}],
+        }
+        word = next(name for name in value if MARKER.match(name))
+        if set(value) not in allowed[word]:
+            raise Finding(place, "a marker with other members")
+        inner = value[word]
+        if word in ("$ref", "$dangling"):
+            if not isinstance(inner, dict) or len(inner) != 1:
+                raise Finding(place, "a reference is an object of one member")
+            ((kind, what),) = inner.items()
+            if word == "$dangling":
+                return Dangling(kind, self.id(what, place))
+            (reference,) = key_of([{kind: what}], place)
+            if not isinstance(reference, Reference):
+                raise Finding(place, "a dangling reference is another marker")
+            return reference
+        if word == "$hex":
+            return unhex(inner, place)
+        if word == "$script":
+            return self.script(inner, value.get("text"), "text" in value, place)
+        self.secrets += 1
+        if word == "$secret":
+            if inner is not True:
+                raise Finding(place, "no secret")
+            return Secret()
+        sealed = unbase64(inner, place)
+        if not is_text(value["at"]):
+            raise Finding(place, "no place")
+        if not 40 <= len(sealed) <= 16 * MIB + 40:
+            raise Finding(place, "no sealed value has this length")
+        if self.tree.envelope is None:
+            raise Finding(place, "a sealed value without an envelope")
+        if value["at"] != place and self.tree.data_key is None:
+            raise Finding(place, "sealed for another place")
+        self.sealed[place] = (sealed, value["at"])
+        return Secret()
+
+    def id(self, what, place):
+        if isinstance(what, dict) and set(what) == {"$hex"}:
+            return unhex(what["$hex"], place)
+        if isinstance(what, (dict, list)):
+            raise Finding(place, "no id")
+        return what
+
+    def script(self, file, text, copied, place):
+        plain = is_text(file) and file not in ("", ".", "..") and not set(file) & set("/\\\0")
+        if not plain or file.lower().endswith(".json"):
+            raise Finding(place, "no name of a script")
+        if copied and not is_text(text):
+            raise Finding(place, "a copy's text is no text")
+        path = "/".join(self.path.split("/")[:-1] + [file])
+        data = self.tree.files.get(path)
+        if data is None:
+            if copied:
+                return text
+            raise Finding(place, "no script")
+        try:
+            found = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Finding(place, "a script that is no text") from error
+        if copied and found != text:
+            raise Finding(place, "a copy that differs")
+        self.scripts.append(file)
+        return found
+
+    def open(self):
+        """The values of its secrets, by place."""
+        found = {}
+        for place, (sealed, at) in self.sealed.items():
+            try:
+                scope = self.tree.envelope["scope"]
+                found[place] = envelope.value(self.tree.data_key, scope, (self.kind, self.text, at), sealed)
+            except Failure as failure:
+                raise Finding(place, failure) from failure
+        return found
+
+
+def files_of(folder):
+    """All files below a folder, by path; a link is None."""
+    found = {}
+    for at, folders, files in os.walk(folder):
+        for name in files + [name for name in folders if os.path.islink(os.path.join(at, name))]:
+            full = os.path.join(at, name)
+            path = os.path.relpath(full, folder).replace(os.sep, "/")
+            found[path] = None if os.path.islink(full) else open(full, "rb").read()
+    return found
+
+
+class Tree:
+    """Refuses with `findings`, a list of files and places, or with a Failure of another class."""
+
+    def __init__(self, files, kinds, password=None):
+        self.files, self.kinds, self.findings = files, kinds, []
+        self.envelope = self.data_key = None
+        if files.get("sealift.json") is None:
+            raise Failure("open", "not-a-tree", "no sealift.json")
+        try:
+            self.about = parse_json(files["sealift.json"])
+            self.read_about()
+        except Finding as finding:
+            self.findings.append(("sealift.json", finding.place))
+            return
+        if password is not None and self.envelope:
+            self.data_key = envelope.unlock(
+                self.envelope["slots"], self.envelope["scope"], self.envelope["commitment"], password
+            )
+        self.documents = []
+        folded, keys = {}, {}
+        for path in sorted(files, key=str.encode):
+            if not self.holds_documents(path) or not path.lower().endswith(".json"):
+                continue
+            self.read(path, folded, keys)
+
+    def holds_documents(self, path):
+        """At the root only these are somebody's documents."""
+        first, below, _ = path.partition("/")
+        kinds = {names.fold(names.escape(kind)) for kind in self.kinds}
+        first = names.fold(first)
+        if below:
+            return first.split("~")[0] in kinds or first == "_long" or first.startswith("%3f")
+        return first.endswith(".json") and first[:-5].split("~")[0] in kinds
+
+    def read(self, path, folded, keys):
+        try:
+            if self.files[path] is None:
+                raise Finding(None, "a link")
+            if path.count("/") > 64 or any(len(name.encode()) > 255 for name in path.split("/")):
+                raise Finding(None, "over the limit")
+            if folded.setdefault(names.fold(path), path) != path:
+                raise Finding(None, "two files fold to one path")
+            document = Document(self, path, self.files[path])
+            if keys.setdefault((document.kind, document.text), path) != path:
+                raise Finding("key", "two documents of one key")
+            if self.data_key:
+                document.values = document.open()
+            self.documents.append(document)
+        except Finding as finding:
+            self.findings.append((path, finding.place))
+
+    def read_about(self):
+        about = self.about
+        if not isinstance(about, dict):
+            raise Finding(None, "no object")
+        version = re.fullmatch(r"sealift tree ([1-9][0-9]*)", str(about.get("format")))
+        if not version:
+            raise Failure("open", "not-a-tree", "the format is another")
+        if int(version[1]) > 1:
+            raise Failure("open", "too-new", about["format"])
+
+        def text(name, absent=True):
+            if not (absent and name not in about) and not is_text(about.get(name)):
+                raise Finding(name, "no text")
+
+        text("model", absent=False)
+        unhex(about.get("model_digest"), "model_digest", 32)
+        for name in ("product_version", "server", "options", "created"):
+            text(name)
+        if about.get("scripts", "extract") not in ("extract", "copy", "inline"):
+            raise Finding("scripts", "an unknown word")
+        if "envelope" in about:
+            self.envelope = self.read_envelope(about["envelope"])
+        self.read_notices(about.get("notices", []))
+        self.read_list(about.get("documents", {}))
+
+    def read_envelope(self, found):
+        if not isinstance(found, dict):
+            raise Finding("envelope", "no object")
+        slots = found.get("slots")
+        if not isinstance(slots, list) or not 1 <= len(slots) <= 16:
+            raise Finding("envelope", "1 to 16 slots")
+        read = []
+        for slot in slots:
+            if not isinstance(slot, dict):
+                raise Finding("envelope", "no slot")
+            numbers = [slot.get(name) for name in ("memory_kib", "passes", "lanes")]
+            if not all(map(is_count, numbers)):
+                raise Finding("envelope", "no number")
+            fields = numbers + [unhex(slot.get(name), "envelope") for name in ("salt", "nonce", "wrapped")]
+            if not envelope.slot_is_sound(fields):
+                raise Finding("envelope", "no sound slot")
+            read.append(fields)
+        return {
+            "scope": unhex(found.get("scope"), "envelope", 16),
+            "commitment": unhex(found.get("commitment"), "envelope", 32),
+            "slots": read,
+        }
+
+    def read_notices(self, notices):
+        if not isinstance(notices, list):
+            raise Finding("notices", "no list")
+        for notice in notices:
+            right = isinstance(notice, dict) and is_text(notice.get("code")) and is_text(notice.get("text"))
+            if not right or not all(is_text(notice.get(n, "")) for n in ("kind", "key", "place")):
+                raise Finding("notices", "no notice")
+
+    def read_list(self, listed):
+        if not isinstance(listed, dict):
+            raise Finding("documents", "no object")
+        for path, line in listed.items():
+            if not isinstance(line, dict):
+                raise Finding("documents", "no line")
+            id_ = line.get("id")
+            if isinstance(id_, dict) and set(id_) == {"$hex"}:
+                unhex(id_["$hex"], "documents")
+            elif isinstance(id_, (dict, list)):
+                raise Finding("documents", "no id")
+            scripts = line.get("scripts", [])
+            if not isinstance(scripts, list) or not all(map(is_text, scripts)):
+                raise Finding("documents", "no scripts")
+            self.reason(line.get("why"))
+
+    def reason(self, why):
+        if why is None or why == "named":
+            return
+        if not isinstance(why, dict) or not is_text(why.get("at")):
+            raise Finding("documents", "no reason")
+        found = [why[name] for name in ("needed_by", "belongs_to") if name in why]
+        if len(found) != 1 or not isinstance(found[0], dict):
+            raise Finding("documents", "no reason")
+        (reference,) = key_of([found[0]], "documents")
+        if not isinstance(reference, Reference):
+            raise Finding("documents", "no reason")
+
+    def content_root(self):
+        hashed = b""
+        for d in sorted(self.documents, key=lambda d: (d.kind.encode(), d.text.encode())):
+            for part in (d.kind.encode(), d.text.encode(), d.content_id):
+                hashed += le64(len(part)) + part
+        return derive("sealift 2026-11 bundle v1 content root", hashed)
