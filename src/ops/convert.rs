@@ -248,11 +248,11 @@ impl Moves<'_> {
             return Ok(vec![None; sealed.len()]);
         }
         if !self.sealed {
-            findings.add(
-                file,
-                None,
-                "it holds sealed values, and sealift.json says nothing of who can open them",
-            );
+            let places = document.secret_places();
+            for (place, _) in places.iter().zip(&sealed).filter(|(_, sealed)| sealed.is_some()) {
+                let text = "the value is sealed, and sealift.json says nothing of who can open it";
+                findings.add(file, Some(place.to_string()), text);
+            }
             return Ok(Vec::new());
         }
         let (kind, key_text) = (document.kind.as_str(), document.key.to_text());

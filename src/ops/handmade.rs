@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::document::{Document, Value};
+use crate::document::{Document, KindName, Value};
 use crate::model::{Direction, Keep, Model, Rule};
 use crate::server::{Catalog, Column, ColumnType, Table};
 use crate::tree::Findings;
@@ -37,12 +37,15 @@ impl<'m> Handmade<'m> {
         doubts: &mut Findings,
     ) {
         let before = findings.total();
+        let mut unknown = |place: String, kind: &KindName| {
+            findings.add(file, Some(place), format!("{:?} is no kind of the model", kind.as_str()));
+        };
+        document.key.parts().iter().filter_map(|part| stranger(self.model, part)).for_each(|kind| {
+            unknown("key".to_owned(), kind);
+        });
         document.visit(&mut |place, value| {
-            if let Value::Ref(reference) = value
-                && self.model.target(&reference.kind).is_none()
-            {
-                let text = format!("{:?} is no kind of the model", reference.kind.as_str());
-                findings.add(file, Some(place.to_string()), text);
+            if let Some(kind) = stranger(self.model, value) {
+                unknown(place.to_string(), kind);
             }
         });
         let Some(index) = self.model.kinds().iter().position(|kind| kind.name == document.kind) else {
@@ -76,6 +79,15 @@ impl<'m> Handmade<'m> {
             self.layouts.entry((index, names)).or_insert_with_key(|(_, names)| made_up(model, index, names));
         layout.as_ref()
     }
+}
+
+/// The first kind that a reference names, in its key too, and the model does not know.
+fn stranger<'v>(model: &Model, value: &'v Value) -> Option<&'v KindName> {
+    let Value::Ref(reference) = value else { return None };
+    if model.target(&reference.kind).is_none() {
+        return Some(&reference.kind);
+    }
+    reference.key.parts().iter().find_map(|part| stranger(model, part))
 }
 
 /// A kind in a table of some columns.

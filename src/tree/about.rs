@@ -194,7 +194,7 @@ pub(super) fn read(text: &[u8]) -> Result<(About, Lines), Unreadable> {
     match map.remove("format") {
         Some(Value::Text(format)) if format == FORMAT => {}
         Some(Value::Text(format)) => match format.strip_prefix("sealift tree ") {
-            Some(number) if number.parse::<u32>().is_ok_and(|n| n > 1) => {
+            Some(number) if is_newer(number) => {
                 return Err(Unreadable::TooNew(number.to_owned()));
             }
             _ => return Err(fail(Some("format"), format!("it is not {FORMAT:?}"))),
@@ -235,6 +235,11 @@ pub(super) fn read(text: &[u8]) -> Result<(About, Lines), Unreadable> {
         Some(_) => reader.say("documents", "it is an object of paths"),
     }
     if reader.wrong.is_empty() { Ok((about, lines)) } else { Err(Unreadable::Wrong(reader.wrong)) }
+}
+
+/// Whether a format's number is greater than ours, however great it is.
+fn is_newer(number: &str) -> bool {
+    number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0') && !matches!(number, "" | "1")
 }
 
 fn read_line(line: Value) -> Result<Line, String> {

@@ -25,13 +25,18 @@ struct Node {
     told_apart: bool,
 }
 
+/// The name of a kind's folder. All documents of a kind share it, so its digits are the kind's own.
+pub(super) fn kind_name(kind: &str) -> String {
+    names::cut(names::escape(kind), || names::digits(names::hash(&[kind.as_bytes()])))
+}
+
 /// Documents by key, outermost owner first: who owns a document is the first part of its key.
 fn nodes(kind: &str, key: &Key) -> Vec<Node> {
     let mut nodes = Vec::new();
     let (mut kind, mut key) = (kind.to_owned(), key.clone());
     loop {
         let identity = names::identity(&kind, &key);
-        let mut segments = vec![names::cut(names::escape(&kind), || identity.clone())];
+        let mut segments = vec![kind_name(&kind)];
         let mut told_apart = false;
         let rest = rest(&key);
         if !rest.is_empty() {

@@ -68,8 +68,8 @@ pub(super) fn escape(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let last = name.chars().count() - 1;
     let device = is_device(&name);
-    let json =
-        name.len() >= 5 && name.get(name.len() - 5..).is_some_and(|end| end.eq_ignore_ascii_case(".json"));
+    let json = name.chars().rev().nth(4) == Some('.')
+        && name.rfind('.').and_then(|at| name.get(at..)).is_some_and(|end| fold(end) == ".json");
     for (index, c) in name.chars().enumerate() {
         let forbidden = matches!(c, '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*' | '%' | MARK)
             || c.is_control()
@@ -167,6 +167,7 @@ mod tests {
             ("a~1", "a%7E1"),
             ("appsettings.json", "appsettings%2Ejson"),
             ("X.JSON", "X%2EJSON"),
+            ("x.j\u{17f}on", "x%2Ej\u{17f}on"),
             ("tab\there", "tab%09here"),
             ("evil\u{202e}gpj", "evil%E2%80%AEgpj"),
             ("e\u{301}", "é"),

@@ -171,6 +171,11 @@ struct Reader {
 
 impl Reader {
     fn columns(&mut self, columns: Map) -> Map {
+        if let Some(name) = marker_name(&columns) {
+            let problem = format!("a column of the name {name:?} is written \"${name}\"");
+            self.wrong.push((Some("columns".to_owned()), problem));
+            return Map::new();
+        }
         let pairs = columns.into_iter().map(|(name, value)| {
             let name = plain_name(name);
             let value = self.value(&mut Place::column(&name), value, 0);

@@ -3,7 +3,7 @@
 //! Obeys `format-spec/tree-v1.md`, "Reading". The folder comes from anyone. No link is followed, nothing outside
 //! the folder is read, and one file at a time is in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -123,6 +123,7 @@ impl Tree {
             reading: Reading::default(),
             files: 0,
             keys: HashMap::new(),
+            taken: HashSet::new(),
         };
         walk.root(see)?;
         Ok(walk.reading)
@@ -132,16 +133,30 @@ impl Tree {
 /// Whether a path can be that of a document: it begins as a kind's does, and each name is plain.
 pub(super) fn is_document_path(model: &Model, path: &str) -> bool {
     let first = path.split('/').next().unwrap_or_default();
-    path.ends_with(".json") && begins_a_kind(model, first.strip_suffix(".json").unwrap_or(first))
+    is_json(path) && begins_a_kind(model, without_json(first))
 }
 
-/// Whether documents lie under a name at the root.
+/// Whether a file's name is a document's, in whatever case the disk has kept it.
+fn is_json(name: &str) -> bool {
+    without_json(name).len() < name.len()
+}
+
+fn without_json(name: &str) -> &str {
+    match name.char_indices().rev().nth(4) {
+        Some((at, _)) if name.get(at..).is_some_and(|end| names::fold(end) == ".json") => {
+            name.get(..at).unwrap_or(name)
+        }
+        _ => name,
+    }
+}
+
+/// Whether documents lie under a name at the root: a kind's, in any case and with any suffix.
 fn begins_a_kind(model: &Model, name: &str) -> bool {
-    let name = names::composed(name);
-    let kind = name.split(MARK).next().unwrap_or_default();
+    let name = names::fold(name);
+    let is = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with(MARK));
     name == LONG
-        || name.starts_with("%3F")
-        || model.kinds().iter().any(|known| names::escape(known.name.as_str()) == kind)
+        || name.starts_with("%3f")
+        || model.kinds().iter().any(|known| is(&names::fold(&layout::kind_name(known.name.as_str()))))
 }
 
 struct Walk<'t> {
@@ -154,6 +169,8 @@ struct Walk<'t> {
     files: u64,
     /// The file of each document so far, by kind and key as the product compares names.
     keys: HashMap<[u8; 16], String>,
+    /// The folded path of each document's file, as a hash.
+    taken: HashSet<[u8; 16]>,
 }
 
 /// Something in a folder, with its name.
@@ -171,8 +188,7 @@ impl Walk<'_> {
         let root = self.tree.root.clone();
         self.progress.phase("reading files", None);
         for item in self.list(&root, "")? {
-            let stem = item.name.strip_suffix(".json");
-            if begins_a_kind(self.model, stem.unwrap_or(&item.name)) {
+            if begins_a_kind(self.model, without_json(&item.name)) {
                 self.item(&item, &names::composed(&item.name), 1, see)?;
             } else if item.found == Found::Folder && !item.name.starts_with('.') {
                 self.reading.passed_over.push(item.name);
@@ -230,7 +246,7 @@ impl Walk<'_> {
                     "it is a link or a device; a tree has folders and files only",
                 );
             }
-            Found::File { bytes } if path.ends_with(".json") => {
+            Found::File { bytes } if is_json(path) => {
                 self.files += 1;
                 if self.files > MAX_FILES {
                     return Err(TreeError::TooMany { path: self.tree.root.clone(), limit: MAX_FILES }.into());
@@ -254,6 +270,11 @@ impl Walk<'_> {
 
     fn document(&mut self, place: &Path, path: &str) -> Result<Option<TreeDocument>, TreeError> {
         let text = disk::read(place)?;
+        if !self.taken.insert(names::hash(&[names::fold(path).as_bytes()])) {
+            let text = "another file's path differs in case or composition only; many disks hold one of the two";
+            self.reading.findings.add(path, None, text);
+            return Ok(None);
+        }
         let Parsed { mut document, sealed, scripts } = match parse::document(&text) {
             Ok(parsed) => parsed,
             Err(wrong) => {
