@@ -44,7 +44,7 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
 
 /// Like [`parse`], with another limit of depth: for text that spells more than a document.
 pub(crate) fn parse_within(text: &[u8], most: usize) -> Result<Value, JsonError> {
-    // The parser passes over the byte order mark.
+    // The parser passes over one byte order mark.
     let mut parser = SliceJsonParser::new(text);
     let mut open: Vec<Open> = Vec::new();
     // What is read of all open lists and objects, innermost last: each is taken off as one piece of the

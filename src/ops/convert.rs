@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::bundle::{
     self, Bundle, BundleError, Entry, Header, Notice, Protection, Reason, Summary, Writer, WriterOptions,
 };
-use crate::crypto::{CryptoError, DataKey};
+use crate::crypto::{CryptoError, DataKey, MAX_SECRET_BYTES, SEALED_OVERHEAD_BYTES};
 use crate::document::{Document, Place};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
@@ -263,6 +263,11 @@ impl Moves<'_> {
                 continue;
             };
             let now = place.to_string();
+            if !(SEALED_OVERHEAD_BYTES..=SEALED_OVERHEAD_BYTES + MAX_SECRET_BYTES).contains(&value.len()) {
+                findings.add(file, Some(now), "no sealed value has so many bytes");
+                settled.push(None);
+                continue;
+            }
             if at == now {
                 settled.push(Some(value));
                 continue;

@@ -239,7 +239,9 @@ pub(super) fn read(text: &[u8]) -> Result<(About, Lines), Unreadable> {
 
 /// Whether a format's number is greater than ours, however great it is.
 fn is_newer(number: &str) -> bool {
-    number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0') && !matches!(number, "" | "1")
+    number.bytes().all(|byte| byte.is_ascii_digit())
+        && !number.starts_with('0')
+        && !matches!(number, "" | "1")
 }
 
 fn read_line(line: Value) -> Result<Line, String> {
@@ -330,6 +332,7 @@ impl Fields {
             self.say("envelope", "it is an object");
             return None;
         };
+        let before = self.wrong.len();
         let (scope, commitment) = (self.digest(&mut map, "scope"), self.digest(&mut map, "commitment"));
         let Some(Value::List(list)) = map.remove("slots") else {
             self.say("slots", "it is a list");
@@ -354,7 +357,10 @@ impl Fields {
             });
         }
         let envelope = Envelope { scope, slots, commitment };
-        if let Err(error) = envelope.check() {
+        // What is malformed in it was told.
+        if self.wrong.len() == before
+            && let Err(error) = envelope.check()
+        {
             self.say("envelope", error.to_string());
         }
         Some(envelope)

@@ -59,7 +59,7 @@ pub(super) fn document(text: &[u8]) -> Result<Parsed, Vec<Wrong>> {
         Some(Value::Text(kind)) => Some(KindName::new(&kind)),
         _ => missing(&mut wrong, "kind", "the name of the document's kind"),
     };
-    let key = match map.remove("key").map(|value| read_key(value, 0)) {
+    let key = match map.remove("key").map(own_key) {
         Some(Ok(key)) => Some(key),
         Some(Err(problem)) => {
             wrong.push((Some("key".to_owned()), problem));
@@ -93,6 +93,26 @@ fn missing<T>(wrong: &mut Vec<Wrong>, name: &str, what: &str) -> Option<T> {
     None
 }
 
+/// Reads a document's own key, which must have a text.
+fn own_key(value: Value) -> Result<Key, String> {
+    let key = read_key(value, 0)?;
+    match Key::parse(&key.to_text()) {
+        Ok(_) => Ok(key),
+        Err(_) => {
+            Err("no key has such a text: it nests too deep, or a kind in it needs an escape".to_owned())
+        }
+    }
+}
+
+/// How many levels a value adds below its own.
+fn levels(value: &Value) -> usize {
+    match value {
+        Value::Ref(reference) => reference.key.parts().iter().map(|part| 1 + levels(part)).max().unwrap_or(0),
+        Value::Dangling(_) => 1,
+        _ => 0,
+    }
+}
+
 /// Reads a key: a list of scalars, references as objects of one member.
 pub(super) fn read_key(value: Value, depth: usize) -> Result<Key, String> {
     if depth > MAX_DEPTH {
@@ -109,6 +129,7 @@ pub(super) fn read_key(value: Value, depth: usize) -> Result<Key, String> {
                 }
                 Some(kind) => match key {
                     Value::List(ids) => match <[Value; 1]>::try_from(ids) {
+                        Ok([Value::Map(_)]) => Err("an id in a key is text, a number or the like".to_owned()),
                         Ok([id]) => dangling(kind, id),
                         Err(_) => Err("a dangling reference in a key holds one id".to_owned()),
                     },
@@ -201,10 +222,18 @@ impl Reader {
                 Value::List(elements.collect())
             }
             Value::Map(map) => match marker_name(&map) {
-                Some(name) => self.marker(&name, place, map).unwrap_or_else(|problem| {
-                    self.wrong.push((Some(place.to_string()), problem));
-                    Value::Null
-                }),
+                Some(name) => {
+                    let value = self.marker(&name, place, map).and_then(|value| match levels(&value) {
+                        more if depth + more > MAX_DEPTH => {
+                            Err(format!("nested deeper than {MAX_DEPTH} levels"))
+                        }
+                        _ => Ok(value),
+                    });
+                    value.unwrap_or_else(|problem| {
+                        self.wrong.push((Some(place.to_string()), problem));
+                        Value::Null
+                    })
+                }
                 None => {
                     let pairs = map.into_iter().map(|(name, value)| {
                         let name = plain_name(name);
@@ -396,7 +425,7 @@ mod tests {
         body.insert("Tags", Value::List(vec![]));
         body.insert("Ports", Value::List(vec![Value::Int(80), Value::Number("1.50".into())]));
         let document = Document { kind: KindName::new("Team"), key, columns, body: Some(Value::Map(body)) };
-        let text = spell::document(&document, &[Some(vec![1, 2, 3])], &HashMap::new());
+        let text = spell::document(&document, &[Some((1..=40).collect())], &HashMap::new());
         let expected = r#"{
   "kind": "Team",
   "key": [{ "Space": ["Default"] }, "Ops"],
@@ -406,7 +435,7 @@ mod tests {
   },
   "body": {
     "$$ref": "a\r\n\"b\"",
-    "Password": { "$sealed": "AQID", "at": "$.Password" },
+    "Password": { "$sealed": "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSYnKA==", "at": "$.Password" },
     "Ports": [
       80,
       1.50

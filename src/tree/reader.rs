@@ -153,7 +153,8 @@ fn without_json(name: &str) -> &str {
 /// Whether documents lie under a name at the root: a kind's, in any case and with any suffix.
 fn begins_a_kind(model: &Model, name: &str) -> bool {
     let name = names::fold(name);
-    let is = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with(MARK));
+    let is =
+        |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with(MARK));
     name == LONG
         || name.starts_with("%3f")
         || model.kinds().iter().any(|known| is(&names::fold(&layout::kind_name(known.name.as_str()))))
@@ -271,7 +272,8 @@ impl Walk<'_> {
     fn document(&mut self, place: &Path, path: &str) -> Result<Option<TreeDocument>, TreeError> {
         let text = disk::read(place)?;
         if !self.taken.insert(names::hash(&[names::fold(path).as_bytes()])) {
-            let text = "another file's path differs in case or composition only; many disks hold one of the two";
+            let text =
+                "another file's path differs in case or composition only; many disks hold one of the two";
             self.reading.findings.add(path, None, text);
             return Ok(None);
         }

@@ -48,7 +48,8 @@ fn generate() -> BTreeMap<String, Vec<u8>> {
 
 fn stored() -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap());
-    let files = entries.filter(|entry| entry.file_name() != "README.md");
+    // Trees have a folder and tests of their own.
+    let files = entries.filter(|entry| entry.path().is_file() && entry.file_name() != "README.md");
     files
         .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
         .collect()
