@@ -239,8 +239,8 @@ ESCAPES = {'"': '"', "\\": "\\", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t"
 class KeyText:
     """A parser that knows one spelling only."""
 
-    def __init__(self, text):
-        self.text, self.at, self.open = text, 0, 0
+    def __init__(self, text, deepest=DEEPEST):
+        self.text, self.at, self.open, self.deepest = text, 0, 0, deepest
 
     def next(self):
         if self.at >= len(self.text):
@@ -297,7 +297,7 @@ class KeyText:
 
     def deeper(self):
         self.open += 1
-        if self.open > DEEPEST:
+        if self.open > self.deepest:
             raise Refused("a key nests too deep")
 
     def part(self):
@@ -330,8 +330,8 @@ class KeyText:
         return int(word) if fits(word) else Number(word)
 
 
-def parse_key(text):
-    parser = KeyText(text)
+def parse_key(text, deepest=DEEPEST):
+    parser = KeyText(text, deepest)
     parts = parser.parts()
     if parser.at != len(text):
         raise Refused("something follows a key")

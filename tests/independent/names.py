@@ -21,6 +21,25 @@ def fold(text):
     return nfc(nfc(nfc(text).lower()).upper().lower())
 
 
+def is_device(name):
+    stem = name.split(".")[0].rstrip(" ")
+    return "".join(c.upper() if "a" <= c <= "z" else c for c in stem) in DEVICES
+
+
+def is_plain(name):
+    return (
+        1 <= len(name.encode()) <= 255
+        and not set(name) & set('<>:"/\\|?*')
+        and not any(unicodedata.category(c) == "Cc" for c in name)
+        and not {name[0], name[-1]} & set(". ")
+        and not is_device(name)
+    )
+
+
+def kind_name(kind):
+    return cut(escape(kind), digits(kind))
+
+
 def escape(text):
     text = nfc(text)
     if not text:
@@ -28,9 +47,9 @@ def escape(text):
     at = {i for i, c in enumerate(text) if c in SPECIAL or unicodedata.category(c) == "Cc"}
     at |= {i for i, c in enumerate(text) if any(low <= ord(c) <= high for low, high in RANGES)}
     at |= {i for i in (0, len(text) - 1) if text[i] in ". "}
-    if text == "_" or text.split(".")[0].rstrip(" ").upper() in DEVICES:
+    if text == "_" or is_device(text):
         at.add(0)
-    if text.lower().endswith(".json"):
+    if fold(text[-5:]) == ".json":
         at.add(len(text) - 5)
     spelled = lambda c: "".join(f"%{byte:02X}" for byte in c.encode())
     return "".join(spelled(c) if i in at else c for i, c in enumerate(text))
@@ -51,6 +70,10 @@ def begin(name, most):
     return kept
 
 
+def cut(name, its_digits):
+    return name if len(name.encode()) <= MOST else begin(name, KEPT) + "~" + its_digits
+
+
 def scalar(part):
     if part is None:
         return "-"
@@ -68,17 +91,14 @@ def owner_and_rest(parts):
     return None, parts[1:] if first is None else parts
 
 
-def rest_text(parts):
-    """The rest of a key; where that is empty its owner's."""
-    owner, rest = owner_and_rest(parts)
-    if not rest and owner:
-        return rest_text(owner[1])
-    return ", ".join(part_text(part) for part in rest)
+def joined(parts):
+    return ", ".join(map(part_text, parts))
 
 
 def part_text(part):
     if isinstance(part, Reference):
-        return rest_text(part.parts)
+        _, rest = owner_and_rest(part.parts)
+        return joined(rest or part.parts[:1]) if part.parts else part.kind
     if isinstance(part, Dangling):
         return "?" + scalar(part.id)
     return scalar(part)
@@ -90,14 +110,11 @@ class Step:
     def __init__(self, kind, parts):
         _, rest = owner_and_rest(parts)
         self.digits = digits(kind, key_text(parts))
-        self.kind = escape(kind)
-        self.name = escape(rest_text(parts)) if rest else None
-        last = self.name or self.kind
-        self.begin = last
-        self.cut = len(last.encode()) > MOST
-        if self.cut:
-            last = begin(last, KEPT) + "~" + self.digits
-            self.name, self.kind = (last, self.kind) if self.name else (None, last)
+        self.kind = kind_name(kind)
+        name = escape(joined(rest)) if rest else None
+        self.name = name and cut(name, self.digits)
+        self.cut = self.name != name
+        self.begin = (self.name or self.kind).split("~")[0]
 
     def names(self, suffix):
         found = [name for name in (self.kind, self.name) if name is not None]
@@ -143,10 +160,9 @@ def paths(documents):
             known[step.digits] = fold("/".join(at))
     found = []
     for chain in chains:
-        at, below = [], False
+        at = []
         for step in chain:
-            below = below or len(plain[known[step.digits]]) > 1
-            at += step.names(below)
+            at += step.names(len(plain[known[step.digits]]) > 1)
         path = "/".join(at) + ".json"
         found.append(long_path(chain) if len(path.encode()) > LONG_PATH else path)
     return found

@@ -1,6 +1,7 @@
 """A reader of bundles written from format-spec/ alone, to find out whether the text is enough.
 
     reader.py vectors             take every vector as its description says
+    reader.py trees               the same with the vectors of the tree
     reader.py fixtures            list and open every frozen bundle, and compare with its listing
     reader.py list FILE [PASSWORD]
 
@@ -13,6 +14,8 @@ import sys
 import tempfile
 import tomllib
 
+import names
+import tree
 from bundle import SPEC, Bundle, Failure
 from canonical import Refused, content_id, decode, parse_key, secret_places
 
@@ -87,6 +90,56 @@ def small_vector(vector, data):
         return {"expect": "refused"}
 
 
+def octopus():
+    """The names of kinds and of parts, all that this reader knows of the model."""
+    text = (SPEC / "vectors" / "tree" / "README.md").read_text(encoding="utf-8")
+    return [text.split(f"```{block}\n")[1].split("```")[0].split() for block in ("kinds", "parts")]
+
+
+def path_vector(vector):
+    documents = [(kind, parse_key(key)) for kind, key, _ in vector["paths"]]
+    paths = names.paths(documents)
+    taken = all(names.is_path_of(path, *document) for path, document in zip(paths, documents))
+    found = [[kind, key, path] for (kind, key, _), path in zip(vector["paths"], paths)]
+    return {"expect": "ok" if taken else "refused", "paths": found}
+
+
+def read_tree(files, password):
+    found = tree.Tree(files, *octopus(), password)
+    if found.findings:
+        return {"expect": "findings", "findings": [[file, place or ""] for file, place in found.findings]}
+    result = {"expect": "ok", "content_root": found.content_root().hex(), "documents": len(found.documents)}
+    if password is not None:
+        result["secrets_opened"] = sum(len(getattr(d, "values", ())) for d in found.documents)
+    return result
+
+
+def tree_vector(vector):
+    if "paths" in vector:
+        return path_vector(vector)
+    files = {path: text.encode() for path, text in vector.get("files", {}).items()}
+    files |= {path: bytes.fromhex(digits) for path, digits in vector.get("hex", {}).items()}
+    try:
+        return read_tree(files, vector.get("password"))
+    except Failure as failure:
+        return {"expect": failure.class_}
+
+
+def tree_vectors():
+    wrong, count = [], 0
+    for path in sorted((SPEC / "vectors" / "tree").glob("*.toml")):
+        vector = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tree_vector(vector)
+        said = {name: vector.get(name) for name in found}
+        if vector.get("needs") == "model":
+            said = {"expect": "ok"}
+            found = {"expect": found["expect"]}
+        if found != said:
+            wrong.append(f"tree/{path.name}: found {found}, it says {said}")
+        count += 1
+    return wrong, f"{count} vectors of the tree"
+
+
 def vectors():
     folder = SPEC / "vectors"
     wrong, count = [], 0
@@ -126,10 +179,11 @@ def main(arguments):
         except Failure as failure:
             print(failure, file=sys.stderr)
             return 1
-    if arguments not in (["vectors"], ["fixtures"]):
+    tasks = {"vectors": vectors, "trees": tree_vectors, "fixtures": fixtures}
+    if len(arguments) != 1 or arguments[0] not in tasks:
         print(__doc__, file=sys.stderr)
         return 2
-    wrong, what = vectors() if arguments == ["vectors"] else fixtures()
+    wrong, what = tasks[arguments[0]]()
     for line in wrong:
         print(line)
     print(f"{what}, {len(wrong)} not as they should be")

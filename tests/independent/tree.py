@@ -57,8 +57,7 @@ def parse_json(data):
     """Any JSON, with its numbers as they are spelled."""
     try:
         text = data.decode("utf-8")
-        if "\ufeff" == text[:1]:
-            raise Finding(None, "a byte order mark")
+        text = text.removeprefix("\ufeff")
         deep = most = 0
         for token in re.findall(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text, re.S):
             deep += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token, 0)
@@ -116,13 +115,20 @@ def compact(value):
     return key_text([value])[1:-1]
 
 
-def key_of(value, place):
+def key_of(value, place, deepest=DEEPEST):
     if not isinstance(value, list):
         raise Finding(place, "no key")
     try:
-        return parse_key(compact(value))
+        return parse_key(compact(value), deepest)
     except Refused as error:
         raise Finding(place, error) from error
+
+
+def levels(value):
+    """How many a reference adds below its own."""
+    if isinstance(value, Reference):
+        return max((1 + levels(part) for part in value.parts), default=0)
+    return 1 if isinstance(value, Dangling) else 0
 
 
 class Document:
@@ -135,7 +141,7 @@ class Document:
             raise Finding(None, "no object")
         for name in ("kind", "key", "columns"):
             if name not in json_:
-                raise Finding(None, f"no {name}")
+                raise Finding(name, f"no {name}")
         for name in json_:
             if name not in ("kind", "key", "columns", "body"):
                 raise Finding(name, "an unknown member")
@@ -146,6 +152,8 @@ class Document:
         self.text = key_text(self.key)
         if len(self.text.encode()) > 64 << 10:
             raise Finding("key", "over the limit")
+        for part in self.key:
+            self.known(part, "key")
         if not names.is_path_of(path, self.kind, self.key):
             raise Finding("key", "not the path of this key")
         if not isinstance(json_["columns"], dict) or any(MARKER.match(n) for n in json_["columns"]):
@@ -161,6 +169,14 @@ class Document:
         except Refused as error:
             raise Finding(None, error) from error
 
+    def known(self, value, place):
+        """References, in their keys too, are to kinds of the model."""
+        if isinstance(value, Reference):
+            if value.kind not in self.tree.kinds and value.kind not in self.tree.parts:
+                raise Finding(place, "a reference to an unknown kind")
+            for part in value.parts:
+                self.known(part, place)
+
     def name(self, name):
         return name[1:] if ESCAPED.match(name) else name
 
@@ -172,7 +188,11 @@ class Document:
         if not isinstance(value, dict):
             return value
         if any(MARKER.match(name) for name in value):
-            return self.marker(value, place)
+            found = self.marker(value, place)
+            self.known(found, place)
+            if level + levels(found) > DEEPEST:
+                raise Finding(place, "nested too deep")
+            return found
         named = {self.name(name): element for name, element in value.items()}
         return {name: self.value(element, place + step(name), level + 1) for name, element in named.items()}
 
@@ -195,7 +215,7 @@ class Document:
             ((kind, what),) = inner.items()
             if word == "$dangling":
                 return Dangling(kind, self.id(what, place))
-            (reference,) = key_of([{kind: what}], place)
+            (reference,) = key_of([{kind: what}], place, 512)
             if not isinstance(reference, Reference):
                 raise Finding(place, "a dangling reference is another marker")
             return reference
@@ -216,7 +236,7 @@ class Document:
         if self.tree.envelope is None:
             raise Finding(place, "a sealed value without an envelope")
         if value["at"] != place and self.tree.data_key is None:
-            raise Finding(place, "sealed for another place")
+            self.tree.moved.append((self.path, place))
         self.sealed[place] = (sealed, value["at"])
         return Secret()
 
@@ -228,15 +248,15 @@ class Document:
         return what
 
     def script(self, file, text, copied, place):
-        plain = is_text(file) and file not in ("", ".", "..") and not set(file) & set("/\\\0")
-        if not plain or file.lower().endswith(".json"):
+        if not is_text(file) or not names.is_plain(file) or names.fold(file).endswith(".json"):
             raise Finding(place, "no name of a script")
         if copied and not is_text(text):
             raise Finding(place, "a copy's text is no text")
         path = "/".join(self.path.split("/")[:-1] + [file])
         data = self.tree.files.get(path)
         if data is None:
-            if copied:
+            there = path in self.tree.files or any(other.startswith(path + "/") for other in self.tree.files)
+            if copied and not there:
                 return text
             raise Finding(place, "no script")
         try:
@@ -249,13 +269,15 @@ class Document:
         return found
 
     def open(self):
-        """The values of its secrets, by place."""
+        """The values of its secrets, by place. One at its own place that does not open is damaged."""
         found = {}
         for place, (sealed, at) in self.sealed.items():
             try:
                 scope = self.tree.envelope["scope"]
                 found[place] = envelope.value(self.tree.data_key, scope, (self.kind, self.text, at), sealed)
             except Failure as failure:
+                if at == place:
+                    raise
                 raise Finding(place, failure) from failure
         return found
 
@@ -274,8 +296,9 @@ def files_of(folder):
 class Tree:
     """Refuses with `findings`, a list of files and places, or with a Failure of another class."""
 
-    def __init__(self, files, kinds, password=None):
-        self.files, self.kinds, self.findings = files, kinds, []
+    def __init__(self, files, kinds, parts, password=None):
+        self.files, self.kinds, self.parts = files, kinds, parts
+        self.findings, self.moved, self.documents = [], [], []
         self.envelope = self.data_key = None
         if files.get("sealift.json") is None:
             raise Failure("open", "not-a-tree", "no sealift.json")
@@ -289,58 +312,62 @@ class Tree:
             self.data_key = envelope.unlock(
                 self.envelope["slots"], self.envelope["scope"], self.envelope["commitment"], password
             )
-        self.documents = []
         folded, keys = {}, {}
         for path in sorted(files, key=str.encode):
-            if not self.holds_documents(path) or not path.lower().endswith(".json"):
-                continue
-            self.read(path, folded, keys)
+            if self.holds_documents(path):
+                self.read(path, folded, keys)
+        if self.moved and not self.findings:
+            self.findings = self.moved
+            raise Failure("read", "needs-password", "secrets were moved")
 
     def holds_documents(self, path):
         """At the root only these are somebody's documents."""
-        first, below, _ = path.partition("/")
-        kinds = {names.fold(names.escape(kind)) for kind in self.kinds}
-        first = names.fold(first)
-        if below:
-            return first.split("~")[0] in kinds or first == "_long" or first.startswith("%3f")
-        return first.endswith(".json") and first[:-5].split("~")[0] in kinds
+        path = names.fold(path)
+        kinds = [names.fold(names.kind_name(kind)) for kind in self.kinds]
+        first = path.partition("/")[0].removesuffix(".json")
+        called = first == "_long" or first.startswith("%3f")
+        called = called or any(first == kind or first.startswith(kind + "~") for kind in kinds)
+        return called and path.endswith(".json")
 
     def read(self, path, folded, keys):
+        data, shown = self.files[path], names.nfc(path)
         try:
-            if self.files[path] is None:
+            if data is None:
                 raise Finding(None, "a link")
-            if path.count("/") > 64 or any(len(name.encode()) > 255 for name in path.split("/")):
+            if path.count("/") > 64:
+                shown = "/".join(path.split("/")[:65])
+                raise Finding(None, "folders that nest too deep")
+            if any(len(name.encode()) > 255 for name in path.split("/")):
                 raise Finding(None, "over the limit")
             if folded.setdefault(names.fold(path), path) != path:
                 raise Finding(None, "two files fold to one path")
-            document = Document(self, path, self.files[path])
+            document = Document(self, path, data)
             if keys.setdefault((document.kind, document.text), path) != path:
                 raise Finding("key", "two documents of one key")
             if self.data_key:
                 document.values = document.open()
             self.documents.append(document)
         except Finding as finding:
-            self.findings.append((path, finding.place))
+            self.findings.append((shown, finding.place))
 
     def read_about(self):
         about = self.about
         if not isinstance(about, dict):
             raise Finding(None, "no object")
         version = re.fullmatch(r"sealift tree ([1-9][0-9]*)", str(about.get("format")))
-        if not version:
-            raise Failure("open", "not-a-tree", "the format is another")
-        if int(version[1]) > 1:
+        if not version or not is_text(about["format"]):
+            raise Finding("format", "the format is another")
+        if version[1] != "1":
             raise Failure("open", "too-new", about["format"])
-
-        def text(name, absent=True):
-            if not (absent and name not in about) and not is_text(about.get(name)):
-                raise Finding(name, "no text")
-
-        text("model", absent=False)
+        if not is_text(about.get("model")):
+            raise Finding("model", "no text")
+        if about["model"] != "octopus":
+            raise Failure("open", "other-model", about["model"])
         unhex(about.get("model_digest"), "model_digest", 32)
         for name in ("product_version", "server", "options", "created"):
-            text(name)
-        if about.get("scripts", "extract") not in ("extract", "copy", "inline"):
+            if about.get(name) is not None and not is_text(about[name]):
+                raise Finding(name, "no text")
+        if about.get("scripts") not in (None, "extract", "copy", "inline"):
             raise Finding("scripts", "an unknown word")
         if "envelope" in about:
             self.envelope = self.read_envelope(about["envelope"])
@@ -351,60 +378,58 @@ class Tree:
         if not isinstance(found, dict):
             raise Finding("envelope", "no object")
         slots = found.get("slots")
-        if not isinstance(slots, list) or not 1 <= len(slots) <= 16:
-            raise Finding("envelope", "1 to 16 slots")
+        if not isinstance(slots, list) or not all(isinstance(slot, dict) for slot in slots):
+            raise Finding("slots", "no list of objects")
         read = []
         for slot in slots:
-            if not isinstance(slot, dict):
-                raise Finding("envelope", "no slot")
-            numbers = [slot.get(name) for name in ("memory_kib", "passes", "lanes")]
-            if not all(map(is_count, numbers)):
-                raise Finding("envelope", "no number")
-            fields = numbers + [unhex(slot.get(name), "envelope") for name in ("salt", "nonce", "wrapped")]
-            if not envelope.slot_is_sound(fields):
-                raise Finding("envelope", "no sound slot")
-            read.append(fields)
-        return {
-            "scope": unhex(found.get("scope"), "envelope", 16),
-            "commitment": unhex(found.get("commitment"), "envelope", 32),
+            fields = [slot.get(name) for name in ("memory_kib", "passes", "lanes")]
+            for name, number in zip(("memory_kib", "passes", "lanes"), fields):
+                if not is_count(number) or number >= 1 << 32:
+                    raise Finding(name, "no number of 32 bits")
+            lengths = {"salt": 32, "nonce": 24, "wrapped": 48}
+            read.append(fields + [unhex(slot.get(name), name, length) for name, length in lengths.items()])
+        result = {
+            "scope": unhex(found.get("scope"), "scope", 16),
+            "commitment": unhex(found.get("commitment"), "commitment", 32),
             "slots": read,
         }
+        if not 1 <= len(read) <= 16 or not all(map(envelope.slot_is_sound, read)):
+            raise Finding("envelope", "no sound slots")
+        return result
 
     def read_notices(self, notices):
-        if not isinstance(notices, list):
-            raise Finding("notices", "no list")
+        if not isinstance(notices, list) or not all(isinstance(notice, dict) for notice in notices):
+            raise Finding("notices", "no list of objects")
         for notice in notices:
-            right = isinstance(notice, dict) and is_text(notice.get("code")) and is_text(notice.get("text"))
-            if not right or not all(is_text(notice.get(n, "")) for n in ("kind", "key", "place")):
-                raise Finding("notices", "no notice")
+            for name in ("code", "text", "kind", "key", "place"):
+                absent = name not in ("code", "text") and notice.get(name) is None
+                if not absent and not is_text(notice.get(name)):
+                    raise Finding(name, "no text")
 
     def read_list(self, listed):
         if not isinstance(listed, dict):
             raise Finding("documents", "no object")
         for path, line in listed.items():
             if not isinstance(line, dict):
-                raise Finding("documents", "no line")
+                raise Finding(path, "no object")
             id_ = line.get("id")
             if isinstance(id_, dict) and set(id_) == {"$hex"}:
-                unhex(id_["$hex"], "documents")
-            elif isinstance(id_, (dict, list)):
-                raise Finding("documents", "no id")
+                unhex(id_["$hex"], path)
+            elif isinstance(id_, (dict, list, bool)):
+                raise Finding(path, "no id")
             scripts = line.get("scripts", [])
             if not isinstance(scripts, list) or not all(map(is_text, scripts)):
-                raise Finding("documents", "no scripts")
-            self.reason(line.get("why"))
+                raise Finding(path, "no list of names")
+            if "why" in line and line["why"] != "named":
+                self.reason(line["why"], path)
 
-    def reason(self, why):
-        if why is None or why == "named":
-            return
-        if not isinstance(why, dict) or not is_text(why.get("at")):
-            raise Finding("documents", "no reason")
-        found = [why[name] for name in ("needed_by", "belongs_to") if name in why]
-        if len(found) != 1 or not isinstance(found[0], dict):
-            raise Finding("documents", "no reason")
-        (reference,) = key_of([found[0]], "documents")
-        if not isinstance(reference, Reference):
-            raise Finding("documents", "no reason")
+    def reason(self, why, path):
+        if not isinstance(why, dict) or not is_text(why.get("at")) or len(why) != 2:
+            raise Finding(path, "no reason")
+        found = why.get("needed_by", why.get("belongs_to"))
+        if not isinstance(found, dict) or len(found) != 1:
+            raise Finding(path, "no document")
+        key_of([found], path, 512)
 
     def content_root(self):
         hashed = b""
