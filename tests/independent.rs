@@ -37,6 +37,11 @@ fn the_independent_reader_takes_every_vector_as_it_says() {
 }
 
 #[test]
+fn the_independent_reader_takes_every_vector_of_the_tree_as_it_says() {
+    run("trees");
+}
+
+#[test]
 fn the_independent_reader_lists_and_opens_the_fixtures() {
     run("fixtures");
 }

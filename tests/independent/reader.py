@@ -1,8 +1,8 @@
-"""A reader of bundles written from format-spec/ alone, to find out whether the text is enough.
+"""A reader of bundles and trees written from format-spec/ alone, to find out whether the text is enough.
 
     reader.py vectors             take every vector as its description says
     reader.py trees               the same with the vectors of the tree
-    reader.py fixtures            list and open every frozen bundle, and compare with its listing
+    reader.py fixtures            list and open every frozen bundle and tree, and compare with its listing
     reader.py list FILE [PASSWORD]
 
 Needs the packages of requirements.txt beside this file. Answers 0, or 1 with what was not as it should be.
@@ -122,7 +122,8 @@ def tree_vector(vector):
     try:
         return read_tree(files, vector.get("password"))
     except Failure as failure:
-        return {"expect": failure.class_}
+        found = [list(pair) for pair in getattr(failure, "findings", [])]
+        return {"expect": failure.class_, "findings": found or None}
 
 
 def tree_vectors():
@@ -168,7 +169,27 @@ def fixtures():
                 if value != said[name]:
                     wrong.append(f"{path.name}: {name}: found {value}, it says {said[name]}")
         count += 1
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        wrong += tree_fixture(path)
+        count += 1
     return wrong, f"{count} fixtures"
+
+
+def tree_fixture(path):
+    said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    wrong = []
+    for password in said["passwords"]:
+        found = tree.Tree(tree.files_of(path), *octopus(), password)
+        if found.findings:
+            return [f"{path.name}: {found.findings}"]
+        for name, value in found.listing().items():
+            if value != said[name]:
+                wrong.append(f"{path.name}: {name}: found {value}, it says {said[name]}")
+    # A writer of this version gives them these very names, and lists them.
+    own = names.paths([(d.kind, d.key) for d in found.documents])
+    if own != [d.path for d in found.documents] or sorted(own, key=str.encode) != list(found.about["documents"]):
+        wrong.append(f"{path.name}: the documents would be called {own}")
+    return wrong
 
 
 def main(arguments):

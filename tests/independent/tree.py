@@ -23,6 +23,7 @@ from canonical import (
     fits,
     key_text,
     parse_key,
+    secret_places,
     step,
 )
 from envelope import Failure, le64
@@ -165,7 +166,8 @@ class Document:
         if self.secrets > 65_536:
             raise Finding(None, "too many secrets")
         try:
-            self.content_id = content_id(encode_document(self.columns, self.body))
+            self.canonical = encode_document(self.columns, self.body)
+            self.content_id = content_id(self.canonical)
         except Refused as error:
             raise Finding(None, error) from error
 
@@ -282,6 +284,21 @@ class Document:
         return found
 
 
+def source_id(id_):
+    if isinstance(id_, dict):
+        return {"bytes": id_["$hex"]}
+    word = {Number: "number", str: "text", int: "integer"}.get(type(id_))
+    return word and {word: str(id_)}
+
+
+def reason(why):
+    if not isinstance(why, dict):
+        return [why] if why else []
+    word = next(name for name in why if name != "at")
+    ((kind, key),) = why[word].items()
+    return [word, kind, key_text(key_of(key, word, 512)), why["at"]]
+
+
 def files_of(folder):
     """All files below a folder, by path; a link is None."""
     found = {}
@@ -317,8 +334,9 @@ class Tree:
             if self.holds_documents(path):
                 self.read(path, folded, keys)
         if self.moved and not self.findings:
-            self.findings = self.moved
-            raise Failure("read", "needs-password", "secrets were moved")
+            failure = Failure("read", "needs-password", "secrets were moved")
+            failure.findings = self.moved
+            raise failure
 
     def holds_documents(self, path):
         """At the root only these are somebody's documents."""
@@ -430,6 +448,29 @@ class Tree:
         if not isinstance(found, dict) or len(found) != 1:
             raise Finding(path, "no document")
         key_of([found], path, 512)
+
+    def listing(self):
+        """All that the tree holds, documents in order of kind and key."""
+        lines = self.about.get("documents", {})
+        documents = [
+            {
+                "kind": d.kind,
+                "key": d.text,
+                "source_id": source_id(lines.get(names.nfc(d.path), {}).get("id")),
+                "reason": reason(lines.get(names.nfc(d.path), {}).get("why")),
+                "content_id": d.content_id.hex(),
+                "canonical": d.canonical.hex(),
+                "secret_places": secret_places((d.columns, d.body)),
+                "secrets": {place: value.decode() for place, value in d.values.items()},
+            }
+            for d in sorted(self.documents, key=lambda d: (d.kind.encode(), d.text.encode()))
+        ]
+        parts = ("code", "kind", "key", "place", "text")
+        return {
+            "content_root": self.content_root().hex(),
+            "documents": documents,
+            "notices": [[notice.get(part) for part in parts] for notice in self.about.get("notices", [])],
+        }
 
     def content_root(self):
         hashed = b""

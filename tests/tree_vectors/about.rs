@@ -4,16 +4,16 @@ use crate::case::{ABOUT, Case, WEB, about, envelope, web};
 use crate::sealing::Envelope;
 
 pub fn cases() -> Vec<Case> {
-    [taken(), whole(), members(), protection(), notices(), documents()].into_iter().flatten().collect()
+    [taken(), whole(), members(), protection()].into_iter().flatten().collect()
 }
 
 const FILE: &str = "sealift.json";
 
-fn bad(name: &str, what: &str, why: &'static str, place: &str, text: impl Into<Vec<u8>>) -> Case {
+pub fn bad(name: &str, what: &str, why: &'static str, place: &str, text: impl Into<Vec<u8>>) -> Case {
     Case::finding(&format!("about-{name}"), what, why, FILE, place).file(WEB, web("null")).file(FILE, text)
 }
 
-fn good(name: &str, what: &str, why: &'static str, text: String) -> Case {
+pub fn good(name: &str, what: &str, why: &'static str, text: String) -> Case {
     Case::ok(&format!("about-{name}"), what, why).file(WEB, web("null")).file(FILE, text)
 }
 
@@ -374,130 +374,4 @@ fn protection() -> Vec<Case> {
             .map(absent),
     );
     cases
-}
-
-fn notices() -> Vec<Case> {
-    let texts = "`code` and `text` are text; `kind`, `key`, `place` text, null or absent";
-    let notice = |name: &str, what, place, notices: &str| {
-        bad(&format!("notice-{name}"), what, texts, place, about(&format!("\"notices\": {notices}")))
-    };
-    vec![
-        notice("object", "Notices that are an object.", "notices", "{}"),
-        notice("null", "Notices that are null.", "notices", "null"),
-        notice("text", "A notice that is a text.", "notices", "[\"x\"]"),
-        notice("no-code", "A notice without a code.", "code", r#"[{ "text": "x" }]"#),
-        notice("no-text", "A notice without a text.", "text", r#"[{ "code": "x" }]"#),
-        notice(
-            "kind",
-            "A notice whose kind is a number.",
-            "kind",
-            r#"[{ "code": "x", "text": "y", "kind": 1 }]"#,
-        ),
-        notice(
-            "key",
-            "A notice whose key is no text.",
-            "key",
-            r#"[{ "code": "x", "text": "y", "key": ["Web"] }]"#,
-        ),
-        notice(
-            "place",
-            "A notice whose place is a truth value.",
-            "place",
-            r#"[{ "code": "x", "text": "y", "place": true }]"#,
-        ),
-        good(
-            "notice-nulls",
-            "A notice about nothing.",
-            texts,
-            about(r#""notices": [{ "code": "x", "text": "", "kind": null, "key": null, "place": null }]"#),
-        ),
-    ]
-}
-
-fn documents() -> Vec<Case> {
-    let id = "Of each `id` is null, a number, text or `{ \"$hex\": \"…\" }`, or absent";
-    let why =
-        "`why` is `\"named\"`, or an object of `at`, which is text, and one of `needed_by` and `belongs_to`";
-    let line = |name: &str, what, why, line: &str| {
-        bad(
-            &format!("list-{name}"),
-            what,
-            why,
-            WEB,
-            about(&format!("\"documents\": {{ \"{WEB}\": {line} }}")),
-        )
-    };
-    let list = "an object of objects, by path";
-    vec![
-        bad("list-list", "A list of paths.", list, "documents", about("\"documents\": [\"Feed/Web.json\"]")),
-        bad("list-null", "A list that is null.", list, "documents", about("\"documents\": null")),
-        line("line-null", "A line that is null.", list, "null"),
-        line("line-text", "A line that is a text.", list, "\"Feeds-1\""),
-        line("id-list", "An id that is a list.", id, r#"{ "id": ["a"] }"#),
-        line("id-object", "An id that is an object.", id, r#"{ "id": { "a": 1 } }"#),
-        line("id-hex", "An id that is half a byte.", id, r#"{ "id": { "$hex": "0" } }"#),
-        line("id-true", "An id that is a truth value.", id, r#"{ "id": true }"#),
-        line("why-word", "A word that is no reason.", why, r#"{ "why": "because" }"#),
-        line("why-null", "A reason that is null.", why, r#"{ "why": null }"#),
-        line(
-            "why-no-place",
-            "A reason without a place.",
-            why,
-            r#"{ "why": { "needed_by": { "Space": ["A"] } } }"#,
-        ),
-        line(
-            "why-place-number",
-            "A reason whose place is a number.",
-            why,
-            r#"{ "why": { "needed_by": { "Space": ["A"] }, "at": 1 } }"#,
-        ),
-        line(
-            "why-two",
-            "Two reasons.",
-            why,
-            r#"{ "why": { "needed_by": { "Space": ["A"] }, "belongs_to": { "Space": ["A"] }, "at": "" } }"#,
-        ),
-        line(
-            "why-more",
-            "A reason with a member more.",
-            "Members that a reader does not know are passed over, in all of these objects but `why`",
-            r#"{ "why": { "needed_by": { "Space": ["A"] }, "at": "", "more": 1 } }"#,
-        ),
-        line(
-            "why-other",
-            "A reason of another name.",
-            why,
-            r#"{ "why": { "wanted_by": { "Space": ["A"] }, "at": "" } }"#,
-        ),
-        line(
-            "why-text",
-            "A reason that is a document's name.",
-            why,
-            r#"{ "why": { "needed_by": "Web", "at": "" } }"#,
-        ),
-        line(
-            "why-key",
-            "A reason whose key is a text.",
-            "which is as in `$ref`",
-            r#"{ "why": { "needed_by": { "Space": "A" }, "at": "" } }"#,
-        ),
-        line(
-            "why-two-documents",
-            "A reason of two documents.",
-            "which is as in `$ref`",
-            r#"{ "why": { "needed_by": { "Space": ["A"], "Team": ["B"] }, "at": "" } }"#,
-        ),
-        line(
-            "scripts-text",
-            "Scripts that are a text.",
-            "`scripts` is a list of texts, or absent",
-            r#"{ "scripts": "Web~a.ps1" }"#,
-        ),
-        line(
-            "scripts-number",
-            "A script that is a number.",
-            "`scripts` is a list of texts, or absent",
-            r#"{ "scripts": [1] }"#,
-        ),
-    ]
 }

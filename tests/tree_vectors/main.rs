@@ -8,7 +8,10 @@
 mod about;
 mod case;
 mod content;
+mod frozen;
+mod listed;
 mod markers;
+mod names;
 mod places;
 mod run;
 #[allow(dead_code)]
@@ -26,10 +29,15 @@ fn folder() -> PathBuf {
 }
 
 fn all() -> Vec<Case> {
-    [places::names(), places::files(), content::cases(), markers::cases(), about::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        names::cases(),
+        places::cases(),
+        content::cases(),
+        markers::cases(),
+        about::cases(),
+        listed::cases(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn generate() -> BTreeMap<String, String> {

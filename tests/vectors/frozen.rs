@@ -16,6 +16,7 @@ use serde_json::json;
 const FROZEN: &[(&str, &str)] = &[
     ("bundle-1.json", "5ba9438c8602896c6b073ebd40f4b78b9deba68bf19ccb7f7bb6c8919773f1be"),
     ("bundle-1.sealift", "5cab933ff63060ba922c4c2813457d10d1f8208660b2dc2f9775562b176649ee"),
+    ("tree-1.json", "1c5e0163a23e8d1fad1b3d87bee8c39cc5af803aa1a43be18a8e11035a17deeb"),
 ];
 
 fn folder() -> PathBuf {
