@@ -11,6 +11,8 @@ mod pack;
 #[allow(dead_code)]
 #[path = "vectors/sealing.rs"]
 mod sealing;
+#[path = "spec/tree.rs"]
+mod tree;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -347,6 +349,7 @@ fn examples() -> BTreeMap<&'static str, Lines> {
         ("varint", varints()),
         ("pack", pack_lines()),
         ("chunk", chunk_lines()),
+        ("tree-names", tree::names()),
     ])
 }
 
@@ -411,6 +414,7 @@ fn the_text_has_the_numbers_of_the_code() {
         sealift::bundle::CONTENT_ROOT_CONTEXT,
         sealift::bundle::STORED_CONTEXT,
         canonical::CONTENT_ID_CONTEXT,
+        tree::NAME_CONTEXT,
     ];
     for context in crypto::context::ALL.iter().chain(&roots) {
         assert!(envelope.contains(&format!("| `{context}` |")), "{context}");

@@ -173,7 +173,8 @@ pub(super) fn fits(path: &str, kind: &str, key: &Key) -> bool {
         }
         let Some(rest) = left.strip_prefix(&names::fold(&node.segments.join("/"))) else { return false };
         left = rest;
-        if let Some(rest) = left.strip_prefix(MARK).and_then(|rest| rest.strip_prefix(&node.identity)) {
+        let suffix = left.strip_prefix(MARK).and_then(|rest| rest.strip_prefix(&node.identity));
+        if let Some(rest) = suffix.filter(|_| !node.told_apart) {
             left = rest;
         }
     }

@@ -347,8 +347,8 @@ fn long() -> Vec<Case> {
         ),
         Case::paths(
             "cut-alike",
-            "What is cut to the same has its digits already, and no second suffix.",
-            "unless the name is cut and has them already",
+            "What is cut to the same has digits already, and no others.",
+            "A name that is cut does not clash",
             &[
                 ("User", &key(&first), &cut("User", &key(&first), &"y".repeat(60))),
                 ("User", &key(&second), &cut("User", &key(&second), &"Y".repeat(60))),

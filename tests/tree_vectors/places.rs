@@ -107,6 +107,9 @@ fn refused() -> Vec<Case> {
     };
     let fold = "No two files of a tree fold to the same path: a reader MUST refuse the second";
     let twice = "a second document of the key";
+    let long = "x".repeat(101);
+    let cut = digits(&["Feed", &format!("[\"{long}\"]")]);
+    let cut_twice = format!("Feed/{}~{cut}~{cut}.json", "x".repeat(60));
     let suffixed = format!("Feed/Web~{own}.json");
     let upper = format!("Feed/WEB~{other}.json");
     vec![
@@ -181,6 +184,14 @@ fn refused() -> Vec<Case> {
             "key",
         )
         .file("Space/B/Environment/Prod.json", environment(SPACE)),
+        Case::finding(
+            "path-cut-and-suffix",
+            "A name that is cut, with a suffix.",
+            "its digits are a part of it, and it takes no suffix",
+            &cut_twice,
+            "key",
+        )
+        .file(cut_twice.as_str(), feed(&format!("\"{long}\""), "null")),
         Case::finding(
             "path-not-escaped",
             "A name with a `~` that is not escaped.",
