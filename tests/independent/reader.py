@@ -15,6 +15,7 @@ import tempfile
 import tomllib
 
 import names
+import spell
 import tree
 from bundle import SPEC, Bundle, Failure
 from canonical import Refused, content_id, decode, parse_key, secret_places
@@ -185,7 +186,10 @@ def tree_fixture(path):
         for name, value in found.listing().items():
             if value != said[name]:
                 wrong.append(f"{path.name}: {name}: found {value}, it says {said[name]}")
-    # A writer of this version gives them these very names, and lists them.
+    # A writer of this version writes these very files, and lists them.
+    for document in found.documents:
+        if spell.document(document).encode() != found.files[document.path]:
+            wrong.append(f"{path.name}: {document.path} would be {spell.document(document)}")
     own = names.paths([(d.kind, d.key) for d in found.documents])
     if own != [d.path for d in found.documents] or sorted(own, key=str.encode) != list(found.about["documents"]):
         wrong.append(f"{path.name}: the documents would be called {own}")

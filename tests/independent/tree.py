@@ -136,7 +136,7 @@ class Document:
     """One file, without regard to the others."""
 
     def __init__(self, tree, path, data):
-        self.tree, self.path, self.sealed, self.moved, self.scripts = tree, path, {}, [], []
+        self.tree, self.path, self.sealed, self.scripts = tree, path, {}, {}
         json_ = parse_json(data)
         if not isinstance(json_, dict):
             raise Finding(None, "no object")
@@ -267,7 +267,7 @@ class Document:
             raise Finding(place, "a script that is no text") from error
         if copied and found != text:
             raise Finding(place, "a copy that differs")
-        self.scripts.append(file)
+        self.scripts[place] = (file, copied)
         return found
 
     def open(self):
