@@ -12,6 +12,7 @@
 //! | L1 | [`plan`] | the difference between a bundle and a target, as a value: diff, merge, findings |
 //! | L1 | [`tree`] | the same content as a folder of JSON files: paths, writer, reader |
 //! | L1 | [`server`] | the contract with servers: Reader, Server, Transaction; `sqlite` is the embedded one |
+//! | L1 | [`vendor`] | the folder that the product's own migrator exports into, read only |
 //! | L2 | [`ops`] | what Sealift does, one verb a file |
 //! | L2 | [`demo`] | two made-up servers to try things on |
 //!
@@ -27,3 +28,4 @@ pub mod plan;
 pub mod progress;
 pub mod server;
 pub mod tree;
+pub mod vendor;

@@ -106,6 +106,10 @@ impl MasterKey {
         }))
     }
 
+    pub(super) fn from_raw(key: Box<Zeroizing<[u8; 16]>>) -> Self {
+        Self(Key::Bits128(key))
+    }
+
     /// The length of the key.
     pub fn size(&self) -> MasterKeySize {
         match self.0 {

@@ -6,7 +6,8 @@
 //!   secrets in its database.
 //!
 //! What is fixed: Argon2id v0x13, BLAKE3 in its `derive_key` and keyed modes, XChaCha20-Poly1305; for the
-//! server's form AES-CBC with PKCS#7, which is the server's choice and carries no authentication.
+//! server's form AES-CBC with PKCS#7, which is the server's choice and carries no authentication; for the files
+//! of the product's own migrator PBKDF2-HMAC-SHA1, which are only read.
 //!
 //! This module knows no document, no file and no database. It never writes a secret into a message, a log
 //! or a `Debug` text, never derives a key under a context that comes from data, and never hands out a
@@ -17,6 +18,7 @@
 
 mod data_key;
 mod envelope;
+mod export_key;
 mod fingerprint;
 mod kdf;
 mod master_key;

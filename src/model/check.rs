@@ -115,6 +115,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
     let kinds = kinds.collect::<Checked<Vec<_>>>()?;
     let key_order = key_order(&kinds, &file)?;
     let blob = super::blob::check(&file, &kinds)?;
+    super::vendor::alone(&file)?;
     let scope_kind = file.scope.as_ref().map(|s| scope_kind(s, &file, &by_name, &kinds)).transpose()?;
     Ok(Model {
         name: file.name.into_inner(),
@@ -268,6 +269,7 @@ impl Scope<'_> {
             number_by: wire.number_by.clone(),
             groups: wire.groups.iter().map(group).collect::<Checked<_>>()?,
             ask: wire.ask,
+            vendor_types: super::vendor::check(wire)?,
             version: wire.version.clone(),
             aliases: alias(wire)?,
             with,

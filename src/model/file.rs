@@ -150,6 +150,8 @@ pub(super) struct Kind {
     pub groups: Vec<Spanned<String>>,
     #[serde(default)]
     pub ask: bool,
+    #[serde(default)]
+    pub vendor_types: Vec<Spanned<String>>,
     pub version: Option<String>,
     #[serde(default)]
     pub alias: Vec<Alias>,

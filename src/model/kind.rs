@@ -30,6 +30,9 @@ pub struct Kind {
     pub groups: Vec<String>,
     /// Whether it is carried only where it is asked for by name.
     pub ask: bool,
+    /// The product's own classes whose documents these are, besides one of the kind's or its table's name. A
+    /// `*` at the beginning stands for any text.
+    pub vendor_types: Vec<String>,
     /// The column that holds a version, by which an export can choose among the documents that belong to
     /// others.
     pub version: Option<String>,

@@ -17,6 +17,7 @@ mod places;
 mod scope;
 mod scripts;
 mod values;
+mod vendor;
 mod walk;
 
 use std::borrow::Cow;
@@ -33,6 +34,7 @@ pub(crate) use pattern::pick;
 pub use pattern::{Pattern, PatternError};
 pub use scripts::{NamedScript, Script, ScriptRule};
 pub use values::{ValueRule, ValueType};
+pub use vendor::VendorType;
 pub use walk::{Direction, Keep, Rule};
 
 use crate::document::{Collation, KindName};
