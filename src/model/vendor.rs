@@ -20,7 +20,8 @@ impl Model {
     /// table is; then a table that stays behind; then a kind that names it with a `*`. `None` for a class that
     /// the model does not know.
     pub fn vendor_type(&self, class: &str) -> Option<VendorType<'_>> {
-        let kind = |is: &dyn Fn(&Kind) -> bool| self.kinds().iter().find(|kind| is(kind)).map(VendorType::Kind);
+        let kind =
+            |is: &dyn Fn(&Kind) -> bool| self.kinds().iter().find(|kind| is(kind)).map(VendorType::Kind);
         let named = |kind: &Kind| kind.vendor_types.iter().any(|name| name == class);
         let like = |kind: &Kind| {
             let ends = kind.vendor_types.iter().filter_map(|name| name.strip_prefix('*'));

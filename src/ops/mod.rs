@@ -24,6 +24,7 @@ pub mod translate;
 mod undeclared;
 mod unreadable;
 mod validate;
+mod vendor;
 mod versions;
 mod why;
 
@@ -42,5 +43,6 @@ pub use plan::{Keys, by_kind, plan};
 pub use salvage::{SALVAGED, Salvage, SalvageError, SalvageOptions, SalvageReport, SealedValues, salvage};
 pub use select::Root;
 pub use undeclared::Undeclared;
+pub use vendor::{UncarriedType, VendorReadError, VendorReport, VendorServer};
 pub use versions::{Versions, VersionsError};
 pub use why::{PathEnd, WhyError, WhyPath, why};

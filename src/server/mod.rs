@@ -68,6 +68,9 @@ pub enum ServerError {
         /// The constraint's name or nature, as the server tells it.
         reason: String,
     },
+    /// The server can be read only.
+    #[error("{0} is read and never written")]
+    ReadOnly(String),
     /// Somebody else holds the server's lock.
     #[error("the server is locked by another process")]
     Busy,

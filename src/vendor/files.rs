@@ -36,10 +36,7 @@ impl ExportFolder {
     ///
     /// # Errors
     /// [`VendorError::TooMany`], [`VendorError::Read`] for the folder itself, and what `see` returns.
-    pub fn each<E: From<VendorError>>(
-        &self,
-        see: &mut dyn FnMut(Entry) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn each<E: From<VendorError>>(&self, see: &mut dyn FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
         let mut entries = 0;
         let mut open = vec![(self.path.clone(), String::new(), 0)];
         while let Some((folder, shown, depth)) = open.pop() {
@@ -99,7 +96,9 @@ impl ExportFolder {
             Err(error) => return finding(shown, error.to_string()),
         };
         match members.remove("$type").as_ref().map(class) {
-            Some(Some(class)) => Entry::Document(VendorDocument { file: shown, class: class.to_owned(), members }),
+            Some(Some(class)) => {
+                Entry::Document(VendorDocument { file: shown, class: class.to_owned(), members })
+            }
             Some(None) => finding(shown, "its $type names no class"),
             // Without an id it never was a document: a script, say, that is JSON.
             None if members.get("Id").is_none() => Entry::Other(shown),

@@ -27,7 +27,8 @@ pub struct Metadata {
 
 impl Metadata {
     pub(super) fn read(path: &Path, limit: u64) -> Result<Self, VendorError> {
-        let damaged = |reason: &str| VendorError::Metadata { path: path.to_owned(), reason: reason.to_owned() };
+        let damaged =
+            |reason: &str| VendorError::Metadata { path: path.to_owned(), reason: reason.to_owned() };
         let bytes = files::read(path, limit)
             .map_err(|source| VendorError::Read { path: path.to_owned(), source })?
             .ok_or_else(|| damaged("it is too large"))?;
@@ -53,4 +54,3 @@ impl Metadata {
         Ok(Self { server, created: text("Created")?, version, hello: text("Hello")? })
     }
 }
-

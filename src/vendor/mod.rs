@@ -170,7 +170,9 @@ impl ExportFolder {
         match key.decrypt(hello) {
             Ok(word) if word.expose() == HELLO => Ok(key),
             Ok(_) | Err(DecryptError::DoesNotDecrypt) => Err(VendorError::WrongPassword(self.path.clone())),
-            Err(DecryptError::NotCipherText(reason)) => Err(VendorError::DamagedHello { path: file(), reason }),
+            Err(DecryptError::NotCipherText(reason)) => {
+                Err(VendorError::DamagedHello { path: file(), reason })
+            }
         }
     }
 }

@@ -8,10 +8,13 @@ use sealift::crypto::{MasterKeyError, PasswordError};
 use sealift::demo::DemoError;
 use sealift::model::LoadError;
 use sealift::ops::translate::TranslateError;
-use sealift::ops::{ConvertError, DiffError, ExportError, ImportError, MergeError, SalvageError, WhyError};
+use sealift::ops::{
+    ConvertError, DiffError, ExportError, ImportError, MergeError, SalvageError, VendorReadError, WhyError,
+};
 use sealift::progress::Cancelled;
 use sealift::server::{AddressError, ServerError};
 use sealift::tree::TreeError;
+use sealift::vendor::VendorError;
 
 /// The exit codes, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,6 +243,40 @@ impl From<ExportError> for Failure {
             }
             ExportError::NotThisProduct(_) => {
                 Self::of(Exit::Usage, &error).hint("name another model with --model FILE")
+            }
+        }
+    }
+}
+
+impl From<VendorReadError> for Failure {
+    fn from(error: VendorReadError) -> Self {
+        match error {
+            VendorReadError::Vendor(error) => error.into(),
+            VendorReadError::Server(error) => error.into(),
+            VendorReadError::Model(error) => error.into(),
+            VendorReadError::Cancelled(error) => error.into(),
+            VendorReadError::Findings(_) => Self::of(Exit::Damaged, &error)
+                .hint("export the folder again; --no-secrets leaves damaged secrets unread"),
+            VendorReadError::Temporary(_) => Self::of(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<VendorError> for Failure {
+    fn from(error: VendorError) -> Self {
+        match error {
+            VendorError::WrongPassword(_) => {
+                Self::of(Exit::WrongKey, &error).hint("take the password that the folder was exported with")
+            }
+            VendorError::NoHello(_) => Self::of(Exit::Failed, &error)
+                .hint("--no-secrets takes everything but the secrets, and needs no password"),
+            VendorError::Metadata { .. } | VendorError::DamagedHello { .. } => {
+                Self::of(Exit::Damaged, &error).hint("export the folder again")
+            }
+            VendorError::NotAnExport(_) | VendorError::ProjectsExport(_) => Self::of(Exit::Usage, &error)
+                .hint("name the folder that `Octopus.Migrator export --directory` wrote"),
+            VendorError::OtherFormat { .. } | VendorError::Read { .. } | VendorError::TooMany { .. } => {
+                Self::of(Exit::Failed, &error)
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::exit::{Exit, Failure};
 
 const PASSWORD: &str = "SEALIFT_PASSWORD";
 const MASTER_KEY: &str = "SEALIFT_MASTER_KEY";
+const SOURCE_PASSWORD: &str = "SEALIFT_SOURCE_PASSWORD";
 
 /// A file with a secret is one line; more would be another file taken by mistake.
 const MAX_FILE: u64 = 64 * 1024;
@@ -87,6 +88,21 @@ pub fn new_password(file: Option<&Path>) -> Result<Password, Failure> {
 /// The password, where one is given without asking.
 pub fn given_password(file: Option<&Path>) -> Result<Option<Password>, Failure> {
     Ok(given(file, PASSWORD, "password")?.map(Password::new).transpose()?)
+}
+
+/// The password that an export folder was made with, asked for where it is not given.
+pub fn source_password(file: Option<&Path>) -> Result<Password, Failure> {
+    let text = match given(file, SOURCE_PASSWORD, "source password")? {
+        Some(text) => text,
+        None => prompt("Password of the export folder: ")?.ok_or_else(|| {
+            Failure::new(
+                Exit::WrongKey,
+                "the folder's password is needed, and there is no terminal to ask for it",
+            )
+            .hint(format!("give it by --source-password-file FILE or in {SOURCE_PASSWORD}"))
+        })?,
+    };
+    Ok(Password::new(text)?)
 }
 
 fn no_password() -> Failure {

@@ -187,9 +187,10 @@ fn chunks() -> Vec<Case> {
         damaged("reason-kind-without-a-name", "The kind in a reason has no name.").docs(|d| {
             d[0].reason = [vec![2], bytes(b""), bytes(b"[\"Web\"]"), bytes(b"$.X")].concat();
         }),
-        damaged("reason-kind-with-control", "The kind in a reason has a control character in its name.").docs(|d| {
-            d[0].reason = [vec![2], bytes(b"Pro\tject"), bytes(b"[\"Web\"]"), bytes(b"$.X")].concat();
-        }),
+        damaged("reason-kind-with-control", "The kind in a reason has a control character in its name.")
+            .docs(|d| {
+                d[0].reason = [vec![2], bytes(b"Pro\tject"), bytes(b"[\"Web\"]"), bytes(b"$.X")].concat();
+            }),
         damaged("reason-short", "A reason ends early.")
             .docs(|d| d[0].reason = [vec![3], bytes(b"Project"), bytes(b"[\"Web\"]")].concat()),
         damaged("reason-out-of-range", "A document's reason is one behind the last.")

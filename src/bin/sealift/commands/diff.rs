@@ -10,7 +10,7 @@ use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, Difference, ExportOptions, Side};
 use sealift::plan::Action;
 use sealift::progress::Progress;
-use sealift::server;
+use sealift::server::{self, Server as _};
 use serde_json::json;
 
 use super::render;
@@ -22,10 +22,10 @@ use crate::ui::{self, shown};
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// A bundle, a folder made of one, or a server: sqlite:PATH
+    /// A bundle or a folder made of one, a server (sqlite:PATH), or a folder that the product's own migrator exported
     #[arg(value_name = "LEFT")]
     left: String,
-    /// A bundle, a folder made of one, or a server: sqlite:PATH
+    /// A bundle or a folder made of one, a server (sqlite:PATH), or a folder that the product's own migrator exported
     #[arg(value_name = "RIGHT")]
     right: String,
     /// Password or master key of the left side, from this file; secrets are compared where both are given
@@ -143,6 +143,13 @@ fn side(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<Side, Failure> {
+    if let Some(path) = super::vendor::recognise(text) {
+        let password = key_file.map(|file| secrets::source_password(Some(file))).transpose()?;
+        let mut server = super::vendor::open(&path, password.as_ref(), model, progress)?;
+        let key = server.key();
+        let read = if key.is_some() { ServerSecrets::Read(key.as_ref()) } else { ServerSecrets::Mask };
+        return Ok(ops::server_side(&mut *server.read()?, model, &args.options(read), folder, progress)?);
+    }
     match super::server_or_path(text)? {
         Ok(address) => {
             let key = match key_file {

@@ -9,11 +9,13 @@ use sealift::document::json as document_json;
 use sealift::model::Model;
 use sealift::ops::Versions;
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, ExportError, ExportOptions, ExportReport, Root, Undeclared};
+use sealift::ops::{self, ExportError, ExportOptions, ExportReport, Root, Undeclared, VendorReport};
+use sealift::server::Server;
 use sealift::tree::TreeSummary;
 use serde_json::json;
 
 use super::convert::{self, ScriptArgs};
+use super::vendor;
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::ui::say;
@@ -22,7 +24,7 @@ use crate::{secrets, ui};
 /// Arguments of `export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The server to read: sqlite:PATH
+    /// The server to read: sqlite:PATH, or a folder that the product's own migrator exported
     #[arg(value_name = "SERVER")]
     server: String,
     /// The bundle to write; or the folder of files, where there is one or the name ends with a slash
@@ -83,6 +85,10 @@ pub struct ExportArgs {
     /// Memory for deriving the key from the password, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=1024))]
     kdf_memory: u32,
+    /// Read the password of an export folder of the product's migrator from this file (else
+    /// SEALIFT_SOURCE_PASSWORD, else a prompt)
+    #[arg(long, value_name = "FILE")]
+    source_password_file: Option<PathBuf>,
     #[command(flatten)]
     scripts: ScriptArgs,
     #[command(flatten)]
@@ -102,14 +108,34 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
             .hint("name a project with --project NAME or --project-group NAME"));
     }
     let model = super::load_model(common)?;
-    let mut server = super::open_server(&args.server)?;
+    let migrated = vendor::recognise(&args.server);
+    let server = match &migrated {
+        Some(_) => None,
+        None => Some(super::open_server(&args.server)?),
+    };
     let to_folder = convert::is_folder(&args.output);
     if args.output.exists() && !args.force && !to_folder {
         return Err(Failure::new(Exit::Failed, format!("{} exists already", args.output.display()))
             .hint("--force overwrites it"));
     }
     let progress = ui::Bars::new();
-    let master_key = secrets::master_key(args.master_key.master_key_file.as_deref())?;
+    let (mut server, master_key, found): (Box<dyn Server>, _, _) = match (server, migrated) {
+        (Some(server), _) => (
+            server,
+            secrets::master_key(args.master_key.master_key_file.as_deref())?,
+            VendorReport::default(),
+        ),
+        (None, migrated) => {
+            let password = match args.no_secrets {
+                true => None,
+                false => Some(secrets::source_password(args.source_password_file.as_deref())?),
+            };
+            let migrated = migrated.unwrap_or_default();
+            let server = vendor::open(&migrated, password.as_ref(), &model, &progress)?;
+            let (key, report) = (server.key(), server.report().clone());
+            (Box::new(server), key, report)
+        }
+    };
     let read = if args.no_secrets { ServerSecrets::Mask } else { ServerSecrets::Read(master_key.as_ref()) };
     let folder = tempfile::tempdir()?;
     let mut options = WriterOptions { force: args.force, ..WriterOptions::default() };
@@ -124,7 +150,10 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         let spaces: Vec<String> = args.space.iter().map(|name| format!("--space {name:?}")).collect();
         header.options = Some(spaces.join(" "));
     }
-    let writer = Writer::create(&out, header, options)?;
+    let mut writer = Writer::create(&out, header, options)?;
+    for notice in found.notices() {
+        writer.notice(notice)?;
+    }
     let wanted = ExportOptions {
         roots,
         scopes: args.space.clone(),
@@ -155,7 +184,7 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         tree = Some(ops::to_tree(&bundle, &model, &args.output, scripts, args.force, &progress)?);
         progress.clear();
     }
-    show(common, &args.output, &report, tree.as_ref())?;
+    show(common, &args.output, &report, &found, tree.as_ref())?;
     Ok(Exit::Done)
 }
 
@@ -259,6 +288,7 @@ fn show(
     common: &Common,
     output: &Path,
     report: &ExportReport,
+    found: &VendorReport,
     tree: Option<&TreeSummary>,
 ) -> Result<(), Failure> {
     let ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond } = report;
@@ -276,6 +306,7 @@ fn show(
             "undeclared_references_beyond": undeclared_beyond,
             "unknown_tables": unknown,
             "tables_left_out": left,
+            "export_folder": found.metadata.is_some().then(|| vendor::report_json(found)),
         });
         if let Some(map) = answer.as_object_mut() {
             match tree {
@@ -307,6 +338,7 @@ fn show(
             say!("  {:32} {rows:>8} rows", ui::shown(table));
         }
     }
+    vendor::show(found)?;
     show_undeclared(undeclared, *undeclared_beyond)
 }
 

@@ -1,0 +1,209 @@
+//! The export folder of the product's own migrator as a server that can be read.
+//!
+//! Its documents become rows of an embedded server of their own, in a temporary folder: one member for each
+//! column that the product's table has, the rest as JSON. Everything that reads a server then reads the folder:
+//! references, secrets and keys are not told a second time. Secrets stay as encrypted as they were; the key of
+//! the folder's password takes the place of the master key.
+//!
+//! Which members were columns at the source no file says. The tables are those of 2018 where no document is in
+//! a space, else those with spaces; a column that no document of its table mentions is left out, unless it
+//! decides what a document is.
+
+mod gather;
+mod place;
+mod shape;
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::bundle::Notice;
+use crate::crypto::{MasterKey, Password};
+use crate::document::Value;
+use crate::model::Model;
+use crate::progress::{Cancelled, Progress};
+use crate::server::sqlite::{Schema, SqliteServer};
+use crate::server::{Reader, Server, ServerError, Transaction};
+use crate::vendor::{ExportFolder, Findings, FolderLimits, Metadata, VendorError};
+
+use super::translate::{ServerSecrets, TranslateError};
+
+/// Why an export folder cannot be read as a server.
+#[derive(Debug, thiserror::Error)]
+pub enum VendorReadError {
+    /// The folder, its metadata or its password.
+    #[error(transparent)]
+    Vendor(#[from] VendorError),
+    /// Files of the folder are damaged, or are not what the model says.
+    #[error("{0}")]
+    Findings(Findings),
+    /// The temporary server.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The model does not fit the product's tables.
+    #[error(transparent)]
+    Model(#[from] TranslateError),
+    /// There is no temporary folder.
+    #[error("cannot make a temporary folder")]
+    Temporary(#[source] std::io::Error),
+    /// The listener asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// Documents of one class that are not carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UncarriedType {
+    /// The class's bare name.
+    pub class: String,
+    /// How many documents there are.
+    pub documents: u64,
+    /// The first file.
+    pub file: String,
+    /// Why it stays behind; `None` for a class that the model does not know.
+    pub why: Option<String>,
+}
+
+/// What an export folder holds.
+#[derive(Debug, Clone, Default)]
+pub struct VendorReport {
+    /// What it says of itself; `None` before it was read.
+    pub metadata: Option<Metadata>,
+    /// The documents that were read.
+    pub documents: u64,
+    /// Documents that are not carried, by class; a thousand classes at the most.
+    pub uncarried: Vec<UncarriedType>,
+    /// Documents of further classes that are not carried.
+    pub uncarried_beyond: u64,
+    /// Files that are no documents: scripts, logos, logs.
+    pub other_files: u64,
+    /// The first of them.
+    pub others: Vec<String>,
+}
+
+impl VendorReport {
+    /// What was not carried, to be recorded in a bundle.
+    pub fn notices(&self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        for UncarriedType { class, documents, file, why } in &self.uncarried {
+            let why = why.as_deref().unwrap_or("the model does not know it");
+            let text = format!("{documents} documents of the class {class} ({file}) were not carried: {why}");
+            notices.push(Notice::about("unknown-type", class, text));
+        }
+        if self.uncarried_beyond > 0 {
+            let text = format!("{} documents of further classes were not carried", self.uncarried_beyond);
+            notices.push(Notice::about("unknown-type", "", text));
+        }
+        if let Some(first) = self.others.first() {
+            let text = format!(
+                "{} files of the export folder are no documents and were not carried: {first}",
+                self.other_files
+            );
+            notices.push(Notice::about("other-file", first, text));
+        }
+        notices
+    }
+}
+
+/// An export folder as a server. It cannot be written.
+pub struct VendorServer {
+    server: SqliteServer,
+    key: Option<MasterKey>,
+    report: VendorReport,
+    address: String,
+    // Last: it is emptied when all else is closed.
+    _folder: TempDir,
+}
+
+impl VendorServer {
+    /// Reads an export folder. The password is checked before any document is; without one secrets are not
+    /// read, and can be [masked](ServerSecrets::Mask) only.
+    ///
+    /// # Errors
+    /// [`VendorReadError`]: no such folder, a wrong password, or all findings in its files together.
+    pub fn open(
+        path: &Path,
+        password: Option<&Password>,
+        model: &Model,
+        limits: FolderLimits,
+        progress: &dyn Progress,
+    ) -> Result<Self, VendorReadError> {
+        let export = ExportFolder::open(path, limits)?;
+        let key = password.map(|password| export.unlock(password)).transpose()?;
+        let folder = tempfile::tempdir().map_err(VendorReadError::Temporary)?;
+        let mut findings = Findings::default();
+        let seen = gather::gather(&export, model, &mut findings, progress)?;
+        let shapes = shape::Shapes::new(model, &seen, folder.path())?;
+        let mut server =
+            SqliteServer::create(&folder.path().join("documents.sqlite"), Schema::Like(&shapes.catalog))?;
+        let mut files = SqliteServer::create(&folder.path().join("files.sqlite"), Schema::Ddl(place::FILES))?;
+        let documents = {
+            let mut job = place::Job {
+                model,
+                shapes: &shapes,
+                key: key.as_ref(),
+                scripts: &seen.other_names,
+                rows: server.begin()?,
+                files: files.begin()?,
+                findings,
+                documents: 0,
+            };
+            job.version(export.metadata())?;
+            progress.phase("reading the documents of the folder", Some(seen.documents));
+            job.read(&export, progress)?;
+            let place::Job { rows, findings, documents, .. } = job;
+            if !findings.is_empty() {
+                return Err(VendorReadError::Findings(findings));
+            }
+            rows.commit()?;
+            documents
+        };
+        let report = VendorReport { metadata: Some(export.metadata().clone()), documents, ..seen.report };
+        let address = format!("octopus-export:{}", path.display());
+        Ok(Self { server, key, report, address, _folder: folder })
+    }
+
+    /// What the folder holds.
+    pub fn report(&self) -> &VendorReport {
+        &self.report
+    }
+
+    /// How its secrets are read: with the key of the password it was opened with, or not at all.
+    pub fn secrets(&self) -> ServerSecrets<'_> {
+        match &self.key {
+            Some(key) => ServerSecrets::Read(Some(key)),
+            None => ServerSecrets::Mask,
+        }
+    }
+
+    /// A copy of the key of its secrets, for one who reads them while the server is borrowed.
+    pub fn key(&self) -> Option<MasterKey> {
+        let text = self.key.as_ref()?.to_base64();
+        MasterKey::from_base64(text.expose_text()?).ok()
+    }
+}
+
+impl Server for VendorServer {
+    fn read(&mut self) -> Result<Box<dyn Reader + '_>, ServerError> {
+        self.server.read()
+    }
+
+    fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, ServerError> {
+        Err(ServerError::ReadOnly(self.address.clone()))
+    }
+}
+
+impl std::fmt::Debug for VendorServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VendorServer").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// The id of a document as text, where it has one that can be an id.
+fn id_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) if !text.is_empty() => Some(text.clone()),
+        Value::Int(number) => Some(number.to_string()),
+        _ => None,
+    }
+}

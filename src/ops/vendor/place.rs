@@ -1,0 +1,315 @@
+//! The documents of an export folder, put into tables.
+
+use std::collections::HashSet;
+
+use crate::crypto::{DecryptError, MasterKey};
+use crate::document::{Map, Place, Value, json};
+use crate::model::{Composed, Direction, Keep, Kind, Model, NewId, Rule, SecretForm, VendorType};
+use crate::progress::Progress;
+use crate::server::{ColumnType, Lookup, Row, ServerError, Table, Transaction};
+use crate::vendor::{Entry, ExportFolder, Finding, Findings, Metadata, VendorDocument};
+
+use super::gather::script_name;
+use super::shape::Shapes;
+use super::{VendorReadError, id_text};
+
+/// Which file each document came from.
+pub(super) const FILES: &str = "CREATE TABLE [File] (
+  [Kind] nvarchar(-1) NOT NULL COLLATE NOCASE,
+  [Id] nvarchar(-1) NOT NULL COLLATE NOCASE,
+  [Path] nvarchar(-1) NOT NULL,
+  PRIMARY KEY ([Kind], [Id])
+);";
+
+/// The property that holds an inline script, and the one that is beside it.
+const SCRIPT: &str = "Octopus.Action.Script.ScriptBody";
+const SYNTAX: &str = "Octopus.Action.Script.Syntax";
+
+pub(super) struct Job<'a> {
+    pub model: &'a Model,
+    pub shapes: &'a Shapes,
+    pub key: Option<&'a MasterKey>,
+    pub scripts: &'a HashSet<String>,
+    pub rows: Box<dyn Transaction + 'a>,
+    pub files: Box<dyn Transaction + 'a>,
+    pub findings: Findings,
+    pub documents: u64,
+}
+
+/// A document as a row: its columns, and its JSON.
+struct Placed {
+    columns: Map,
+    body: Option<Value>,
+}
+
+impl Job<'_> {
+    /// Records the product's version where the model looks for it.
+    pub fn version(&mut self, metadata: &Metadata) -> Result<(), ServerError> {
+        let (Some(rule), Some(version)) = (&self.model.version, &metadata.version) else { return Ok(()) };
+        let Some(table) = self.shapes.catalog.table(&rule.table) else { return Ok(()) };
+        let mut columns = vec![rule.column.as_str(), rule.newest_by.as_str()];
+        let created = metadata.created.clone().unwrap_or_default();
+        let mut row = vec![Value::Text(version.clone()), Value::Text(created)];
+        for column in &table.columns {
+            let named = columns.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
+            if table.primary_key.contains(&column.name) && !named {
+                columns.push(&column.name);
+                row.push(if column.kind == ColumnType::Int { Value::Int(1) } else { Value::from("1") });
+            }
+        }
+        self.rows.insert(&table.name, &columns, &[row]).map_err(|(_, error)| error)
+    }
+
+    /// Reads every document of the folder.
+    pub fn read(&mut self, export: &ExportFolder, progress: &dyn Progress) -> Result<(), VendorReadError> {
+        export.each(&mut |entry| -> Result<(), VendorReadError> {
+            progress.check()?;
+            let Entry::Document(document) = entry else { return Ok(()) };
+            let Some(VendorType::Kind(kind)) = self.model.vendor_type(&document.class) else { return Ok(()) };
+            progress.advance(1, 0);
+            self.place(kind, document)
+        })
+    }
+
+    fn found(&mut self, file: &str, place: Option<String>, problem: impl Into<String>) {
+        self.findings.add(Finding { file: file.to_owned(), place, problem: problem.into() });
+    }
+
+    fn place(&mut self, kind: &Kind, document: VendorDocument) -> Result<(), VendorReadError> {
+        let VendorDocument { file, members, .. } = document;
+        let Some(table) = self.shapes.table(kind) else { return Ok(()) };
+        let Some(id_column) = kind.id.as_ref().and_then(|id| table.column(&id.column)) else {
+            self.found(&file, None, format!("the model knows no id of {}", kind.name));
+            return Ok(());
+        };
+        let Some(id) = members.get(&id_column.name).and_then(id_text) else {
+            self.found(&file, None, format!("has no {}", id_column.name));
+            return Ok(());
+        };
+        if !self.file(&table.name, &id, &file)? {
+            return Ok(());
+        }
+        let Some(mut placed) = self.columns(kind, table, &file, members) else { return Ok(()) };
+        let kinds: Vec<&Kind> = self.model.kinds().iter().filter(|k| k.table == kind.table).collect();
+        if let Err(column) = decide(&kinds, &id, &mut placed.columns) {
+            let problem = format!("has no {column}, which says what kind of document it is");
+            self.found(&file, None, problem);
+        }
+        self.scripts_are_there(&file, placed.body.as_ref());
+        let passes = |kind: &&&Kind| {
+            kind.rows.iter().all(|row| placed.columns.get(&row.column).is_none_or(|v| row.equals.contains(v)))
+        };
+        if let Some(kind) = kinds.iter().find(passes).copied() {
+            self.secrets(kind, &file, &mut placed);
+        }
+        self.insert(kind, table, &file, placed)
+    }
+
+    /// Remembers which file a document came from; `false`, with a finding, where another file had it.
+    fn file(&mut self, table: &str, id: &str, file: &str) -> Result<bool, ServerError> {
+        let row: Row = vec![Value::from(table), Value::from(id), Value::from(file)];
+        let key = vec![row.iter().take(2).cloned().collect()];
+        match self.files.insert("File", &["Kind", "Id", "Path"], &[row]) {
+            Ok(()) => return Ok(true),
+            Err((_, ServerError::Constraint { .. })) => {}
+            Err((_, error)) => return Err(error),
+        }
+        let mut other = None;
+        let lookup = Lookup { table: "File", columns: &["Path"], by: &["Kind", "Id"], keys: &key };
+        self.files.lookup(&lookup, &mut |_, row| other = row.into_iter().next())?;
+        let other = other.as_ref().and_then(Value::as_text).unwrap_or_default();
+        let shown: String = id.chars().take(100).collect();
+        self.found(file, None, format!("has the id {shown:?}, which {other} has too"));
+        Ok(false)
+    }
+
+    /// Parts the members of a document into those of columns and those of JSON.
+    fn columns(&mut self, kind: &Kind, table: &Table, file: &str, mut members: Map) -> Option<Placed> {
+        let mut pairs = Vec::with_capacity(table.columns.len());
+        let mut whole = true;
+        for column in &table.columns {
+            if kind.body.as_deref().is_some_and(|body| column.name.eq_ignore_ascii_case(body))
+                || self.model.blob.as_deref().is_some_and(|blob| column.name.eq_ignore_ascii_case(blob))
+            {
+                continue;
+            }
+            let name = match members.get(&column.name) {
+                Some(_) => Some(column.name.clone()),
+                None => {
+                    let like = members.iter().find(|(name, _)| name.eq_ignore_ascii_case(&column.name));
+                    like.map(|(name, _)| name.to_owned())
+                }
+            };
+            let Some(value) = name.and_then(|name| members.remove(&name)) else { continue };
+            if column.kind == ColumnType::RowVersion {
+                continue;
+            }
+            match column_value(column.kind, value) {
+                Ok(value) => pairs.push((column.name.clone(), value)),
+                Err(problem) => {
+                    whole = false;
+                    self.found(file, Some(column.name.clone()), problem);
+                }
+            }
+        }
+        let body = kind.body.is_some().then(|| Value::Map(members));
+        whole.then(|| Placed { columns: Map::from_pairs(pairs).unwrap_or_default(), body })
+    }
+
+    /// Tries every secret of a document with the key.
+    fn secrets(&mut self, kind: &Kind, file: &str, placed: &mut Placed) {
+        let Some(key) = self.key else { return };
+        let mut failed: Vec<(Place, &'static str)> = Vec::new();
+        kind.walk(&mut placed.columns, placed.body.as_mut(), Direction::Up, &mut |rule, place, value| {
+            let Rule::Secret(index) = rule else { return Keep::Yes };
+            let encrypted = kind.secrets.get(index).is_some_and(|rule| rule.form == SecretForm::Encrypted);
+            match &*value {
+                Value::Text(text) if encrypted && !text.is_empty() => match key.decrypt(text) {
+                    Ok(_) => {}
+                    Err(DecryptError::NotCipherText(reason)) => failed.push((place.clone(), reason)),
+                    Err(DecryptError::DoesNotDecrypt) => {
+                        failed.push((place.clone(), "it does not decrypt under the folder's password"));
+                    }
+                },
+                _ => {}
+            }
+            Keep::Yes
+        });
+        for (place, reason) in failed {
+            self.found(file, Some(place.to_string()), format!("the secret is damaged: {reason}"));
+        }
+    }
+
+    /// Notices scripts that the migrator was told to take out of the JSON: their files do not say which action
+    /// of several they belong to.
+    fn scripts_are_there(&mut self, file: &str, body: Option<&Value>) {
+        if self.scripts.is_empty() {
+            return;
+        }
+        for (step, value) in list(body, "Steps").iter().enumerate() {
+            for (action, value) in list(Some(value), "Actions").iter().enumerate() {
+                let Value::Map(map) = value else { continue };
+                let Some(Value::Map(properties)) = map.get("Properties") else { continue };
+                let name = map.get("Name").and_then(Value::as_text).map(script_name).unwrap_or_default();
+                let gone = properties.get(SYNTAX).is_some() && properties.get(SCRIPT).is_none();
+                if gone && self.scripts.contains(&name) {
+                    let place = format!("$.Steps[{step}].Actions[{action}]");
+                    let problem = "its script was taken out of the JSON into a file (--inline-scripts=ExtractToFiles): \
+                                   export again with CopyToFiles or LeaveInline";
+                    self.found(file, Some(place), problem);
+                }
+            }
+        }
+    }
+
+    fn insert(
+        &mut self,
+        kind: &Kind,
+        table: &Table,
+        file: &str,
+        placed: Placed,
+    ) -> Result<(), VendorReadError> {
+        let Placed { columns, body } = placed;
+        let mut names: Vec<&str> = columns.iter().map(|(name, _)| name).collect();
+        let mut row: Row = columns.iter().map(|(_, value)| value.clone()).collect();
+        if let (Some(body), Some(column)) = (body, kind.body.as_deref().and_then(|name| table.column(name))) {
+            names.push(&column.name);
+            row.push(Value::Text(json::write(&body)));
+        }
+        match self.rows.insert(&table.name, &names, &[row]) {
+            Ok(()) => {
+                self.documents += 1;
+                Ok(())
+            }
+            Err((_, error @ (ServerError::Constraint { .. } | ServerError::Value { .. }))) => {
+                self.found(file, None, error.to_string());
+                Ok(())
+            }
+            Err((_, error)) => Err(error.into()),
+        }
+    }
+}
+
+/// The list that is a member of an object; nothing where there is none.
+fn list<'v>(value: Option<&'v Value>, name: &str) -> &'v [Value] {
+    match value {
+        Some(Value::Map(map)) => match map.get(name) {
+            Some(Value::List(list)) => list,
+            _ => &[],
+        },
+        _ => &[],
+    }
+}
+
+/// The value of a member as its column keeps it.
+fn column_value(kind: ColumnType, value: Value) -> Result<Value, String> {
+    let wrong = |what: &str, value: &Value| Err(format!("must be {what} and is {}", value.type_name()));
+    Ok(match (kind, value) {
+        (_, Value::Null) => Value::Null,
+        (ColumnType::Bit, value @ Value::Bool(_)) => value,
+        (ColumnType::Bit, value) => return wrong("true or false", &value),
+        (ColumnType::Int, value @ Value::Int(_)) => value,
+        (ColumnType::Int, value) => return wrong("an integer", &value),
+        (ColumnType::Decimal | ColumnType::Float, value @ (Value::Int(_) | Value::Number(_))) => value,
+        (ColumnType::Decimal | ColumnType::Float, value) => return wrong("a number", &value),
+        (ColumnType::Text, value @ Value::Text(_)) => value,
+        (ColumnType::Text, Value::List(list)) => set(&list)?,
+        (_, value) => return wrong("text, or a list of texts", &value),
+    })
+}
+
+/// A set as tables keep it: `|A|B|`.
+fn set(list: &[Value]) -> Result<Value, String> {
+    let mut text = String::from("|");
+    for value in list {
+        match value {
+            Value::Text(piece) if !piece.contains('|') => {
+                text.push_str(piece);
+                text.push('|');
+            }
+            Value::Text(_) => {
+                return Err("a text of the list holds a bar, and sets are kept between bars".to_owned());
+            }
+            other => return Err(format!("must be a list of texts and holds {}", other.type_name())),
+        }
+    }
+    // An empty set is two bars.
+    if list.is_empty() {
+        text.push('|');
+    }
+    Ok(Value::Text(text))
+}
+
+/// Fills in the columns that say which kind of its table a document is, where the file does not name them, by
+/// the form of its id.
+fn decide<'k>(kinds: &[&'k Kind], id: &str, columns: &mut Map) -> Result<(), &'k str> {
+    let filters = kinds.iter().flat_map(|kind| &kind.rows);
+    let Some(missing) = filters.into_iter().find(|row| columns.get(&row.column).is_none_or(Value::is_null))
+    else {
+        return Ok(());
+    };
+    let composed = |kind: &Kind| match kind.id.as_ref().map(|id| &id.new) {
+        Some(NewId::Compose(composed)) => Some(composed.clone()),
+        _ => None,
+    };
+    let fits = |composed: &Composed| {
+        let owner = columns.get(&composed.column).and_then(Value::as_text).unwrap_or_default();
+        let head = composed.id(owner, "");
+        match composed.open {
+            false => id.eq_ignore_ascii_case(&head),
+            true => {
+                id.len() > head.len() && id.get(..head.len()).is_some_and(|b| b.eq_ignore_ascii_case(&head))
+            }
+        }
+    };
+    let kind = kinds.iter().find(|kind| composed(kind).is_some_and(|composed| fits(&composed)));
+    let Some(kind) = kind else { return Err(&missing.column) };
+    for row in &kind.rows {
+        if columns.get(&row.column).is_none_or(Value::is_null)
+            && let Some(value) = row.equals.first()
+        {
+            columns.insert(row.column.clone(), value.clone());
+        }
+    }
+    Ok(())
+}
