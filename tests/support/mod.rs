@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub mod everything;
+pub mod vendor;
 
 use std::path::{Path, PathBuf};
 

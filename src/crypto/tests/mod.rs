@@ -1,6 +1,7 @@
 //! What the tests of this module share. The costs are the lowest the format has, so that they run often.
 
 mod envelope;
+mod export_key;
 mod known_answers;
 mod master_key;
 mod silence;

@@ -78,20 +78,19 @@ impl Job<'_> {
     fn place(&mut self, kind: &Kind, document: VendorDocument) -> Result<(), VendorReadError> {
         let VendorDocument { file, members, .. } = document;
         let Some(table) = self.shapes.table(kind) else { return Ok(()) };
-        let Some(id_column) = kind.id.as_ref().and_then(|id| table.column(&id.column)) else {
-            self.found(&file, None, format!("the model knows no id of {}", kind.name));
-            return Ok(());
-        };
-        let Some(id) = members.get(&id_column.name).and_then(id_text) else {
-            self.found(&file, None, format!("has no {}", id_column.name));
-            return Ok(());
+        let id = match identity(kind, table, &members) {
+            Ok(id) => id,
+            Err(column) => {
+                self.found(&file, None, format!("has no {column}"));
+                return Ok(());
+            }
         };
         if !self.file(&table.name, &id, &file)? {
             return Ok(());
         }
         let Some(mut placed) = self.columns(kind, table, &file, members) else { return Ok(()) };
         let kinds: Vec<&Kind> = self.model.kinds().iter().filter(|k| k.table == kind.table).collect();
-        if let Err(column) = decide(&kinds, &id, &mut placed.columns) {
+        if let Err(column) = decide(self.model, &kinds, &id, &mut placed.columns) {
             let problem = format!("has no {column}, which says what kind of document it is");
             self.found(&file, None, problem);
         }
@@ -230,6 +229,19 @@ impl Job<'_> {
     }
 }
 
+/// What names a document in its table: its id, or the columns that the table is keyed by.
+///
+/// # Errors
+/// The column that the file does not name.
+fn identity<'t>(kind: &'t Kind, table: &'t Table, members: &Map) -> Result<String, &'t str> {
+    let columns = match &kind.id {
+        Some(id) => std::slice::from_ref(&id.column),
+        None => &table.primary_key,
+    };
+    let text = |column: &'t String| members.get(column).and_then(id_text).ok_or(column.as_str());
+    Ok(columns.iter().map(text).collect::<Result<Vec<_>, _>>()?.join(", "))
+}
+
 /// The list that is a member of an object; nothing where there is none.
 fn list<'v>(value: Option<&'v Value>, name: &str) -> &'v [Value] {
     match value {
@@ -280,36 +292,61 @@ fn set(list: &[Value]) -> Result<Value, String> {
     Ok(Value::Text(text))
 }
 
-/// Fills in the columns that say which kind of its table a document is, where the file does not name them, by
-/// the form of its id.
-fn decide<'k>(kinds: &[&'k Kind], id: &str, columns: &mut Map) -> Result<(), &'k str> {
-    let filters = kinds.iter().flat_map(|kind| &kind.rows);
-    let Some(missing) = filters.into_iter().find(|row| columns.get(&row.column).is_none_or(Value::is_null))
+/// Fills in the columns that say which kind of its table a document is, where the file does not name them: by
+/// the form of its id, and by its owner, as what belongs to history is history.
+///
+/// # Errors
+/// The column that neither the file nor the id tells.
+fn decide<'k>(model: &Model, kinds: &[&'k Kind], id: &str, columns: &mut Map) -> Result<(), &'k str> {
+    let missing = |columns: &Map, column: &str| columns.get(column).is_none_or(Value::is_null);
+    let Some(untold) = kinds.iter().flat_map(|kind| &kind.rows).find(|row| missing(columns, &row.column))
     else {
         return Ok(());
     };
-    let composed = |kind: &Kind| match kind.id.as_ref().map(|id| &id.new) {
-        Some(NewId::Compose(composed)) => Some(composed.clone()),
-        _ => None,
-    };
-    let fits = |composed: &Composed| {
-        let owner = columns.get(&composed.column).and_then(Value::as_text).unwrap_or_default();
-        let head = composed.id(owner, "");
-        match composed.open {
-            false => id.eq_ignore_ascii_case(&head),
-            true => {
-                id.len() > head.len() && id.get(..head.len()).is_some_and(|b| b.eq_ignore_ascii_case(&head))
-            }
-        }
-    };
-    let kind = kinds.iter().find(|kind| composed(kind).is_some_and(|composed| fits(&composed)));
-    let Some(kind) = kind else { return Err(&missing.column) };
+    let fits: Vec<&Kind> = kinds.iter().copied().filter(|kind| id_fits(kind, id, columns)).collect();
+    let of_owner = fits.iter().find(|kind| {
+        let groups = owner_groups(model, kind, columns);
+        kind.groups.iter().any(|group| groups.contains(group))
+    });
+    let Some(kind) = of_owner.or_else(|| fits.first()) else { return Err(&untold.column) };
     for row in &kind.rows {
-        if columns.get(&row.column).is_none_or(Value::is_null)
+        if missing(columns, &row.column)
             && let Some(value) = row.equals.first()
         {
             columns.insert(row.column.clone(), value.clone());
         }
     }
     Ok(())
+}
+
+fn composed(kind: &Kind) -> Option<&Composed> {
+    match &kind.id.as_ref()?.new {
+        NewId::Compose(composed) => Some(composed),
+        _ => None,
+    }
+}
+
+/// Says whether an id is one that documents of a kind have.
+fn id_fits(kind: &Kind, id: &str, columns: &Map) -> bool {
+    let Some(composed) = composed(kind) else { return false };
+    let Some(owner) = columns.get(&composed.column).and_then(Value::as_text) else { return false };
+    let head = composed.id(owner, "");
+    match composed.open {
+        false => id.eq_ignore_ascii_case(&head),
+        true => id.get(..head.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(&head)),
+    }
+}
+
+/// The groups of the kind that a document's owner is of, as far as its id tells.
+fn owner_groups<'m>(model: &'m Model, kind: &Kind, columns: &Map) -> &'m [String] {
+    let Some(composed) = composed(kind) else { return &[] };
+    let key = kind.key.iter().find(|key| key.column == composed.column);
+    let rule = key.and_then(|key| key.reference).and_then(|rule| kind.references.get(rule));
+    let (Some(rule), Some(owner)) = (rule, columns.get(&composed.column).and_then(Value::as_text)) else {
+        return &[];
+    };
+    match model.likely(&rule.to, owner).as_ref() {
+        [owner] => model.kind_at(owner.kind()).map_or(&[], |kind| &kind.groups),
+        _ => &[],
+    }
 }
