@@ -7,18 +7,15 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use rusqlite::Connection;
-use sealift::bundle::{Header, Summary, Writer};
+use sealift::bundle::Writer;
 use sealift::crypto::{MasterKey, Password};
 use sealift::model::{Model, OCTOPUS_TOML, VendorType};
 use sealift::ops::{self, ExportOptions, VendorReadError, VendorServer};
 use sealift::progress::Silent;
-use sealift::server::sqlite::SqliteServer;
 use sealift::server::{Server, ServerError};
 use sealift::vendor::{ExportFolder, Finding, FolderLimits, VendorError};
 use serde_json::{Value as Json, json};
-use support::everything::{self, Generation, Twist};
-use support::vendor::{self as written, HELLO, PASSWORD};
+use support::vendor::{self as written, HELLO, PASSWORD, convert};
 use support::*;
 
 fn fixture(name: &str) -> PathBuf {
@@ -71,19 +68,6 @@ fn put(folder: &Path, file: &str, content: impl AsRef<[u8]>) {
     let path = folder.join(file);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, content).unwrap();
-}
-
-/// Exports a folder as `sealift export` does.
-fn convert(server: &mut VendorServer, model: &Model, out: &Path, options: &ExportOptions<'_>) -> Summary {
-    let notices = server.report().notices();
-    let mut reader = server.read().unwrap();
-    let version = ops::product_version(&mut *reader, model).unwrap();
-    let header = Header::new(model.name.clone(), model.digest, version);
-    let mut writer = Writer::create(out, header, sealed()).unwrap();
-    for notice in notices {
-        writer.notice(notice).unwrap();
-    }
-    ops::export(&mut *reader, model, writer, options, &Silent).unwrap().summary
 }
 
 #[test]
@@ -183,151 +167,6 @@ fn a_folder_is_never_written() {
     assert!(matches!(server.begin().err(), Some(ServerError::ReadOnly(_))));
 }
 
-// --- the property: what comes of a folder is what comes of its server -----------------------------------------
-
-/// Tables and the classes that their documents have in folders, as far as they are known.
-const TABLES: &[(&str, &str)] = &[
-    ("Space", "Space"),
-    ("DeploymentEnvironment", "DeploymentEnvironment"),
-    ("Lifecycle", "Lifecycle"),
-    ("TagSet", "TagSet"),
-    ("Account", "UsernamePasswordAccount"),
-    ("Certificate", "Certificate"),
-    ("Feed", "NuGetFeed"),
-    ("GitCredential", "GitCredential"),
-    ("Proxy", "Proxy"),
-    ("WorkerPool", "WorkerPool"),
-    ("MachinePolicy", "MachinePolicy"),
-    ("Machine", "Machine"),
-    ("Worker", "Worker"),
-    ("CommunityActionTemplate", "CommunityActionTemplate"),
-    ("ActionTemplate", "ActionTemplate"),
-    ("ActionTemplateVersion", "ActionTemplateVersion"),
-    ("ProjectGroup", "ProjectGroup"),
-    ("LibraryVariableSet", "LibraryVariableSet"),
-    ("Project", "Project"),
-    ("DeploymentSettings", "DeploymentSettings"),
-    ("Channel", "Channel"),
-    ("DeploymentProcess", "DeploymentProcess"),
-    ("Runbook", "Runbook"),
-    ("RunbookProcess", "RunbookProcess"),
-    ("ProjectTrigger", "ProjectTrigger"),
-    ("VariableSet", "VariableSet"),
-    ("Tenant", "Tenant"),
-    ("TenantVariable", "TenantVariable"),
-    ("User", "User"),
-    ("UserRole", "UserRole"),
-    ("Team", "Team"),
-    ("ScopedUserRole", "ScopedUserRole"),
-    ("Subscription", "Subscription"),
-    ("Release", "Release"),
-    ("RunbookSnapshot", "RunbookSnapshot"),
-    ("ServerTask", "ServerTask"),
-    ("Deployment", "Deployment"),
-    ("RunbookRun", "RunbookRun"),
-    ("Interruption", "Interruption"),
-    ("Artifact", "Artifact"),
-    ("Event", "Event"),
-    ("ApiKey", "ApiKey"),
-    ("Configuration", "SmtpConfiguration"),
-];
-
-#[test]
-fn the_tables_written_are_those_of_the_model() {
-    let model = octopus();
-    for kind in model.kinds() {
-        assert!(TABLES.iter().any(|(table, _)| *table == kind.table), "{} is not written out", kind.table);
-    }
-}
-
-/// Converts what a server holds by the folder and exports it directly: the same content, the same secrets.
-fn same_either_way(server: &Path, from: &MasterKey, options: &written::Options<'_>, ask: &[&str]) {
-    let folder = folder();
-    let model = octopus();
-    let export_folder = folder.path().join("export");
-    let to = MasterKey::of_export(&password_of(PASSWORD));
-    let count = written::write(server, &export_folder, from, &to, options);
-    assert!(count > 20, "{count} documents are no test");
-    let mut vendor = open_folder(&export_folder);
-    assert_eq!(vendor.report().documents, count as u64);
-    assert!(vendor.report().uncarried.is_empty() && vendor.report().other_files == 0);
-
-    let ask: Vec<String> = ask.iter().map(|kind| (*kind).to_owned()).collect();
-    let direct_options = ExportOptions { ask: ask.clone(), ..everything(Some(from)) };
-    let direct = export(server, &model, &folder.path().join("direct.sealift"), &direct_options);
-    let key = vendor.key().unwrap();
-    let options = ExportOptions { ask, ..everything(Some(&key)) };
-    let converted = convert(&mut vendor, &model, &folder.path().join("converted.sealift"), &options);
-
-    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
-    std::fs::create_dir_all(&one).unwrap();
-    std::fs::create_dir_all(&other).unwrap();
-    let mut source = SqliteServer::open(server).unwrap();
-    let left =
-        ops::server_side(&mut *source.read().unwrap(), &model, &direct_options, &one, &Silent).unwrap();
-    let right = ops::server_side(&mut *vendor.read().unwrap(), &model, &options, &other, &Silent).unwrap();
-    let report = ops::diff(&left, &right, &model, &options, &Silent).unwrap();
-    let shown: Vec<_> = report
-        .entries
-        .iter()
-        .take(5)
-        .map(|e| match &e.difference {
-            ops::Difference::Changed(changes) => {
-                let places: Vec<_> = changes.iter().map(|change| change.place.to_string()).collect();
-                format!("{} {}: {}", e.kind, e.key, places.join(", "))
-            }
-            other => format!("{} {}: {other:?}", e.kind, e.key),
-        })
-        .collect();
-    assert!(report.entries.is_empty(), "{} differ: {shown:#?}", report.entries.len());
-    assert_eq!(report.secrets_not_compared, 0);
-    assert!(direct.secrets > 0, "no secrets are no test");
-    assert_eq!((direct.documents, direct.secrets), (converted.documents, converted.secrets));
-    assert_eq!(direct.content_root, converted.content_root);
-}
-
-fn everything_either_way(generation: Generation, without: &[&str]) {
-    let folder = folder();
-    let server = folder.path().join("server.sqlite");
-    everything::build(&server, generation, 3, everything::SOURCE, Twist::default());
-    // The product has no such columns: in a folder they could be told from JSON by nobody.
-    let db = Connection::open(&server).unwrap();
-    for table in ["Project", "DeploymentEnvironment", "VariableSet", "Team", "Tenant"] {
-        db.execute_batch(&format!(
-            "ALTER TABLE [{table}] DROP COLUMN NotedBy; ALTER TABLE [{table}] DROP COLUMN Weight"
-        ))
-        .unwrap();
-    }
-    // A licence is plain text; as a made-up cipher text that is no secret it would be the same for nobody.
-    db.execute_batch("DELETE FROM Configuration WHERE Id = 'license'").unwrap();
-    // The product repeats no column in its JSON.
-    if generation == Generation::Spaces {
-        db.execute_batch("UPDATE Artifact SET JSON = json_remove(JSON, '$.ServerTaskId')").unwrap();
-    }
-    drop(db);
-    let options = written::Options { tables: TABLES, without, version: "2019.3.0" };
-    same_either_way(&server, &everything::key(1), &options, &["ApiKey", "Configuration"]);
-}
-
-#[test]
-fn everything_with_spaces_is_the_same_either_way() {
-    everything_either_way(Generation::Spaces, &[]);
-}
-
-/// Without the member that says which documents are snapshots: their ids say it too.
-#[test]
-fn everything_of_2018_is_the_same_either_way() {
-    everything_either_way(Generation::Y2018, &["IsFrozen"]);
-}
-
-#[test]
-fn the_step_template_library_is_the_same_either_way() {
-    let Some(server) = data("octopus-library.sqlite") else { return };
-    let key = MasterKey::from_base64("U0knqNESBcTMiomXZgLm3A==").unwrap();
-    let options = written::Options { tables: TABLES, without: &[], version: "2018.8.0" };
-    same_either_way(&server, &key, &options, &[]);
-}
-
 // --- damage and hostility -------------------------------------------------------------------------------------
 
 #[test]
@@ -340,7 +179,8 @@ fn what_is_no_export_folder_is_told_apart() {
     put(&at("projects"), "manifest.json", "{}");
     assert!(matches!(refusal(&at("projects"), PASSWORD), VendorError::ProjectsExport(_)));
     let class = "Octopus.Migrator.Core.ExportProcess.ServerMetadata, Octopus.Migrator.Core";
-    let cases: [(&str, Vec<u8>, fn(&VendorError) -> bool); 9] = [
+    type Is = fn(&VendorError) -> bool;
+    let cases: [(&str, Vec<u8>, Is); 9] = [
         ("json", b"{".to_vec(), |e| matches!(e, VendorError::Metadata { .. })),
         ("list", b"[]".to_vec(), |e| matches!(e, VendorError::Metadata { .. })),
         ("utf16", b"\xff\xfe{\0}\0".to_vec(), |e| matches!(e, VendorError::Metadata { .. })),
@@ -479,7 +319,7 @@ fn all_that_is_wrong_is_told_at_once() {
     has("B/2.json", Some("$.Password"), "does not decrypt");
     has("B/3.json", Some("EnvironmentIds"), "holds a bar");
     has("B/4.json", Some("Name"), "must be text");
-    has(&"d/".repeat(33).trim_end_matches('/').to_owned(), None, "lies deeper than 32 folders");
+    has("d/".repeat(33).trim_end_matches('/'), None, "lies deeper than 32 folders");
     if cfg!(unix) {
         for link in ["A/link.json", "loop", "dangling.ps1"] {
             has(link, None, "links are not followed");

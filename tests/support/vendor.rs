@@ -7,7 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use sealift::bundle::{Header, Summary, Writer};
 use sealift::crypto::MasterKey;
+use sealift::model::Model;
+use sealift::ops::{self, ExportOptions, VendorServer};
+use sealift::progress::Silent;
+use sealift::server::Server;
 use serde_json::{Map, Value as Json, json};
 
 /// The folder's password, and its `Hello` as it was published for it.
@@ -125,4 +130,17 @@ fn path(folder: &Path, table: &str, document: &Json) -> PathBuf {
         false => path,
         true => folder.join(format!("{} {}.json", clean(name), clean(&id))),
     }
+}
+
+/// Exports a folder as `sealift export` does.
+pub fn convert(server: &mut VendorServer, model: &Model, out: &Path, options: &ExportOptions<'_>) -> Summary {
+    let notices = server.report().notices();
+    let mut reader = server.read().unwrap();
+    let version = ops::product_version(&mut *reader, model).unwrap();
+    let header = Header::new(model.name.clone(), model.digest, version);
+    let mut writer = Writer::create(out, header, super::sealed()).unwrap();
+    for notice in notices {
+        writer.notice(notice).unwrap();
+    }
+    ops::export(&mut *reader, model, writer, options, &Silent).unwrap().summary
 }

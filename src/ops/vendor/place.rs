@@ -151,7 +151,11 @@ impl Job<'_> {
                 }
             }
         }
-        let body = kind.body.is_some().then(|| Value::Map(members));
+        if kind.body.is_none() && !members.is_empty() {
+            whole = false;
+            self.found(file, None, format!("has members that {} has no column for", table.name));
+        }
+        let body = kind.body.is_some().then_some(Value::Map(members));
         whole.then(|| Placed { columns: Map::from_pairs(pairs).unwrap_or_default(), body })
     }
 

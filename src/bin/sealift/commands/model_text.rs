@@ -116,6 +116,9 @@ fn sections(view: &KindView) -> Vec<Section> {
         let options: Vec<String> = view.groups.iter().map(|group| format!("--ignore-{group}")).collect();
         all.push(line("left out by", options.join(", ")));
     }
+    if !view.vendor_types.is_empty() {
+        all.push(line("classes", view.vendor_types.join(", ")));
+    }
     if view.ask {
         all.push(line("carried", format!("only with --also {}", view.kind)));
     }

@@ -47,6 +47,8 @@ pub struct KindView {
     pub aliases: Vec<AliasView>,
     /// The groups that an export can leave out.
     pub groups: Vec<String>,
+    /// The product's own classes whose documents these are.
+    pub vendor_types: Vec<String>,
     /// Whether it is carried only where it is asked for.
     pub ask: bool,
     /// The column by which an export chooses versions.
@@ -219,6 +221,7 @@ impl KindView {
                 })
                 .collect(),
             groups: kind.groups.clone(),
+            vendor_types: kind.vendor_types.clone(),
             ask: kind.ask,
             version: kind.version.clone(),
             body: kind.body.clone(),
