@@ -263,12 +263,13 @@ fn all_that_is_wrong_is_told_at_once() {
     put(
         at,
         "A/same.json",
-        json!({ "$type": class("DeploymentEnvironment"), "Id": "environments-1" }).to_string(),
+        json!({ "$type": class("DeploymentEnvironment"), "Id": "environments-1", "Name": "y" }).to_string(),
     );
     put(
         at,
         "A/order.json",
-        json!({ "$type": class("DeploymentEnvironment"), "Id": "E-2", "SortOrder": "first" }).to_string(),
+        json!({ "$type": class("DeploymentEnvironment"), "Id": "E-2", "Name": "x", "SortOrder": "first" })
+            .to_string(),
     );
     put(
         at,
@@ -288,8 +289,14 @@ fn all_that_is_wrong_is_told_at_once() {
     put(at, "B/4.json", spoilt(&|a| (a["Id"], a["Name"]) = (json!("Accounts-8"), json!({ "hunter2": 1 }))));
     let deep = format!("{}x.json", "d/".repeat(33));
     put(at, &deep, "{}");
+    put(
+        at,
+        "A/noname.json",
+        json!({ "$type": class("DeploymentEnvironment"), "Id": "E-3", "Name": null }).to_string(),
+    );
     #[cfg(unix)]
     {
+        assert!(Command::new("mkfifo").arg(at.join("A/pipe.json")).status().unwrap().success());
         std::os::unix::fs::symlink("/etc/hostname", at.join("A/link.json")).unwrap();
         std::os::unix::fs::symlink(at, at.join("loop")).unwrap();
         std::os::unix::fs::symlink("nowhere", at.join("dangling.ps1")).unwrap();
@@ -311,23 +318,25 @@ fn all_that_is_wrong_is_told_at_once() {
         ("A/noid.json", "has no Id"),
         ("Environments/Development.json", "which A/same.json has too"),
         ("A/frozen.json", "has no IsFrozen"),
+        ("A/noname.json", "has no Name"),
     ] {
         has(file, None, problem);
     }
-    has("A/order.json", Some("SortOrder"), "must be an integer and is text");
+    has("A/order.json", Some("SortOrder"), "must be an integer, and is text");
     has("B/1.json", Some("$.Password"), "the secret is damaged");
     has("B/2.json", Some("$.Password"), "does not decrypt");
     has("B/3.json", Some("EnvironmentIds"), "holds a bar");
     has("B/4.json", Some("Name"), "must be text");
     has("d/".repeat(33).trim_end_matches('/'), None, "lies deeper than 32 folders");
     if cfg!(unix) {
+        has("A/pipe.json", None, "is neither a file nor a folder");
         for link in ["A/link.json", "loop", "dangling.ps1"] {
             has(link, None, "links are not followed");
         }
     }
-    assert_eq!(found.len(), if cfg!(unix) { 20 } else { 17 }, "{found:#?}");
+    assert_eq!(found.len(), if cfg!(unix) { 22 } else { 18 }, "{found:#?}");
     let text = try_open(at, Some(PASSWORD)).unwrap_err().to_string();
-    assert!(text.starts_with("20 things are wrong") || !cfg!(unix), "{text}");
+    assert!(text.starts_with("22 things are wrong") || !cfg!(unix), "{text}");
     assert!(!text.contains("hunter2") && !text.contains("4wq4"), "{text}");
 }
 

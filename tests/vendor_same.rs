@@ -127,17 +127,31 @@ fn same_either_way(server: &Path, from: &MasterKey, options: &written::Options<'
     assert_eq!(direct.content_root, converted.content_root);
 }
 
-fn everything_either_way(generation: Generation, without: &[&str]) {
+/// One project with all it needs, reasons and all, by the same roots.
+#[test]
+fn a_part_of_a_folder_is_the_same_part_of_its_server() {
     let folder = folder();
-    let server = folder.path().join("server.sqlite");
-    everything::build(&server, generation, 3, everything::SOURCE, Twist::default());
-    // The product has no such columns: in a folder they could be told from JSON by nobody.
-    let db = Connection::open(&server).unwrap();
+    let (server, export_folder) = (folder.path().join("server.sqlite"), folder.path().join("export"));
+    everything::build(&server, Generation::Y2018, 5, everything::SOURCE, Twist::default());
+    only_what_the_product_has(&server, Generation::Y2018);
+    let (from, to) = (everything::key(1), MasterKey::of_export(&password_of(PASSWORD)));
+    let options = written::Options { tables: TABLES, without: &[], version: "2018.8.0" };
+    written::write(&server, &export_folder, &from, &to, &options);
+    let direct = export(&server, &octopus(), &folder.path().join("direct"), &project("Web", Some(&from)));
+    let mut vendor = open_folder(&export_folder);
+    let key = vendor.key().unwrap();
+    let converted =
+        convert(&mut vendor, &octopus(), &folder.path().join("converted"), &project("Web", Some(&key)));
+    assert!(direct.documents > 20 && direct.documents < vendor.report().documents);
+    assert_eq!(direct.content_root, converted.content_root);
+}
+
+fn only_what_the_product_has(server: &Path, generation: Generation) {
+    // In a folder such columns could be told from JSON by nobody.
+    let db = Connection::open(server).unwrap();
     for table in ["Project", "DeploymentEnvironment", "VariableSet", "Team", "Tenant"] {
-        db.execute_batch(&format!(
-            "ALTER TABLE [{table}] DROP COLUMN NotedBy; ALTER TABLE [{table}] DROP COLUMN Weight"
-        ))
-        .unwrap();
+        let drop = |column: &str| format!("ALTER TABLE [{table}] DROP COLUMN {column}");
+        db.execute_batch(&format!("{}; {}", drop("NotedBy"), drop("Weight"))).unwrap();
     }
     // A licence is plain text; as a made-up cipher text that is no secret it would be the same for nobody.
     db.execute_batch("DELETE FROM Configuration WHERE Id = 'license'").unwrap();
@@ -145,7 +159,13 @@ fn everything_either_way(generation: Generation, without: &[&str]) {
     if generation == Generation::Spaces {
         db.execute_batch("UPDATE Artifact SET JSON = json_remove(JSON, '$.ServerTaskId')").unwrap();
     }
-    drop(db);
+}
+
+fn everything_either_way(generation: Generation, without: &[&str]) {
+    let folder = folder();
+    let server = folder.path().join("server.sqlite");
+    everything::build(&server, generation, 3, everything::SOURCE, Twist::default());
+    only_what_the_product_has(&server, generation);
     let options = written::Options { tables: TABLES, without, version: "2019.3.0" };
     same_either_way(&server, &everything::key(1), &options, &["ApiKey", "Configuration"]);
 }

@@ -1,8 +1,9 @@
 //! The files below an export folder, one after the other, each read within limits.
 
+use std::ffi::OsString;
 use std::fs::{File, FileType};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::document::{Map, Value, json};
 
@@ -54,7 +55,9 @@ impl ExportFolder {
             };
             entries += listed.len() as u64;
             let mut below = Vec::new();
-            for (path, name, kind) in listed {
+            for (name, kind) in listed {
+                let path = folder.join(&name);
+                let name = name.to_string_lossy().into_owned();
                 let shown = if shown.is_empty() { name } else { format!("{shown}/{name}") };
                 if kind.is_dir() && depth < self.limits.depth {
                     below.push((path, shown, depth + 1));
@@ -112,16 +115,15 @@ fn finding(file: String, problem: impl Into<String>) -> Entry {
 }
 
 /// Lists a folder by name; `None` where it holds more than `most`.
-fn list(folder: &Path, most: u64) -> std::io::Result<Option<Vec<(PathBuf, String, FileType)>>> {
+fn list(folder: &Path, most: u64) -> std::io::Result<Option<Vec<(OsString, FileType)>>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if found.len() as u64 >= most {
             return Ok(None);
         }
-        let name = entry.file_name().to_string_lossy().into_owned();
         // Of the entry itself: a link is a link.
-        found.push((entry.path(), name, entry.file_type()?));
+        found.push((entry.file_name(), entry.file_type()?));
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(Some(found))

@@ -55,9 +55,9 @@ pub struct FolderLimits {
 }
 
 impl Default for FolderLimits {
-    /// Ten million entries, 32 folders deep, 512 MiB a file, 1 MiB for the metadata.
+    /// Ten million entries, 32 folders deep, 256 MiB a file, 1 MiB for the metadata.
     fn default() -> Self {
-        Self { entries: 10_000_000, depth: 32, file_bytes: 512 << 20, metadata_bytes: 1 << 20 }
+        Self { entries: 10_000_000, depth: 32, file_bytes: 256 << 20, metadata_bytes: 1 << 20 }
     }
 }
 

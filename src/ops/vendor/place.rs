@@ -139,7 +139,14 @@ impl Job<'_> {
                     like.map(|(name, _)| name.to_owned())
                 }
             };
-            let Some(value) = name.and_then(|name| members.remove(&name)) else { continue };
+            let value = name.and_then(|name| members.remove(&name)).unwrap_or_default();
+            if value.is_null() {
+                if self.shapes.is_required(&table.name, &column.name) {
+                    whole = false;
+                    self.found(file, None, format!("has no {}, which is part of what names it", column.name));
+                }
+                continue;
+            }
             if column.kind == ColumnType::RowVersion {
                 continue;
             }
@@ -259,7 +266,7 @@ fn list<'v>(value: Option<&'v Value>, name: &str) -> &'v [Value] {
 
 /// The value of a member as its column keeps it.
 fn column_value(kind: ColumnType, value: Value) -> Result<Value, String> {
-    let wrong = |what: &str, value: &Value| Err(format!("must be {what} and is {}", value.type_name()));
+    let wrong = |what: &str, value: &Value| Err(format!("must be {what}, and is {}", value.type_name()));
     Ok(match (kind, value) {
         (_, Value::Null) => Value::Null,
         (ColumnType::Bit, value @ Value::Bool(_)) => value,
@@ -270,7 +277,7 @@ fn column_value(kind: ColumnType, value: Value) -> Result<Value, String> {
         (ColumnType::Decimal | ColumnType::Float, value) => return wrong("a number", &value),
         (ColumnType::Text, value @ Value::Text(_)) => value,
         (ColumnType::Text, Value::List(list)) => set(&list)?,
-        (_, value) => return wrong("text, or a list of texts", &value),
+        (_, value) => return wrong("text or a list of texts", &value),
     })
 }
 
@@ -286,7 +293,7 @@ fn set(list: &[Value]) -> Result<Value, String> {
             Value::Text(_) => {
                 return Err("a text of the list holds a bar, and sets are kept between bars".to_owned());
             }
-            other => return Err(format!("must be a list of texts and holds {}", other.type_name())),
+            other => return Err(format!("must be a list of texts, and holds {}", other.type_name())),
         }
     }
     // An empty set is two bars.

@@ -1,5 +1,6 @@
 //! The tables that the documents of a folder are put into.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::model::{Kind, Model, OCTOPUS_2018_SQL, OCTOPUS_SPACES_SQL};
@@ -15,6 +16,8 @@ const SPACE: &str = "spaceid";
 pub(super) struct Shapes {
     /// The tables as they are made.
     pub catalog: Catalog,
+    /// Tables and columns of keys that are never NULL on a server.
+    required: HashSet<(String, String)>,
 }
 
 impl Shapes {
@@ -26,8 +29,20 @@ impl Shapes {
             true => catalog(OCTOPUS_SPACES_SQL, &folder.join("spaces.sqlite"))?,
             false => old,
         };
+        let mut required = HashSet::new();
+        for kind in model.kinds() {
+            let Some(table) = catalog.table(&kind.table) else { continue };
+            let columns = kind.key.iter().filter_map(|key| table.column(&key.column));
+            let columns = columns.filter(|column| !column.nullable);
+            required.extend(columns.map(|column| (table.name.clone(), column.name.clone())));
+        }
         let tables = catalog.tables.into_iter().map(|table| trim(table, model, seen)).collect();
-        Ok(Self { catalog: Catalog { tables } })
+        Ok(Self { catalog: Catalog { tables }, required })
+    }
+
+    /// Says whether a column must be there, being part of what a document is called.
+    pub fn is_required(&self, table: &str, column: &str) -> bool {
+        self.required.contains(&(table.to_owned(), column.to_owned()))
     }
 
     /// The table of a kind.
