@@ -370,6 +370,17 @@ fn many_findings_are_counted_and_the_first_told() {
     assert!(text.ends_with("\n  and 50 more"), "{text}");
 }
 
+/// A file's name is a stranger's: it must not write lines, or to a terminal, of its own.
+#[cfg(unix)]
+#[test]
+fn names_of_files_are_told_without_their_control_characters() {
+    let folder = folder();
+    copy(folder.path());
+    put(folder.path(), "A/\u{1b}[31m\nerror: x.json", "{");
+    let told = findings(folder.path())[0].to_string();
+    assert!(told.starts_with("A/\\u{1b}[31m\\nerror: x.json: not valid JSON"), "{told}");
+}
+
 /// A script that was moved into a file of its own is no longer in the document: it must not be lost unseen.
 #[test]
 fn scripts_that_were_taken_out_are_missed() {
