@@ -209,7 +209,6 @@ fn what_is_no_export_folder_is_told_apart() {
     let word = key.encrypt(&sealift::crypto::SecretBytes::from("Hallo".to_owned())).unwrap();
     put(&at("word"), "metadata.json", json!({ "$type": class, "Hello": word }).to_string());
     assert!(matches!(refusal(&at("word"), PASSWORD), VendorError::WrongPassword(_)));
-    // Whatever namespace, with a byte order mark, and by its id where it has no name.
     let text = format!("\u{feff}{}", json!({ "$type": "X.ServerMetadata", "Id": "I", "Hello": HELLO }));
     put(&at("mark"), "metadata.json", text);
     assert_eq!(open_folder(&at("mark")).report().metadata.clone().unwrap().server.as_deref(), Some("I"));
@@ -404,7 +403,6 @@ fn scripts_that_were_taken_out_are_missed() {
     assert!(try_open(folder.path(), Some(PASSWORD)).is_ok());
 }
 
-/// No cut of a document is taken for a document.
 #[test]
 fn every_cut_of_a_file_is_found() {
     let folder = folder();
