@@ -188,3 +188,32 @@ fn the_step_template_library_is_the_same_either_way() {
     let options = written::Options { tables: TABLES, without: &[], version: "2018.8.0" };
     same_either_way(&server, &key, &options, &[]);
 }
+
+/// `convert` makes a bundle of a folder, or a folder of Sealift's, with the same content; and reads it, never writes.
+#[test]
+fn a_folder_converts_into_a_bundle_and_into_a_tree() {
+    let folder = folder();
+    let good = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vendor/good").display().to_string();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let run = |args: &[&str]| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_sealift"))
+            .args(args)
+            .env("SEALIFT_SOURCE_PASSWORD", PASSWORD)
+            .env("SEALIFT_PASSWORD", "another")
+            .output()
+            .unwrap()
+    };
+    let (bundle, tree) = (at("a.sealift"), at("tree/"));
+    for output in [&bundle, &tree] {
+        let out = run(&["convert", &good, output]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+    let same = run(&["diff", &bundle, &tree]);
+    assert_eq!(same.status.code(), Some(0), "{}", String::from_utf8_lossy(&same.stdout));
+    assert!(Path::new(&tree).join("Environment/Development.json").is_file());
+    // It is no tree of Sealift's, and says nothing of its own passwords where there is nothing to open.
+    let masked = run(&["convert", &good, "-o", &at("masked.sealift"), "--no-secrets"]);
+    assert!(masked.status.success(), "{}", String::from_utf8_lossy(&masked.stderr));
+    assert_eq!(run(&["convert", &tree, &at("b.sealift"), "--no-secrets"]).status.code(), Some(2));
+    assert_eq!(run(&["list", &good]).status.code(), Some(1));
+}

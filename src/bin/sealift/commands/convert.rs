@@ -1,4 +1,4 @@
-//! `convert`: a bundle into a folder of files, and back.
+//! `convert`: a bundle into a folder of files, and back; a folder of the product's migrator into either.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,8 @@ use sealift::progress::Progress;
 use sealift::tree::{self, ScriptMode, Tree, TreeSummary};
 use serde_json::json;
 
-use super::input;
+use super::export::{self, Everything};
+use super::{input, vendor};
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::ui::say;
@@ -20,7 +21,8 @@ use crate::{secrets, ui};
 /// Arguments of `convert`.
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
-    /// A bundle, or a folder that `sealift convert` or `sealift export` made
+    /// A bundle, a folder that `sealift convert` or `sealift export` made, or one that the product's own migrator
+    /// exported
     #[arg(value_name = "INPUT")]
     input: PathBuf,
     /// What to write: a folder for a bundle, a bundle for a folder. A folder that exists is brought up to date
@@ -37,6 +39,13 @@ pub struct ConvertArgs {
     /// Overwrite a bundle that exists, or files in a folder that sealift did not write
     #[arg(short, long)]
     force: bool,
+    /// Read the password of an export folder of the product's migrator from this file (else
+    /// SEALIFT_SOURCE_PASSWORD, else a prompt)
+    #[arg(long, value_name = "FILE")]
+    source_password_file: Option<PathBuf>,
+    /// Take an export folder of the product's migrator without the values of its secrets
+    #[arg(long)]
+    no_secrets: bool,
     #[command(flatten)]
     password: PasswordArgs,
 }
@@ -76,6 +85,25 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
     let Some(output) = args.output.as_ref().or(args.to.as_ref()) else {
         return Err(Failure::new(Exit::Usage, "OUTPUT is missing"));
     };
+    let input = args.input.to_string_lossy().into_owned();
+    if !tree::is_tree(&args.input) && vendor::recognise(&input).is_some() {
+        let everything = Everything {
+            folder: input,
+            output,
+            force: args.force,
+            no_secrets: args.no_secrets,
+            source_password_file: args.source_password_file.as_deref(),
+            password_file: args.password.password_file.as_deref(),
+            scripts: args.scripts.scripts,
+        };
+        return export::run(common, &everything.args(), false);
+    }
+    if args.no_secrets || args.source_password_file.is_some() {
+        let what = "--no-secrets and --source-password-file are for export folders of the product's migrator";
+        return Err(
+            Failure::new(Exit::Usage, what).hint("secrets go over as they are sealed; no password is needed")
+        );
+    }
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     let password_file = args.password.password_file.as_deref();

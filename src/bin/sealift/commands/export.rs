@@ -97,6 +97,49 @@ pub struct ExportArgs {
     master_key: MasterKeyArgs,
 }
 
+/// An export of everything that a folder of the product's migrator holds.
+pub struct Everything<'a> {
+    pub folder: String,
+    pub output: &'a Path,
+    pub force: bool,
+    pub no_secrets: bool,
+    pub source_password_file: Option<&'a Path>,
+    pub password_file: Option<&'a Path>,
+    pub scripts: convert::Scripts,
+}
+
+impl Everything<'_> {
+    /// The same as the command's arguments.
+    pub fn args(self) -> ExportArgs {
+        ExportArgs {
+            server: self.folder,
+            output: self.output.to_owned(),
+            project: Vec::new(),
+            project_group: Vec::new(),
+            include: Vec::new(),
+            space: Vec::new(),
+            exclude: Vec::new(),
+            only: Vec::new(),
+            also: Vec::new(),
+            release_version: Vec::new(),
+            ignore_history: false,
+            ignore_deployments: false,
+            ignore_tenants: false,
+            ignore_certificates: false,
+            ignore_machines: false,
+            no_secrets: self.no_secrets,
+            strict: false,
+            force: self.force,
+            previous: None,
+            kdf_memory: 256,
+            source_password_file: self.source_password_file.map(Path::to_owned),
+            scripts: ScriptArgs { scripts: self.scripts },
+            password: PasswordArgs { password_file: self.password_file.map(Path::to_owned) },
+            master_key: MasterKeyArgs { master_key_file: None },
+        }
+    }
+}
+
 pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Failure> {
     let roots = roots(args)?;
     if partial && roots.is_empty() {
