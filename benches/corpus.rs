@@ -95,7 +95,10 @@ fn main() {
         let _ = std::fs::remove_dir_all(&tree);
     });
     report("convert into the same folder", sealift, &["convert", &bundle, &tree], &|| {});
-    report("reference: tar of the folder", "tar", &["cf", &at("tree.tar"), &tree], &|| {});
+    let copy = at("copy");
+    report("reference: cp -r of the folder", "cp", &["-r", &tree, &copy], &|| {
+        let _ = std::fs::remove_dir_all(&copy);
+    });
     report("convert back", sealift, &["convert", &tree, &back], &|| remove(&back));
     report("show one document", sealift, &["show", &bundle, "Tenant", "Tenant 1"], &|| {});
     report(

@@ -453,9 +453,14 @@ fn the_text_has_the_numbers_of_the_code() {
         format!("| one document, canonical | {} MiB |", limits.document_bytes >> 20),
         format!("| key text | {} KiB |", limits.key_bytes >> 10),
         format!("| secret places of a document | {} |", grouped(limits.document_secrets)),
-        format!("{} MiB; {0} MiB + {} |", limits.secret_bytes >> 20, crypto::SEALED_OVERHEAD_BYTES),
+        format!(
+            "{} MiB; {0} MiB + {}; {} MiB |",
+            limits.secret_bytes >> 20,
+            crypto::SEALED_OVERHEAD_BYTES,
+            limits.document_sealed_bytes >> 20
+        ),
         format!("| kinds; bytes of a kind's name | {}; 256 |", grouped(limits.kinds)),
-        format!("| notices | {} |", grouped(limits.notices)),
+        format!("together | {}; {} MiB |", grouped(limits.notices), limits.notice_bytes >> 20),
         format!("| slots | {} |", crypto::MAX_SLOTS),
         format!("| nesting of a document | {} |", sealift::document::MAX_DEPTH),
     ] {

@@ -49,8 +49,12 @@ pub struct Limits {
     pub document_secrets: u64,
     /// Bytes of one secret.
     pub secret_bytes: u64,
+    /// Bytes of the sealed values of one document together.
+    pub document_sealed_bytes: u64,
     /// Notices of the bundle.
     pub notices: u64,
+    /// Bytes of the texts of all notices together.
+    pub notice_bytes: u64,
 }
 
 impl Limits {
@@ -65,7 +69,9 @@ impl Limits {
         key_bytes: 64 * KIB,
         document_secrets: 65_536,
         secret_bytes: 16 * MIB,
+        document_sealed_bytes: 512 * MIB,
         notices: 1_000_000,
+        notice_bytes: 256 * MIB,
     };
 }
 

@@ -3,7 +3,7 @@
 //! Obeys `format-spec/bundle-v1.md`, "reading". Trusts no row for having been read before, and never holds
 //! more than one pack and a bounded number of chunks. What the rows mean together is for the reader.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -228,6 +228,7 @@ impl Store {
         let mut select = self.db.prepare_cached(sql).map_err(self.reading(place()))?;
         let mut rows = select.query([Count(document)]).map_err(self.reading(place()))?;
         let mut sealed = Vec::new();
+        let mut together = 0;
         while let Some(row) = rows.next().map_err(self.reading(place()))? {
             let n: i64 = row.get(0).map_err(self.reading(place()))?;
             // Positions rise by themselves: they are the primary key. So this bounds the number of rows too.
@@ -235,6 +236,8 @@ impl Store {
             let n = n.ok_or_else(|| self.damaged(place(), "there is a value for no secret place"))?;
             let value = row.get_ref(1).and_then(|v| Ok(v.as_blob()?)).map_err(self.reading(place()))?;
             self.limit(&place(), value.len() as u64, self.limits.secret_bytes + SEAL_OVERHEAD)?;
+            together += value.len() as u64;
+            self.limit(&place(), together, self.limits.document_sealed_bytes)?;
             sealed.push((n, value.to_vec()));
         }
         Ok(sealed)
@@ -259,6 +262,7 @@ impl Store {
             .map_err(self.reading("notices"))?;
         let mut rows = select.query([]).map_err(self.reading("notices"))?;
         let mut notices = Vec::new();
+        let together = Cell::new(0);
         while let Some(row) = rows.next().map_err(self.reading("notices"))? {
             let n: i64 = row.get(0).map_err(self.reading("notices"))?;
             if n != notices.len() as i64 + 1 || notices.len() as u64 >= count {
@@ -268,6 +272,8 @@ impl Store {
                 let text: Option<String> = row.get(column).map_err(self.reading("notices"))?;
                 let len = text.as_ref().map_or(0, String::len);
                 self.limit("a notice", len as u64, SHORT_TEXT_BYTES as u64)?;
+                together.set(together.get() + len as u64);
+                self.limit("the notices", together.get(), self.limits.notice_bytes)?;
                 Ok(text)
             };
             let notice = Notice {

@@ -119,6 +119,7 @@ pub struct Writer {
     pub(super) options: WriterOptions,
     spool: Spool,
     notices: u64,
+    notice_bytes: usize,
     canonical: Vec<u8>,
     similarity: Vec<u8>,
 }
@@ -159,6 +160,7 @@ impl Writer {
             options,
             spool,
             notices: 0,
+            notice_bytes: 0,
             canonical: Vec::new(),
             similarity: Vec::new(),
         })
@@ -226,6 +228,8 @@ impl Writer {
         }
         let reason = chunk::reason_bytes(reason);
         let sealed = seal(self, &key)?;
+        let together: usize = sealed.iter().map(|(_, _, value)| value.len()).sum();
+        check_limit(&self.out, "the secrets of a document", together, LIMITS.document_sealed_bytes)?;
 
         self.canonical.clear();
         canonical::encode_into(document, &mut self.canonical).map_err(|source| BundleError::TooLarge {
@@ -296,7 +300,9 @@ impl Writer {
         let parts = [&notice.kind, &notice.key, &notice.place].into_iter().flatten();
         for part in [&notice.code, &notice.text].into_iter().chain(parts) {
             check_limit(&self.out, "a notice", part.len(), SHORT_TEXT_BYTES as u64)?;
+            self.notice_bytes += part.len();
         }
+        check_limit(&self.out, "the notices", self.notice_bytes, Limits::FORMAT_1.notice_bytes)?;
         self.spool.add_notice(&notice)
     }
 

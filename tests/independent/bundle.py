@@ -391,7 +391,9 @@ class Bundle:
             if not 1 <= number <= len(self.documents) or not 0 <= n < self.documents[number - 1]["secrets"]:
                 raise Refused("a sealed value at no place")
             self.limit("a sealed value", len(value), 16 * MIB + 40)
-            self.documents[number - 1]["sealed"][n] = value
+            values = self.documents[number - 1]["sealed"]
+            values[n] = value
+            self.limit("the sealed values of a document", sum(map(len, values.values())), 512 * MIB)
         for _, name, _, _, _, _, secrets, sealed in self.kinds:
             mine = [document for document in self.documents if document["kind"] == name]
             if sum(d["secrets"] for d in mine) != secrets or sum(len(d["sealed"]) for d in mine) != sealed:
@@ -401,10 +403,12 @@ class Bundle:
         rows = self.db.execute("SELECT * FROM notices ORDER BY n").fetchall()
         if [row[0] for row in rows] != list(range(1, self.meta["notices"] + 1)):
             raise Refused("the notices are not numbered from 1 to meta's count")
-        order = []
+        order, together = [], 0
         for row in rows:
             for part in row[1:]:
                 self.limit("a notice", len((part or "").encode()), 64 * KIB)
+            together += sum(len((part or "").encode()) for part in row[1:])
+            self.limit("the notices", together, 256 * MIB)
             order.append([(part is not None, (part or "").encode()) for part in row[1:]])
         if any(a >= b for a, b in zip(order, order[1:])):
             raise Refused("the notices are not in order, each once")

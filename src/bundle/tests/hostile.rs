@@ -61,7 +61,7 @@ fn the_spec_says_what_the_code_says() {
     for row in [
         "| file | 256 GiB |",
         "| documents; of one pack; of one chunk | 100,000,000; 65,536; 1,024 |",
-        "| notices | 1,000,000 |",
+        "| notices; bytes of their texts together | 1,000,000; 256 MiB |",
     ] {
         assert!(spec.contains(row), "{row}");
     }
@@ -327,6 +327,38 @@ fn limits_are_a_readers_own() {
     assert!(bundle.check(&Silent).unwrap_err().is_damage());
     let limits = Limits { file_bytes: 1000, ..Limits::default() };
     assert!(matches!(UncheckedBundle::open(&path, &limits), Err(BundleError::Limit { .. })));
+}
+
+/// What is gathered in memory is bounded as a whole, and not only piece by piece.
+#[test]
+fn values_and_notices_are_limited_together() {
+    let (_folder, path) = folder();
+    sealed_bundle(&path);
+    let open = |limits: Limits| UncheckedBundle::open(&path, &limits).unwrap().check(&Silent).unwrap();
+    let entries = |bundle: &Bundle| {
+        let mut found = Vec::new();
+        let mut see = |entry: crate::bundle::Entry| -> Result<(), BundleError> {
+            found.push(entry);
+            Ok(())
+        };
+        bundle.entries(None, &mut see).unwrap();
+        found
+    };
+    let good = open(Limits::default());
+    let sum = |values: Vec<Option<Vec<u8>>>| values.iter().flatten().map(|v| v.len() as u64).sum::<u64>();
+    let all = entries(&good);
+    let most = all.iter().map(|entry| sum(good.sealed(entry).unwrap())).max().unwrap();
+    let lower = open(Limits { document_sealed_bytes: most - 1, ..Limits::default() });
+    let refused = all.iter().filter(|entry| matches!(lower.sealed(entry), Err(BundleError::Limit { .. })));
+    assert!(refused.count() > 0);
+    let equal = open(Limits { document_sealed_bytes: most, ..Limits::default() });
+    assert!(all.iter().all(|entry| equal.sealed(entry).is_ok()));
+    let frozen =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("format-spec/fixtures/bundle-1.sealift");
+    let open = |limits: Limits| UncheckedBundle::open(&frozen, &limits).unwrap().check(&Silent).unwrap();
+    assert!(!open(Limits::default()).notices().unwrap().is_empty(), "the test is about nothing");
+    let lower = open(Limits { notice_bytes: 1, ..Limits::default() });
+    assert!(matches!(lower.notices(), Err(BundleError::Limit { .. })));
 }
 
 proptest::proptest! {
