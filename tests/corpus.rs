@@ -111,6 +111,11 @@ proptest! {
     }
 
     #[test]
+    fn every_file_system_keeps_the_paths_of_a_tree(bytes in decisions()) {
+        properties::names::holds(&bytes);
+    }
+
+    #[test]
     fn a_document_survives_its_row(bytes in decisions()) {
         properties::ids::holds(&bytes);
     }
@@ -132,5 +137,15 @@ proptest! {
     #[test]
     fn what_opens_is_read_and_what_is_sound_says_so(bytes in prop_oneof![3 => one_change(), 1 => decisions()]) {
         properties::bundle::holds(&bytes);
+    }
+}
+
+proptest! {
+    // Each of these writes many.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+
+    #[test]
+    fn a_bundle_becomes_a_folder_and_the_folder_the_bundle(bytes in decisions()) {
+        properties::tree::holds(&[&[0][..], &bytes].concat());
     }
 }
