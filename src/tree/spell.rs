@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::document::{Document, Key, Map, Place, Value};
+use crate::document::{Document, Key, Place, Value};
 
 /// Members of objects that mean something here. A product's own member of such a name is written with one more
 /// `$`, and so is one that has several.
@@ -220,69 +220,103 @@ pub(super) fn document(
     sealed: &[Option<Vec<u8>>],
     scripts: &HashMap<Place, ScriptFile>,
 ) -> String {
-    let mut speller = Speller { sealed: sealed.iter(), scripts };
-    let columns = document.columns.iter().map(|(name, value)| {
-        let json = speller.value(&mut Place::column(name), value);
-        (member(name), json)
-    });
-    let columns = Json::Object(columns.collect());
-    let mut members = vec![
-        ("kind".to_owned(), Json::text(document.kind.as_str())),
-        ("key".to_owned(), Json::Inline(key(&document.key))),
-        ("columns".to_owned(), columns),
-    ];
+    let mut speller = Speller { out: String::new(), sealed: sealed.iter(), scripts };
+    speller.out.push_str("{\n  \"kind\": ");
+    quote(&mut speller.out, document.kind.as_str());
+    speller.out.push_str(",\n  \"key\": ");
+    write_key(&mut speller.out, &document.key);
+    speller.out.push_str(",\n  \"columns\": ");
+    let columns = document.columns.iter().map(|(name, value)| (name, Some(Place::column(name)), value));
+    speller.members(columns, &mut Place::body(), 1);
     if let Some(body) = &document.body {
-        members.push(("body".to_owned(), speller.value(&mut Place::body(), body)));
+        speller.out.push_str(",\n  \"body\": ");
+        speller.value(&mut Place::body(), body, 1);
     }
-    Json::Object(members).pretty()
+    speller.out.push_str("\n}\n");
+    speller.out
 }
 
+/// Writes a document as it goes: its text is never there twice, however large it is.
 struct Speller<'a> {
+    out: String,
     sealed: std::slice::Iter<'a, Option<Vec<u8>>>,
     scripts: &'a HashMap<Place, ScriptFile>,
 }
 
 impl Speller<'_> {
-    fn value(&mut self, place: &mut Place, value: &Value) -> Json {
+    fn value(&mut self, place: &mut Place, value: &Value, level: usize) {
         match value {
+            Value::List(list) if list.is_empty() => self.out.push_str("[]"),
             Value::List(list) => {
-                let elements = list.iter().enumerate().map(|(index, value)| {
+                self.out.push('[');
+                for (index, value) in list.iter().enumerate() {
+                    line(&mut self.out, index, level + 1);
                     place.push_index(index);
-                    let json = self.value(place, value);
+                    self.value(place, value, level + 1);
                     place.pop();
-                    json
-                });
-                Json::List(elements.collect())
+                }
+                line(&mut self.out, 0, level);
+                self.out.push(']');
             }
-            Value::Map(map) => Json::Object(self.members(place, map)),
-            Value::Secret(_) => Json::Inline(match self.sealed.next() {
+            Value::Map(map) => {
+                self.members(map.iter().map(|(name, value)| (name, None, value)), place, level)
+            }
+            Value::Secret(_) => match self.sealed.next() {
                 Some(Some(bytes)) => {
-                    let at = quoted(&place.to_string());
-                    format!("{{ \"$sealed\": \"{}\", \"at\": {at} }}", STANDARD.encode(bytes))
+                    self.out.push_str("{ \"$sealed\": \"");
+                    STANDARD.encode_string(bytes, &mut self.out);
+                    self.out.push_str("\", \"at\": ");
+                    quote(&mut self.out, &place.to_string());
+                    self.out.push_str(" }");
                 }
-                _ => inline(value),
-            }),
+                _ => write_inline(&mut self.out, value),
+            },
             Value::Text(text) if !self.scripts.is_empty() => match self.scripts.get(place) {
-                None => Json::text(text),
-                Some(ScriptFile { name, copy: false }) => {
-                    Json::Inline(format!("{{ \"$script\": {} }}", quoted(name)))
-                }
-                Some(ScriptFile { name, copy: true }) => {
-                    let (name, text) = (quoted(name), quoted(text));
-                    Json::Inline(format!("{{ \"$script\": {name}, \"text\": {text} }}"))
+                None => quote(&mut self.out, text),
+                Some(ScriptFile { name, copy }) => {
+                    self.out.push_str("{ \"$script\": ");
+                    quote(&mut self.out, name);
+                    if *copy {
+                        self.out.push_str(", \"text\": ");
+                        quote(&mut self.out, text);
+                    }
+                    self.out.push_str(" }");
                 }
             },
-            value => Json::Inline(inline(value)),
+            value => write_inline(&mut self.out, value),
         }
     }
 
-    fn members(&mut self, place: &mut Place, map: &Map) -> Vec<(String, Json)> {
-        let members = map.iter().map(|(name, value)| {
-            place.push_member(name);
-            let json = self.value(place, value);
-            place.pop();
-            (member(name), json)
-        });
-        members.collect()
+    /// Writes an object: each member with its place, or below the place of the object.
+    fn members<'v>(
+        &mut self,
+        members: impl Iterator<Item = (&'v str, Option<Place>, &'v Value)>,
+        place: &mut Place,
+        level: usize,
+    ) {
+        let mut empty = true;
+        for (index, (name, own, value)) in members.enumerate() {
+            if index == 0 {
+                self.out.push('{');
+                empty = false;
+            }
+            line(&mut self.out, index, level + 1);
+            quote(&mut self.out, &member(name));
+            self.out.push_str(": ");
+            match own {
+                Some(mut own) => self.value(&mut own, value, level + 1),
+                None => {
+                    place.push_member(name);
+                    self.value(place, value, level + 1);
+                    place.pop();
+                }
+            }
+        }
+        if empty {
+            self.out.push_str("{}");
+        } else {
+            line(&mut self.out, 0, level);
+            self.out.push('}');
+        }
     }
 }

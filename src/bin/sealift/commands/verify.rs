@@ -85,7 +85,7 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
                 report.secrets_opened
             ),
             (false, _) => say!(
-                "{} is damaged: {} findings; {} of {} documents are whole",
+                "{} is damaged, findings: {}; {} of {} documents are whole",
                 args.file.display(),
                 report.findings.len() as u64 + report.findings_unlisted,
                 report.documents_whole,
