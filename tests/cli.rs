@@ -554,6 +554,9 @@ fn every_command_that_takes_a_bundle_takes_a_folder() {
     assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
     assert_eq!(std::fs::read(&back).unwrap(), std::fs::read(&p.bundle).unwrap());
     refuse(&["convert", &tree, &back], 1, "exists");
+    let nowhere = text(&scratch.path().join("no/where/"));
+    refuse(&["convert", &p.bundle, &nowhere], 1, "no such folder");
+    refuse(&["export", &p.build, "-o", &format!("{nowhere}/"), "--no-secrets"], 1, "no such folder");
     refuse(&["convert", &p.bundle, &back], 2, "both are bundles");
     refuse(&["list", scratch.path().to_str().unwrap()], 1, "not a tree");
 }

@@ -81,6 +81,20 @@ pub fn is_folder(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().to_string_lossy().ends_with(std::path::is_separator)
 }
 
+/// A folder to be made needs one to lie in; better said before the work than after it.
+pub fn check_folder(output: &Path) -> Result<(), Failure> {
+    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if output.is_dir() || parent.is_none_or(Path::is_dir) {
+        return Ok(());
+    }
+    let parent = parent.map(|parent| parent.display().to_string()).unwrap_or_default();
+    Err(Failure::new(
+        Exit::Failed,
+        format!("{parent}: there is no such folder to put {} into", output.display()),
+    )
+    .hint("make it first; only the last folder of a path is made"))
+}
+
 pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
     let Some(output) = args.output.as_ref().or(args.to.as_ref()) else {
         return Err(Failure::new(Exit::Usage, "OUTPUT is missing"));
@@ -124,6 +138,7 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
         progress.clear();
         return show_bundle(common, output, &read);
     }
+    check_folder(output)?;
     let folder = tempfile::tempdir()?;
     let bundle = input::open_in(common, &args.input, &model, password_file, folder.path(), &progress)?;
     let bundle = keep_sealed(common, bundle, output, &model, password_file, folder.path(), &progress)?;

@@ -157,6 +157,9 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         None => Some(super::open_server(&args.server)?),
     };
     let to_folder = convert::is_folder(&args.output);
+    if to_folder {
+        convert::check_folder(&args.output)?;
+    }
     if args.output.exists() && !args.force && !to_folder {
         return Err(Failure::new(Exit::Failed, format!("{} exists already", args.output.display()))
             .hint("--force overwrites it"));
