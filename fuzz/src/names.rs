@@ -8,7 +8,7 @@ use sealift::tree::Clashes;
 use super::feed::Feed;
 
 /// What names are made of beside any text: all that some file system minds.
-const PIECES: [&str; 32] = [
+const PIECES: [&str; 34] = [
     "a",
     "A",
     "é",
@@ -41,6 +41,8 @@ const PIECES: [&str; 32] = [
     "\u{0}",
     "0123456789abcdef",
     "long long long long ",
+    "ΑΣ",
+    "ς",
 ];
 
 /// Names that Windows takes for devices, whatever follows a dot.

@@ -225,6 +225,9 @@ mod tests {
             ),
             ("VariableSet", r#"[{"?Project":["Projects-7"]}]"#, "%3FProject/Projects-7/VariableSet.json"),
             ("Nothing", "[]", "Nothing.json"),
+            // A sigma that ends a word, and so does not end the file's name.
+            ("Feed", r#"["ΑΣ"]"#, "Feed/ΑΣ.json"),
+            ("Extra", r#"[{"Feed":["ΟΔΟΣ"]}]"#, "Feed/ΟΔΟΣ/Extra.json"),
         ] {
             assert_eq!(expected(kind, &key(text)), path);
             assert!(fits(path, kind, &key(text)));

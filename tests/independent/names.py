@@ -18,7 +18,11 @@ def nfc(text):
 
 
 def fold(text):
-    return nfc(nfc(nfc(text).lower()).upper().lower())
+    # Each character by itself: str.lower() looks at what stands around a sigma.
+    def lower(text):
+        return "".join(c.lower() for c in text)
+
+    return nfc(lower(nfc(lower(nfc(text))).upper()))
 
 
 def is_device(name):

@@ -60,6 +60,12 @@ fn taken() -> Vec<Case> {
         ),
         Case::ok("path-composition", "A disk that takes names apart.", FOLDED)
             .file("Feed/e\u{301}.json", feed("\"\u{e9}\"", "null")),
+        Case::ok(
+            "path-sigma",
+            "A sigma ends the name, and the file's name goes on.",
+            "\u{3a3} is \u{3c3} at the end of a word too",
+        )
+        .file("Feed/\u{391}\u{3a3}.json", feed("\"\u{391}\u{3a3}\"", "null")),
         Case::ok("path-escape-case", "An escape in lower case.", FOLDED)
             .file("Feed/a%2fb.json", feed("\"a/b\"", "null")),
         Case::ok(
