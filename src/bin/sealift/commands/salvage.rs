@@ -200,7 +200,9 @@ pub fn lost_json(lost: &[Lost]) -> Vec<serde_json::Value> {
 
 /// Says for each kind how much is left, and names the first documents that are not whole.
 pub fn tell(kinds: &[KindState], lost: &[Lost], unlisted: u64) -> Result<(), Failure> {
-    for kind in kinds {
+    // Where every document is whole, the one sum says it all.
+    let intact = kinds.iter().all(|kind| kind.uncertain + kind.damaged == 0);
+    for kind in kinds.iter().filter(|_| !intact) {
         let name = kind.kind.as_deref().unwrap_or("(of a kind that cannot be told)");
         let counts = [
             (kind.whole, Condition::Whole),
