@@ -169,3 +169,25 @@ fn the_command_says_which_input_is_wrong() {
     let (_, error) = said(&["merge", &a, &b], 2);
     assert!(error.contains("--output"), "{error}");
 }
+
+/// Folders go in and come out as bundles do, and one that is there is brought up to date.
+#[test]
+fn folders_are_merged_into_a_folder() {
+    let c = commanded();
+    let at = |name: &str| c.folder.path().join(name).to_str().unwrap().to_owned();
+    let (tree, merged) = (at("tree"), format!("{}/", at("merged")));
+    said(&["convert", &c.a, &tree, "--model", &c.model], 0);
+    let args =
+        ["merge", &tree, &c.b, "-o", &merged, "--model", &c.model, "--prefer", "1", "--kdf-memory", "8"];
+    let own = format!("2={}", c.other_password);
+    let args = [&args[..], &["--password-file", &c.password, "--password-file-for", &own]].concat();
+    let (answer, _) = said(&args, 0);
+    assert!(answer.contains("files written"), "{answer}");
+    said(&["verify", &merged, "--model", &c.model, "--password-file", &c.password], 0);
+    // Again: the same folder, and the secrets keep their bytes.
+    let (answer, _) = said(&args, 0);
+    assert!(answer.contains("0 files written"), "{answer}");
+    // And the same content as a bundle of it.
+    said(&[&args[..4], &[&c.out], &args[5..]].concat(), 0);
+    said(&["diff", &merged, &c.out, "--model", &c.model], 0);
+}

@@ -10,8 +10,10 @@ use sealift::document::json as document_json;
 use sealift::ops::{self, Conflict, Merge, MergeError, MergeInput, MergeOptions, MergeReport};
 use sealift::plan::Action;
 use sealift::progress::Progress;
+use sealift::tree::{self, TreeSummary};
 use serde_json::{Value as Json, json};
 
+use super::convert::{self, ScriptArgs};
 use super::render;
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
@@ -23,7 +25,7 @@ pub struct MergeArgs {
     /// The bundles, or folders made of them
     #[arg(value_name = "FILE", required = true)]
     inputs: Vec<PathBuf>,
-    /// The bundle to write
+    /// The bundle to write; or the folder of files, where there is one or the name ends with a slash
     #[arg(short, long, value_name = "FILE", required_unless_present = "dry_run")]
     output: Option<PathBuf>,
     /// Where inputs differ take this one's: INPUT for all, KIND=INPUT for a kind, KIND/NAME=INPUT for a document
@@ -57,6 +59,8 @@ pub struct MergeArgs {
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=1024))]
     kdf_memory: u32,
     #[command(flatten)]
+    scripts: ScriptArgs,
+    #[command(flatten)]
     password: PasswordArgs,
 }
 
@@ -66,7 +70,11 @@ type Read<'r> = dyn Fn(&Path, Option<&Path>) -> Result<Bundle, Failure> + 'r;
 pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let output = args.output.as_deref().filter(|_| !args.dry_run);
-    if let Some(output) = output.filter(|output| output.exists() && !args.force) {
+    let to_folder = output.is_some_and(convert::is_folder);
+    if let Some(output) = output.filter(|_| to_folder) {
+        convert::check_folder(output)?;
+    }
+    if let Some(output) = output.filter(|output| output.exists() && !args.force && !to_folder) {
         return Err(Failure::new(Exit::Failed, format!("{} exists already", output.display()))
             .hint("--force overwrites it"));
     }
@@ -109,10 +117,19 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
             protect(args, output, &password, &mut options, &read)?;
         }
     }
-    let writer = Writer::create(output, merge.header().clone(), options)?;
+    let made = folder.path().join("merged.sealift");
+    let out = if to_folder { made.as_path() } else { output };
+    let writer = Writer::create(out, merge.header().clone(), options)?;
     let report = merge.write(writer, &progress)?;
     progress.clear();
-    show(common, output, &merge, &report)?;
+    let mut tree = None;
+    if to_folder {
+        let bundle = read(out, None)?;
+        tree =
+            Some(ops::to_tree(&bundle, &model, output, args.scripts.scripts.into(), args.force, &progress)?);
+        progress.clear();
+    }
+    show(common, output, &merge, &report, tree.as_ref())?;
     Ok(Exit::Done)
 }
 
@@ -179,7 +196,11 @@ fn protect(
     options: &mut WriterOptions,
     read: &Read<'_>,
 ) -> Result<(), Failure> {
-    let existing = (args.force && output.exists()).then(|| output.to_owned());
+    let existing = match output.is_dir() {
+        true => tree::is_tree(output),
+        false => args.force && output.exists(),
+    };
+    let existing = existing.then(|| output.to_owned());
     if let Some(path) = args.previous.clone().or(existing) {
         match (earlier(&path, password, read), &args.previous) {
             (Ok(Some((previous, envelope))), _) => {
@@ -267,23 +288,37 @@ fn show_examined(
     show_counts(merge)
 }
 
-fn show(common: &Common, output: &Path, merge: &Merge<'_>, report: &MergeReport) -> Result<(), Failure> {
+fn show(
+    common: &Common,
+    output: &Path,
+    merge: &Merge<'_>,
+    report: &MergeReport,
+    tree: Option<&TreeSummary>,
+) -> Result<(), Failure> {
     let MergeReport { summary, lost_parts } = report;
     if common.json {
         let mut answer = answer(merge);
         if let Some(map) = answer.as_object_mut() {
             map.insert("outcome".to_owned(), json!("merged"));
-            map.insert("file".to_owned(), json!(output.display().to_string()));
             map.insert("content_root".to_owned(), json!(summary.content_root.to_string()));
-            map.insert("file_root".to_owned(), json!(summary.file_root.to_string()));
             map.insert("secrets".to_owned(), json!(summary.secrets));
-            map.insert("file_bytes".to_owned(), json!(summary.file_bytes));
+            match tree {
+                Some(tree) => drop(map.insert("folder".to_owned(), convert::tree_json(output, tree))),
+                None => {
+                    map.insert("file".to_owned(), json!(output.display().to_string()));
+                    map.insert("file_root".to_owned(), json!(summary.file_root.to_string()));
+                    map.insert("file_bytes".to_owned(), json!(summary.file_bytes));
+                }
+            }
             map.insert("lost_parts".to_owned(), json!(lost_parts));
         }
         return super::print_json(&answer);
     }
     show_conflicts(merge)?;
     say!("{}: {} documents, {} secrets", output.display(), summary.documents, summary.secrets);
+    if let Some(tree) = tree {
+        convert::say_tree(output, tree)?;
+    }
     show_counts(merge)?;
     say!("content root {}", summary.content_root);
     if *lost_parts > 0 {
