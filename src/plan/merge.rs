@@ -190,12 +190,16 @@ fn pair(value: &Value) -> Option<(&Value, &[Value])> {
 }
 
 /// The target's elements in their order, each replaced by the bundle's element of the same identity, then the
-/// bundle's that are new. Where several share one identity, those that agree in `prefer` too are paired first.
+/// bundle's that are new. Where several share one identity, those that are the same are paired first, then those
+/// that agree in `prefer` too: else joining again would put them in another order.
 fn matched(by: &[String], prefer: &[String], mine: Vec<Value>, theirs: Vec<Value>) -> Vec<Value> {
     let both: Vec<String> = by.iter().chain(prefer).cloned().collect();
     let mut open: Vec<bool> = vec![true; theirs.len()];
     let mut result: Vec<Value> = theirs;
     let mut left: Vec<Value> = mine;
+    for same in [|mine: &Value, theirs: &Value| mine == theirs, alike] {
+        left = paired(left, &mut result, &mut open, same);
+    }
     for names in [&both[..], by] {
         // What is no object has nothing to be known by but itself.
         let pick = |value: &Value| match value {
@@ -226,6 +230,38 @@ fn matched(by: &[String], prefer: &[String], mine: Vec<Value>, theirs: Vec<Value
     }
     result.extend(left);
     result
+}
+
+/// Pairs elements that are the same; returns those that have no twin.
+fn paired(
+    mine: Vec<Value>,
+    theirs: &mut [Value],
+    open: &mut [bool],
+    same: fn(&Value, &Value) -> bool,
+) -> Vec<Value> {
+    // Secrets have no canonical bytes: elements that differ in nothing else share theirs.
+    let bytes = |value: &Value| canonical::encode_value(value).unwrap_or_default();
+    let mut twins: HashMap<Vec<u8>, VecDeque<usize>> = HashMap::new();
+    for (position, element) in theirs.iter().enumerate().filter(|(at, _)| open.get(*at) == Some(&true)) {
+        twins.entry(bytes(element)).or_default().push_back(position);
+    }
+    let mut rest = Vec::new();
+    for mut element in mine {
+        let found = twins.get_mut(&bytes(&element)).and_then(|twins| {
+            let fits = |at: &usize| theirs.get(*at).is_some_and(|theirs| same(&element, theirs));
+            let at = twins.iter().position(fits)?;
+            twins.remove(at)
+        });
+        match found.and_then(|at| open.get_mut(at).zip(theirs.get_mut(at))) {
+            Some((open, theirs)) => {
+                *open = false;
+                fill(&mut element, theirs);
+                *theirs = element;
+            }
+            None => rest.push(element),
+        }
+    }
+    rest
 }
 
 /// Takes the references out of a document that `gone` says the target cannot have, and the parts that lose

@@ -280,3 +280,18 @@ fn long_lists_are_compared_and_joined_at_once() {
         assert_eq!(map.get("Name").and_then(Value::as_text), Some(secret.0.to_string().as_str()));
     }
 }
+
+/// Two variables of one name, scope and value: joining again once put them in another order, and every import of
+/// the same was a change.
+#[test]
+fn twins_stay_where_they_were_put() {
+    let source =
+        r#"{"Variables":[{"Name":"A","Prompt":"b","Value":"2"},{"Name":"A","Prompt":"a","Value":"2"}]}"#;
+    let target = r#"{"Variables":[{"Name":"A","Value":"1"},{"Name":"A","Value":"2"}]}"#;
+    let once = merged(source, target);
+    assert_eq!(
+        once,
+        r#"{"Variables":[{"Name":"A","Prompt":"a","Value":"2"},{"Name":"A","Prompt":"b","Value":"2"}]}"#
+    );
+    assert_eq!(merged(source, &once), once);
+}
