@@ -53,7 +53,7 @@ fn generate(path: &Path, sets: usize, bytes: usize, seed: u64, key: &MasterKey) 
     let mut put = |table: &str, row: &[(&str, Value)]| {
         let columns: Vec<&str> = row.iter().map(|(name, _)| *name).collect();
         let row = row.iter().map(|(_, value)| value.clone()).collect();
-        transaction.insert(table, &columns, &[row]).unwrap_or_else(|(_, error)| panic!("{table}: {error}"));
+        transaction.insert(table, &columns, &[row]).unwrap_or_else(|error| panic!("{table}: {error}"));
     };
     let text = |text: &str| Value::from(text);
     let json = ("JSON", text("{}"));

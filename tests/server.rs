@@ -12,6 +12,7 @@ use sealift::document::Value;
 use sealift::server::sqlite::{Schema, SqliteServer};
 use sealift::server::{
     Catalog, Column, ColumnType, ForeignKey, Lookup, Page, Reader, Row, Server, ServerError, Table,
+    Transaction, WriteError,
 };
 
 /// Makes servers of one kind.
@@ -63,7 +64,7 @@ macro_rules! suite {
             pages_follow_composite_keys, pages_end_at_bytes, lookups_compare_as_the_server_does,
             lookups_see_nulls_and_numbers, lookups_answer_each_key, lookups_stop_at_bytes, commit_rollback_and_drop,
             a_transaction_sees_its_own_writes, a_second_writer_is_busy, constraints_are_named,
-            values_must_fit, updates_touch_one_row, foreign_keys_wait_for_the_commit,
+            values_must_fit, updates_touch_one_row, foreign_keys_wait_for_the_check,
             a_check_fails_where_the_commit_would, missing_names_are_told, the_largest_integer_is_found,
         );
     };
@@ -218,7 +219,7 @@ fn a_reader_sees_one_state(bench: &dyn Bench) {
     assert_eq!(reader.count("Thing").unwrap(), 1);
     let committed = match transaction.commit() {
         Ok(()) => true,
-        Err(ServerError::Busy) => false,
+        Err(WriteError { source: ServerError::Busy, .. }) => false,
         Err(error) => panic!("{error}"),
     };
     assert_eq!(reader.count("Thing").unwrap(), 1, "the state it began with");
@@ -434,6 +435,7 @@ fn a_transaction_sees_its_own_writes(bench: &dyn Bench) {
     transaction
         .update("Thing", &["Id"], &["1".into()], &["Name", "Scope"], &vec!["newer".into(), "s".into()])
         .unwrap();
+    transaction.check().unwrap();
     let reader = transaction.reader();
     assert_eq!(reader.count("Thing").unwrap(), 1);
     let found = find(reader, "Thing", "Id", &["Name", "Scope"], &[vec!["NEWER".into(), "S".into()]]);
@@ -453,49 +455,72 @@ fn a_second_writer_is_busy(bench: &dyn Bench) {
     other.begin().unwrap().rollback().unwrap();
 }
 
+/// The error of writes in a transaction of their own, that is rolled back; it may come at the end only.
+fn attempt(
+    server: &mut dyn Server,
+    write: &dyn Fn(&mut dyn Transaction) -> Result<(), WriteError>,
+) -> Result<(), WriteError> {
+    let mut transaction = server.begin().unwrap();
+    write(&mut *transaction)?;
+    transaction.check()?;
+    transaction.rollback().unwrap();
+    Ok(())
+}
+
 #[track_caller]
-fn refused(result: Result<(), ServerError>, table: &str, words: &[&str]) {
-    let error = result.expect_err("is refused");
-    let ServerError::Constraint { table: named, reason } = &error else { panic!("{error:?}") };
+fn refused(result: Result<(), WriteError>, table: &str, words: &[&str]) -> Option<u64> {
+    let WriteError { source, write } = result.expect_err("is refused");
+    let ServerError::Constraint { table: named, reason } = &source else { panic!("{source:?}") };
     assert_eq!(named, table);
     for word in words {
         assert!(reason.contains(word), "{reason:?} names {word:?}");
     }
-    assert!(!error.to_string().contains("private"), "values are not shown: {error}");
+    assert!(!source.to_string().contains("private"), "values are not shown: {source}");
+    write
 }
 
 fn constraints_are_named(bench: &dyn Bench) {
     let place = bench.empty(&catalog());
     let mut server = place.open();
-    let mut transaction = server.begin().unwrap();
     let columns = ["Id", "Name", "Scope"];
     let row = |id: &str, name: Value| vec![id.into(), name, "private scope".into()];
+    let mut transaction = server.begin().unwrap();
     transaction.insert("Thing", &columns, &[row("private 1", "private".into())]).unwrap();
-    let rows = [row("2", "other".into()), row("3", "PRIVATE".into()), row("4", "more".into())];
-    let (position, error) = transaction.insert("Thing", &columns, &rows).unwrap_err();
-    assert_eq!(position, 1);
-    refused(Err(error), "Thing", &["Name", "Scope"]);
-    let mut insert = |row: Row| transaction.insert("Thing", &columns, &[row]).map_err(|(_, error)| error);
-    refused(insert(row("private 1", "new".into())), "Thing", &["Id"]);
-    refused(insert(row("5", Value::Null)), "Thing", &["Name"]);
-    transaction.rollback().unwrap();
+    transaction.commit().unwrap();
+    let several = attempt(&mut *server, &|transaction| {
+        transaction.insert("Node", &["Id"], &[vec![int(1)]])?;
+        let rows = [row("2", "other".into()), row("3", "PRIVATE".into()), row("4", "more".into())];
+        transaction.insert("Thing", &columns, &rows)
+    });
+    assert_eq!(refused(several, "Thing", &["Name", "Scope"]), Some(2), "the write is told by its number");
+    let mut insert = |row: Row| {
+        attempt(&mut *server, &|transaction| {
+            transaction.insert("Thing", &columns, std::slice::from_ref(&row))
+        })
+    };
+    assert_eq!(refused(insert(row("private 1", "new".into())), "Thing", &["Id"]), Some(0));
+    assert_eq!(refused(insert(row("5", Value::Null)), "Thing", &["Name"]), Some(0));
+    let twins = attempt(&mut *server, &|transaction| {
+        transaction.insert("Thing", &columns, &[row("6", "private twin".into())])?;
+        transaction.insert("Thing", &columns, &[row("7", "Private Twin".into())])
+    });
+    assert_eq!(refused(twins, "Thing", &["Name", "Scope"]), Some(1));
+    assert_eq!(server.read().unwrap().count("Thing").unwrap(), 1, "all was taken back");
 }
 
 fn values_must_fit(bench: &dyn Bench) {
     let place = bench.empty(&catalog());
     let mut server = place.open();
-    let mut transaction = server.begin().unwrap();
     let mut put = |column: &str, value: Value| {
         let row = match column {
             "Name" => vec!["1".into(), value],
             _ => vec!["1".into(), "n".into(), value],
         };
         let columns = ["Id", "Name", column];
-        let result = transaction.insert("Thing", &columns[..row.len()], &[row]);
-        if result.is_ok() {
-            transaction.update("Thing", &["Id"], &["1".into()], &["Id"], &vec!["1".into()]).unwrap();
-        }
-        result.map_err(|(_, error)| error.to_string())
+        let result = attempt(&mut *server, &|transaction| {
+            transaction.insert("Thing", &columns[..row.len()], std::slice::from_ref(&row))
+        });
+        result.map_err(|error| error.to_string())
     };
     let cannot = |what: &str| Err(format!("Thing.{what}"));
     assert_eq!(put("Name", "x".repeat(21).into()), cannot("Name cannot hold text of 21 characters"));
@@ -516,21 +541,25 @@ fn updates_touch_one_row(bench: &dyn Bench) {
     let place = bench.empty(&catalog());
     let mut server = place.open();
     things(&mut *server, &[("1", "a"), ("2", "b")]);
-    let mut transaction = server.begin().unwrap();
-    let none = transaction.update("Thing", &["Id"], &["3".into()], &["Scope"], &vec!["s".into()]);
-    refused(none, "Thing", &["no row"]);
-    let several =
-        transaction.update("Thing", &["Scope"], &[Value::Null], &["Flag"], &vec![Value::Bool(true)]);
-    refused(several, "Thing", &["several rows"]);
-    let flags = all(transaction.reader(), "Thing", &["Flag"], &["Id"], 10);
+    let none = attempt(&mut *server, &|transaction| {
+        transaction.update("Thing", &["Id"], &["2".into()], &["Scope"], &vec!["s".into()])?;
+        transaction.update("Thing", &["Id"], &["3".into()], &["Scope"], &vec!["s".into()])
+    });
+    assert_eq!(refused(none, "Thing", &["no row"]), Some(1));
+    let several = attempt(&mut *server, &|transaction| {
+        transaction.update("Thing", &["Scope"], &[Value::Null], &["Flag"], &vec![Value::Bool(true)])
+    });
+    assert_eq!(refused(several, "Thing", &["several rows"]), Some(0));
+    let flags = all(&mut *server.read().unwrap(), "Thing", &["Flag"], &["Id"], 10);
     assert_eq!(flags, [[Value::Null], [Value::Null]], "neither was changed");
+    let mut transaction = server.begin().unwrap();
     transaction.update("thing", &["name"], &["B".into()], &["scope"], &vec!["s".into()]).unwrap();
     transaction.commit().unwrap();
     let scopes = all(&mut *server.read().unwrap(), "Thing", &["Scope"], &["Id"], 10);
     assert_eq!(scopes, [[Value::Null], ["s".into()]]);
 }
 
-fn foreign_keys_wait_for_the_commit(bench: &dyn Bench) {
+fn foreign_keys_wait_for_the_check(bench: &dyn Bench) {
     let place = bench.empty(&catalog());
     let mut server = place.open();
     let mut transaction = server.begin().unwrap();
@@ -539,6 +568,8 @@ fn foreign_keys_wait_for_the_commit(bench: &dyn Bench) {
     transaction.insert("Node", &["Id", "Parent"], &[vec![int(2), int(1)], vec![int(1), int(1)]]).unwrap();
     transaction.check().unwrap();
     transaction.commit().unwrap();
+    let lefts = all(&mut *server.read().unwrap(), "Left", &["RightId"], &["Id"], 10);
+    assert_eq!(lefts, [[int(1)]], "circles are closed");
     let mut transaction = server.begin().unwrap();
     transaction.insert("Node", &["Id", "Parent"], &[vec![int(3), int(99)]]).unwrap();
     refused(transaction.commit(), "Node", &["Parent", "Node"]);
@@ -549,17 +580,19 @@ fn foreign_keys_wait_for_the_commit(bench: &dyn Bench) {
 fn a_check_fails_where_the_commit_would(bench: &dyn Bench) {
     let place = bench.empty(&catalog());
     let mut server = place.open();
+    let dangling = attempt(&mut *server, &|transaction| {
+        transaction.insert("Left", &["Id", "RightId"], &[vec![int(1), int(5)]])
+    });
+    refused(dangling, "Left", &["RightId", "Right"]);
     let mut transaction = server.begin().unwrap();
     transaction.insert("Left", &["Id", "RightId"], &[vec![int(1), int(5)]]).unwrap();
-    refused(transaction.check(), "Left", &["RightId", "Right"]);
     transaction.insert("Right", &["Id"], &[vec![int(5)]]).unwrap();
-    transaction.check().unwrap();
-    // Moving the row referred to is found in the table that refers.
-    transaction.update("Right", &["Id"], &[int(5)], &["Id"], &vec![int(6)]).unwrap();
-    refused(transaction.check(), "Left", &["RightId", "Right"]);
-    transaction.update("Right", &["Id"], &[int(6)], &["Id"], &vec![int(5)]).unwrap();
-    transaction.check().unwrap();
     transaction.commit().unwrap();
+    // Moving the row referred to is found in the table that refers.
+    let moved = attempt(&mut *server, &|transaction| {
+        transaction.update("Right", &["Id"], &[int(5)], &["Id"], &vec![int(6)])
+    });
+    refused(moved, "Left", &["RightId", "Right"]);
 }
 
 fn missing_names_are_told(bench: &dyn Bench) {
@@ -567,9 +600,9 @@ fn missing_names_are_told(bench: &dyn Bench) {
     let mut server = place.open();
     let mut transaction = server.begin().unwrap();
     assert!(matches!(transaction.count("Nothing"), Err(ServerError::NoTable(name)) if name == "Nothing"));
-    let (_, error) = transaction.insert("Thing", &["Nope"], &[vec![int(1)]]).unwrap_err();
+    let error = transaction.insert("Thing", &["Nope"], &[vec![int(1)]]).unwrap_err();
     assert!(
-        matches!(error, ServerError::NoColumn { table, column } if (table.as_str(), column.as_str()) == ("Thing", "Nope"))
+        matches!(error.source, ServerError::NoColumn { table, column } if (table.as_str(), column.as_str()) == ("Thing", "Nope"))
     );
     let lookup = Lookup { table: "Thing", columns: &["Id"], by: &["Name"], keys: &[vec![]] };
     assert!(transaction.lookup(&lookup, &mut |_, _| {}).is_err(), "a key too short");
@@ -581,6 +614,7 @@ fn the_largest_integer_is_found(bench: &dyn Bench) {
     assert_eq!(server.read().unwrap().max_int("Node", "Id").unwrap(), None);
     let mut transaction = server.begin().unwrap();
     transaction.insert("Node", &["Id"], &[vec![int(3)], vec![int(40)], vec![int(-1)]]).unwrap();
+    transaction.check().unwrap();
     assert_eq!(transaction.max_int("node", "id").unwrap(), Some(40));
 }
 
@@ -736,7 +770,7 @@ fn a_decimal_is_stored_as_sqlite_stores_it() {
     let rows = [vec![int(3), number("0.99")], vec![int(4), int(2)]];
     transaction.insert("t", &["id", "price"], &rows).unwrap();
     let long = vec![int(5), number("12345678901234567890.12")];
-    let (_, error) = transaction.insert("t", &["id", "price"], &[long]).unwrap_err();
+    let error = transaction.insert("t", &["id", "price"], &[long]).unwrap_err().source;
     assert_eq!(error.to_string(), "t.price cannot hold a number of 22 digits");
     transaction.commit().unwrap();
     let prices = all(&mut *server.read().unwrap(), "t", &["price"], &["id"], 10);

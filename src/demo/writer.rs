@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::{Counts, DemoError, Site};
 use crate::crypto::{MasterKey, SecretBytes};
 use crate::document::Value;
-use crate::server::{Server, Transaction};
+use crate::server::{Server, Transaction, WriteError};
 
 /// A server being filled, and what is on it so far.
 pub(super) struct Writer<'a> {
@@ -205,11 +205,9 @@ impl<'a> Writer<'a> {
             row.push(Value::Text(body.to_string()));
         }
         let what = columns.first().and_then(|(_, id)| id.as_text()).unwrap_or_default().to_owned();
-        self.transaction.insert(table, &names, &[row]).map_err(|(_, source)| DemoError::Row {
-            table: table.to_owned(),
-            what,
-            source,
-        })?;
+        self.transaction
+            .insert(table, &names, &[row])
+            .map_err(|WriteError { source, .. }| DemoError::Row { table: table.to_owned(), what, source })?;
         self.counts.documents += 1;
         Ok(())
     }
@@ -244,7 +242,7 @@ impl<'a> Writer<'a> {
             ];
             self.put("OctopusServerInstallationHistory", &columns, &json!({}))?;
         }
-        self.transaction.commit()?;
+        self.transaction.commit().map_err(|error| error.source)?;
         Ok(counts)
     }
 }

@@ -1,6 +1,6 @@
 //! Ids of what an import creates: from the product's own allocation, within the transaction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::bundle::Bundle;
 use crate::document::{KindName, Reference, Value};
@@ -11,6 +11,7 @@ use crate::server::{Lookup, Transaction};
 use super::ImportError;
 use super::examine::Examiner;
 use super::identity::numbered_parts;
+use super::import::Written;
 use super::plan::for_each_batch;
 use super::translate::{Id, Known, Layout, TranslateError};
 
@@ -20,8 +21,10 @@ pub(super) fn allocate(
     transaction: &mut dyn Transaction,
     examiner: &mut Examiner<'_, '_>,
     plan: &Plan,
+    written: &mut Written,
 ) -> Result<(), ImportError> {
     let layouts = examiner.layouts().clone();
+    let mut counts = Counts::default();
     let mut created: HashMap<&KindName, Vec<u64>> = HashMap::new();
     for entry in plan.entries.iter().filter(|entry| entry.action == Action::Create) {
         created.entry(&entry.kind).or_default().push(entry.number);
@@ -57,7 +60,7 @@ pub(super) fn allocate(
             given.push((entry, examiner.given_id(layout, rule, &source_id, &entry.key)));
         }
         let fresh = given.iter().filter(|(_, id)| numbered && id.is_none()).count();
-        let mut fresh = number(transaction, examiner, layout, rule, fresh)?.into_iter();
+        let mut fresh = number(transaction, examiner, &mut counts, layout, rule, fresh)?.into_iter();
         for (entry, id) in given {
             let id = match (id, &rule.new) {
                 (Some(id), _) => Some(id),
@@ -71,7 +74,7 @@ pub(super) fn allocate(
             examiner.ids.set(target, &entry.key, Known::Found(Some(id)));
         }
     }
-    Ok(())
+    counts.write(transaction, layouts.model, plan, written)
 }
 
 /// Makes ids of numbers that are free in the target, whatever its own count says, and that dangle nowhere in
@@ -79,6 +82,7 @@ pub(super) fn allocate(
 fn number(
     transaction: &mut dyn Transaction,
     examiner: &Examiner<'_, '_>,
+    counts: &mut Counts,
     layout: &Layout<'_>,
     rule: &IdRule,
     count: usize,
@@ -94,7 +98,7 @@ fn number(
         step = (count - ids.len()).max(step * 2);
         let before = match &rule.new {
             NewId::Allocate { collection, .. } => {
-                reserve(transaction, examiner.layouts().model, collection, step)?
+                counts.reserve(transaction, examiner.layouts().model, collection, step)?
             }
             _ => last,
         };
@@ -124,44 +128,68 @@ fn number(
     Ok(ids)
 }
 
-/// Takes numbers from the product's own allocation, within the transaction. Returns the number before the
-/// first.
-fn reserve(
-    transaction: &mut dyn Transaction,
-    model: &Model,
-    collection: &str,
-    count: usize,
-) -> Result<i64, ImportError> {
-    let Some(rule) = &model.allocation else { return Ok(0) };
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    let keys = [vec![Value::from(collection)]];
-    let mut last = None;
-    let mut counted = false;
-    let columns = [rule.name.as_str(), rule.last.as_str()];
-    let lookup = Lookup { table: &rule.table, columns: &columns, by: &[&rule.name], keys: &keys };
-    transaction.lookup(&lookup, &mut |_, row| {
-        counted = true;
-        last = row.get(1).and_then(Value::as_int);
-    })?;
-    let before = last.unwrap_or(0);
-    let after = before.saturating_add(count);
-    if count == 0 {
-        return Ok(before);
-    }
-    let row = vec![Value::from(collection), Value::Int(after)];
-    let written = match counted {
-        false => transaction.insert(&rule.table, &columns, &[row]).map_err(|(_, error)| error),
-        true => {
-            let row = vec![Value::Int(after)];
-            transaction.update(&rule.table, &[&rule.name], &[Value::from(collection)], &[&rule.last], &row)
+/// What the product's own allocation has given out, by collection: read once, written once.
+#[derive(Default)]
+struct Counts(BTreeMap<String, Count>);
+
+struct Count {
+    /// Whether the product counts the collection already.
+    counted: bool,
+    before: i64,
+    last: i64,
+}
+
+impl Counts {
+    /// Takes numbers. Returns the number before the first.
+    fn reserve(
+        &mut self,
+        transaction: &mut dyn Transaction,
+        model: &Model,
+        collection: &str,
+        count: usize,
+    ) -> Result<i64, ImportError> {
+        let Some(rule) = &model.allocation else { return Ok(0) };
+        if !self.0.contains_key(collection) {
+            let keys = [vec![Value::from(collection)]];
+            let columns = [rule.name.as_str(), rule.last.as_str()];
+            let lookup = Lookup { table: &rule.table, columns: &columns, by: &[&rule.name], keys: &keys };
+            let (mut counted, mut last) = (false, None);
+            transaction.lookup(&lookup, &mut |_, row| {
+                counted = true;
+                last = row.get(1).and_then(Value::as_int);
+            })?;
+            let last = last.unwrap_or(0);
+            self.0.insert(collection.to_owned(), Count { counted, before: last, last });
         }
-    };
-    written.map_err(|source| ImportError::Write {
-        kind: KindName::new(&rule.table),
-        name: collection.to_owned(),
-        source,
-    })?;
-    Ok(before)
+        let Some(known) = self.0.get_mut(collection) else { return Ok(0) };
+        let before = known.last;
+        known.last = before.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
+        Ok(before)
+    }
+
+    /// Tells the product what was taken.
+    fn write(
+        self,
+        transaction: &mut dyn Transaction,
+        model: &Model,
+        plan: &Plan,
+        written: &mut Written,
+    ) -> Result<(), ImportError> {
+        let Some(rule) = &model.allocation else { return Ok(()) };
+        for (collection, count) in self.0.into_iter().filter(|(_, count)| count.last != count.before) {
+            written.other();
+            let name = Value::from(collection);
+            let result = if count.counted {
+                let row = vec![Value::Int(count.last)];
+                transaction.update(&rule.table, &[&rule.name], &[name], &[&rule.last], &row)
+            } else {
+                let row = vec![name, Value::Int(count.last)];
+                transaction.insert(&rule.table, &[&rule.name, &rule.last], &[row])
+            };
+            result.map_err(|error| written.name(plan, error))?;
+        }
+        Ok(())
+    }
 }
 
 /// Gives the new parts of written documents their numbers.

@@ -9,7 +9,7 @@ use crate::document::{KindName, Reference, Value};
 use crate::model::{Model, Target};
 use crate::plan::{Action, Entry, Finding, Plan};
 use crate::progress::{Cancelled, Progress};
-use crate::server::{Catalog, Row, Server, ServerError, Transaction};
+use crate::server::{Catalog, Row, Server, ServerError, Transaction, WriteError};
 
 use super::allocate::{allocate, number_parts};
 use super::examine::{Examined, Examiner, ImportOptions};
@@ -109,21 +109,54 @@ pub fn import(
         transaction.rollback()?;
         return Ok(Outcome::Nothing(plan));
     }
-    apply(bundle, &mut *transaction, &mut examiner, &plan, progress)?;
+    let mut written = Written::default();
+    apply(bundle, &mut *transaction, &mut examiner, &plan, &mut written, progress)?;
     examiner.take_faults();
     if !examiner.findings.is_empty() {
         plan.findings.append(&mut examiner.findings);
         transaction.rollback()?;
         return Ok(Outcome::Refused(plan));
     }
-    transaction.check()?;
+    progress.phase("checking", None);
+    transaction.check().map_err(|error| written.name(&plan, error))?;
     progress.check()?;
     if dry_run {
         transaction.rollback()?;
         return Ok(Outcome::DryRun(plan));
     }
-    transaction.commit()?;
+    transaction.commit().map_err(|error| written.name(&plan, error))?;
     Ok(Outcome::Applied(plan))
+}
+
+/// The documents behind a transaction's writes, by the numbers of their entries in the order of the writes.
+/// Eight bytes a document: a server may refuse a write long after it was given.
+#[derive(Default)]
+pub(super) struct Written(Vec<Option<u64>>);
+
+impl Written {
+    /// Notes a write that is no document's: a count, say.
+    pub(super) fn other(&mut self) {
+        self.0.push(None);
+    }
+
+    fn document(&mut self, number: u64) {
+        self.0.push(Some(number));
+    }
+
+    /// The error with the name of the document that it is about.
+    pub(super) fn name(&self, plan: &Plan, error: WriteError) -> ImportError {
+        let WriteError { write, source } = error;
+        let at = write.and_then(|write| usize::try_from(write).ok());
+        let number = at.and_then(|at| *self.0.get(at)?);
+        // The entries of a plan are in the order of their numbers.
+        let found = number.and_then(|number| plan.entries.binary_search_by_key(&number, |e| e.number).ok());
+        match found.and_then(|at| plan.entries.get(at)) {
+            Some(entry) => {
+                ImportError::Write { kind: entry.kind.clone(), name: entry.key.to_string(), source }
+            }
+            None => ImportError::Server(source),
+        }
+    }
 }
 
 /// Writes what a plan says.
@@ -132,10 +165,11 @@ fn apply(
     transaction: &mut dyn Transaction,
     examiner: &mut Examiner<'_, '_>,
     plan: &Plan,
+    written: &mut Written,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
     let writes = plan.entries.iter().filter(|entry| entry.action.writes()).count();
-    allocate(bundle, transaction, examiner, plan)?;
+    allocate(bundle, transaction, examiner, plan, written)?;
     number_parts(bundle, transaction, examiner, plan)?;
     progress.phase("writing", Some(writes as u64));
     let actions: HashMap<u64, Action> =
@@ -147,7 +181,7 @@ fn apply(
             continue;
         }
         layout.follow_first_row(transaction.reader())?;
-        let mut inserts = Inserts::new(&layout);
+        let mut inserts = Inserts::new(&layout, plan);
         for_each_batch(bundle, layout.kind.name.as_str(), &mut |mut sources| {
             progress.check()?;
             sources.retain(|s| actions.get(&s.entry.number).is_some_and(|action| action.writes()));
@@ -171,13 +205,13 @@ fn apply(
                         examiner.find(layout.kind.name.as_str(), reference.key.to_string(), problem);
                         continue;
                     }
-                    write(transaction, examiner, &layout, document, &mut inserts)?;
+                    write(transaction, examiner, &layout, document, &mut inserts, written)?;
                 }
             }
             progress.advance(count, 0);
             Ok(())
         })?;
-        inserts.flush(transaction)?;
+        inserts.flush(transaction, written)?;
     }
     Ok(())
 }
@@ -187,7 +221,8 @@ fn write(
     examiner: &Examiner<'_, '_>,
     layout: &Layout<'_>,
     examined: Examined,
-    inserts: &mut Inserts,
+    inserts: &mut Inserts<'_>,
+    written: &mut Written,
 ) -> Result<(), ImportError> {
     let Examined { entry, document, existing, .. } = examined;
     let renderer = Renderer {
@@ -201,10 +236,10 @@ fn write(
         _ => None,
     };
     let rendered = renderer.render(layout, &document, id.as_ref(), existing.as_ref())?;
-    let name = entry.key.to_string();
     if existing.is_none() {
-        return inserts.push(transaction, name, rendered.columns, rendered.row);
+        return inserts.push(transaction, written, entry.number, rendered.columns, rendered.row);
     }
+    written.document(entry.number);
     let columns: Vec<&str> = rendered.columns.iter().map(String::as_str).collect();
     let (by, key): (Vec<&str>, Vec<Value>) = match (&layout.id, id) {
         (Some(column), Some(id)) => (vec![column.as_str()], vec![id.to_value()]),
@@ -217,26 +252,26 @@ fn write(
     };
     transaction
         .update(&layout.table, &by, &key, &columns, &rendered.row)
-        .map_err(|source| ImportError::Write { kind: layout.kind.name.clone(), name, source })
+        .map_err(|error| written.name(inserts.plan, error))
 }
 
 /// Rows waiting to be inserted together: they have the same columns.
-struct Inserts {
-    kind: KindName,
+struct Inserts<'p> {
+    plan: &'p Plan,
     table: String,
     columns: Vec<String>,
-    names: Vec<String>,
+    numbers: Vec<u64>,
     rows: Vec<Row>,
     weight: usize,
 }
 
-impl Inserts {
-    fn new(layout: &Layout<'_>) -> Self {
+impl<'p> Inserts<'p> {
+    fn new(layout: &Layout<'_>, plan: &'p Plan) -> Self {
         Self {
-            kind: layout.kind.name.clone(),
+            plan,
             table: layout.table.clone(),
             columns: Vec::new(),
-            names: Vec::new(),
+            numbers: Vec::new(),
             rows: Vec::new(),
             weight: 0,
         }
@@ -245,34 +280,31 @@ impl Inserts {
     fn push(
         &mut self,
         transaction: &mut dyn Transaction,
-        name: String,
+        written: &mut Written,
+        number: u64,
         columns: Vec<String>,
         row: Row,
     ) -> Result<(), ImportError> {
         if columns != self.columns || self.rows.len() >= INSERT_BATCH || self.weight > 4 << 20 {
-            self.flush(transaction)?;
+            self.flush(transaction, written)?;
             self.columns = columns;
         }
         self.weight += row.iter().map(Value::weight).sum::<usize>();
-        self.names.push(name);
+        self.numbers.push(number);
         self.rows.push(row);
         Ok(())
     }
 
-    fn flush(&mut self, transaction: &mut dyn Transaction) -> Result<(), ImportError> {
+    fn flush(&mut self, transaction: &mut dyn Transaction, written: &mut Written) -> Result<(), ImportError> {
         if self.rows.is_empty() {
             return Ok(());
         }
         let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        transaction.insert(&self.table, &columns, &self.rows).map_err(|(position, source)| {
-            ImportError::Write {
-                kind: self.kind.clone(),
-                name: self.names.get(position).cloned().unwrap_or_default(),
-                source,
-            }
-        })?;
+        self.numbers.drain(..).for_each(|number| written.document(number));
+        transaction
+            .insert(&self.table, &columns, &self.rows)
+            .map_err(|error| written.name(self.plan, error))?;
         self.rows.clear();
-        self.names.clear();
         self.weight = 0;
         Ok(())
     }

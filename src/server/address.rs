@@ -3,11 +3,15 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::sqlserver::SqlServerAddress;
+
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// `sqlite:PATH`: the embedded server, one SQLite database.
     Sqlite(PathBuf),
+    /// `mssql://…` or an ADO.NET connection string: a database of a SQL Server.
+    SqlServer(Box<SqlServerAddress>),
 }
 
 /// A text that names no server.
@@ -48,6 +52,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Address::SqlServer(address) => address.fmt(f),
         }
     }
 }

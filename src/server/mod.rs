@@ -9,6 +9,7 @@
 mod address;
 mod catalog;
 pub mod sqlite;
+pub mod sqlserver;
 
 pub use address::{Address, AddressError};
 pub use catalog::{Catalog, Column, ColumnType, ForeignKey, Table};
@@ -74,6 +75,71 @@ pub enum ServerError {
     /// Somebody else holds the server's lock.
     #[error("the server is locked by another process")]
     Busy,
+    /// Nothing answers at the address, or not in time.
+    #[error("cannot reach {address}")]
+    Unreachable {
+        /// The server's address, without secrets.
+        address: String,
+        /// What the network said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The connection could not be encrypted, or the server's certificate is not trusted.
+    #[error("no trusted connection to {address}: {reason}")]
+    Tls {
+        /// The server's address, without secrets.
+        address: String,
+        /// Why, in the words of the TLS library.
+        reason: String,
+    },
+    /// The server knows no such login, or the password is wrong, or the login may not connect.
+    #[error("{address} refuses the login: {reason}")]
+    Login {
+        /// The server's address, without secrets.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// The login lacks a permission.
+    #[error("no permission for {doing}")]
+    Permission {
+        /// What was being done: "reading Project".
+        doing: String,
+    },
+    /// The server is of another product, too old, or set up in a way that it cannot be worked with.
+    #[error("{address} cannot be used: {reason}")]
+    Unsupported {
+        /// The server's address, without secrets.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// The server ended the work to let another go on.
+    #[error("{doing} failed: the server chose it as the victim of a deadlock")]
+    Deadlock {
+        /// What was being done.
+        doing: String,
+    },
+    /// The connection was lost before a commit was asked for: the server takes back what was written.
+    #[error("{doing} failed: the connection was lost")]
+    Lost {
+        /// What was being done.
+        doing: String,
+        /// What the driver said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The reply to the commit was lost; the rows that were written tell that nothing was committed.
+    #[error("the connection was lost while committing, and the server has taken everything back")]
+    TakenBack,
+    /// The reply to the commit was lost, and what became of it cannot be found out.
+    #[error(
+        "the connection was lost while committing, and it is not known whether the server committed: {reason}"
+    )]
+    CommitUnknown {
+        /// Why it cannot be found out.
+        reason: String,
+    },
     /// The disk or the database is full.
     #[error("the server's disk is full")]
     Full,
@@ -186,16 +252,38 @@ pub trait Server {
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, ServerError>;
 }
 
+/// Why a write failed, and which one.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct WriteError {
+    /// The number of the write, as [`Transaction`] counts them; `None` where none in particular is to blame.
+    pub write: Option<u64>,
+    /// Why.
+    pub source: ServerError,
+}
+
+impl From<ServerError> for WriteError {
+    fn from(source: ServerError) -> Self {
+        Self { write: None, source }
+    }
+}
+
 /// A transaction under way. Dropped without [`commit`](Transaction::commit), it rolls back.
+///
+/// Writes are numbered from 0 in the order they are given: each row of [`insert`](Transaction::insert) and each
+/// [`update`](Transaction::update) is one. A server across a network collects them and sends them together at
+/// [`check`](Transaction::check), inserts before updates and in an order that foreign keys allow. So a read may
+/// miss them until then, and an error may come then only; it names the write.
 pub trait Transaction: Reader {
-    /// This transaction as a reader of its own state.
+    /// This transaction as a reader of its own state: of all writes after [`check`](Transaction::check), of some
+    /// or none before.
     fn reader(&mut self) -> &mut dyn Reader;
 
     /// Inserts rows with these columns; columns not named take their defaults.
     ///
     /// # Errors
-    /// The position of the row that failed, and why.
-    fn insert(&mut self, table: &str, columns: &[&str], rows: &[Row]) -> Result<(), (usize, ServerError)>;
+    /// [`WriteError`] with the number of the row that failed, and why.
+    fn insert(&mut self, table: &str, columns: &[&str], rows: &[Row]) -> Result<(), WriteError>;
 
     /// Updates the row whose `by` columns equal `key`; it must exist exactly once.
     ///
@@ -208,20 +296,20 @@ pub trait Transaction: Reader {
         key: &[Value],
         columns: &[&str],
         row: &Row,
-    ) -> Result<(), ServerError>;
+    ) -> Result<(), WriteError>;
 
-    /// Checks what the server checks at commit (deferred foreign keys), so that a dry run fails where the
-    /// run would.
+    /// Sends the writes that are still collected, and checks what the server checks at commit (deferred foreign
+    /// keys), so that a dry run fails where the run would.
     ///
     /// # Errors
-    /// [`ServerError::Constraint`], naming the table.
-    fn check(&mut self) -> Result<(), ServerError>;
+    /// [`ServerError::Constraint`], naming the table, with the number of the write where that can be told.
+    fn check(&mut self) -> Result<(), WriteError>;
 
-    /// Makes all writes lasting.
+    /// Makes all writes lasting, after a [`check`](Transaction::check) of those that had none.
     ///
     /// # Errors
-    /// [`ServerError`]; the transaction is then rolled back.
-    fn commit(self: Box<Self>) -> Result<(), ServerError>;
+    /// [`WriteError`]; the transaction is then rolled back, but for [`ServerError::CommitUnknown`].
+    fn commit(self: Box<Self>) -> Result<(), WriteError>;
 
     /// Takes all writes back.
     ///
@@ -237,5 +325,6 @@ pub trait Transaction: Reader {
 pub fn open(address: &Address) -> Result<Box<dyn Server>, ServerError> {
     match address {
         Address::Sqlite(path) => Ok(Box::new(sqlite::SqliteServer::open(path)?)),
+        Address::SqlServer(address) => Ok(Box::new(sqlserver::SqlServer::open(address)?)),
     }
 }

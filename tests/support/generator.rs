@@ -126,7 +126,7 @@ impl<'a> Rows<'a> {
         if let Some((names, rows)) = self.waiting.remove(table) {
             self.transaction
                 .insert(table, &names, &rows)
-                .unwrap_or_else(|(at, e)| panic!("{table}: {e}: {:?}", rows[at]));
+                .unwrap_or_else(|e| panic!("{table}: {e}: write {:?}", e.write));
         }
     }
 

@@ -155,7 +155,7 @@ impl VendorServer {
             if !findings.is_empty() {
                 return Err(VendorReadError::Findings(findings));
             }
-            rows.commit()?;
+            rows.commit().map_err(|error| error.source)?;
             documents
         };
         let report = VendorReport { metadata: Some(export.metadata().clone()), documents, ..seen.report };

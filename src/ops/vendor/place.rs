@@ -6,7 +6,7 @@ use crate::crypto::{DecryptError, MasterKey};
 use crate::document::{Map, Place, Value, json};
 use crate::model::{Composed, Direction, Keep, Kind, Model, NewId, Rule, SecretForm, VendorType};
 use crate::progress::Progress;
-use crate::server::{ColumnType, Lookup, Row, ServerError, Table, Transaction};
+use crate::server::{ColumnType, Lookup, Row, ServerError, Table, Transaction, WriteError};
 use crate::vendor::{Entry, ExportFolder, Finding, Findings, Metadata, VendorDocument};
 
 use super::gather::script_name;
@@ -57,7 +57,7 @@ impl Job<'_> {
                 row.push(if column.kind == ColumnType::Int { Value::Int(1) } else { Value::from("1") });
             }
         }
-        self.rows.insert(&table.name, &columns, &[row]).map_err(|(_, error)| error)
+        self.rows.insert(&table.name, &columns, &[row]).map_err(|error| error.source)
     }
 
     /// Reads every document of the folder.
@@ -110,8 +110,8 @@ impl Job<'_> {
         let key = vec![row.iter().take(2).cloned().collect()];
         match self.files.insert("File", &["Kind", "Id", "Path"], &[row]) {
             Ok(()) => return Ok(true),
-            Err((_, ServerError::Constraint { .. })) => {}
-            Err((_, error)) => return Err(error),
+            Err(WriteError { source: ServerError::Constraint { .. }, .. }) => {}
+            Err(error) => return Err(error.source),
         }
         let mut other = None;
         let lookup = Lookup { table: "File", columns: &["Path"], by: &["Kind", "Id"], keys: &key };
@@ -231,11 +231,14 @@ impl Job<'_> {
                 self.documents += 1;
                 Ok(())
             }
-            Err((_, error @ (ServerError::Constraint { .. } | ServerError::Value { .. }))) => {
+            Err(WriteError {
+                source: error @ (ServerError::Constraint { .. } | ServerError::Value { .. }),
+                ..
+            }) => {
                 self.found(file, None, error.to_string());
                 Ok(())
             }
-            Err((_, error)) => Err(error.into()),
+            Err(error) => Err(error.source.into()),
         }
     }
 }

@@ -11,18 +11,20 @@ use super::fault::{failed, fault, is_foreign_key};
 use super::schema::{Field, Schema, are_unique};
 use super::view::{View, quoted};
 use crate::document::Value;
-use crate::server::{Catalog, ColumnType, Lookup, Page, Reader, Row, ServerError, Transaction};
+use crate::server::{Catalog, ColumnType, Lookup, Page, Reader, Row, ServerError, Transaction, WriteError};
 
 /// A transaction under way; its view rolls it back when dropped.
 pub(super) struct Writing<'a> {
     view: View<'a>,
     orphans: Orphans,
+    /// How many writes there were.
+    written: u64,
 }
 
 impl<'a> Writing<'a> {
     /// Takes over the transaction that the view's connection has begun.
     pub(super) fn new(view: View<'a>) -> Self {
-        Self { view, orphans: Orphans::default() }
+        Self { view, orphans: Orphans::default(), written: 0 }
     }
 
     /// Refuses to write when SQLite has rolled back by itself (a full disk, an I/O error): a later write
@@ -34,13 +36,7 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    fn insert_all(
-        &mut self,
-        table: &str,
-        columns: &[&str],
-        rows: &[Row],
-        position: &mut usize,
-    ) -> Result<(), ServerError> {
+    fn insert_all(&mut self, table: &str, columns: &[&str], rows: &[Row]) -> Result<(), ServerError> {
         let schema = Rc::clone(&self.view.schema);
         let name = &schema.table(table)?.name;
         let doing = format!("writing {name}");
@@ -59,7 +55,7 @@ impl<'a> Writing<'a> {
         for row in rows {
             let values = stored(&fields, row, &doing)?;
             statement.execute(params_from_iter(values)).map_err(fail)?;
-            *position += 1;
+            self.written += 1;
         }
         Ok(())
     }
@@ -110,6 +106,35 @@ impl<'a> Writing<'a> {
             0 => constraint("no row has the key"),
             _ => constraint("several rows have the key"),
         }
+    }
+
+    fn update_where(
+        &mut self,
+        table: &str,
+        by: &[&str],
+        key: &[Value],
+        columns: &[&str],
+        row: &Row,
+    ) -> Result<(), ServerError> {
+        let schema = Rc::clone(&self.view.schema);
+        let by = schema.fields(table, by)?;
+        let fields = schema.fields(table, columns)?;
+        let name = &schema.table(table)?.name;
+        let doing = format!("writing {name}");
+        self.alive(&doing)?;
+        if are_unique(&by) {
+            return self.update_one(&schema, &by, key, &fields, row, name);
+        }
+        // Several rows may have the key: then none of them is to stay changed.
+        let connection = self.view.connection;
+        let fail = |error| fault(&doing, name, error);
+        connection.execute_batch("SAVEPOINT one_row").map_err(fail)?;
+        let result = self.update_one(&schema, &by, key, &fields, row, name);
+        if !connection.is_autocommit() {
+            let undo = if result.is_err() { "ROLLBACK TO one_row; " } else { "" };
+            connection.execute_batch(&format!("{undo}RELEASE one_row")).map_err(fail)?;
+        }
+        result
     }
 }
 
@@ -173,9 +198,9 @@ impl Transaction for Writing<'_> {
         self
     }
 
-    fn insert(&mut self, table: &str, columns: &[&str], rows: &[Row]) -> Result<(), (usize, ServerError)> {
-        let mut position = 0;
-        self.insert_all(table, columns, rows, &mut position).map_err(|error| (position, error))
+    fn insert(&mut self, table: &str, columns: &[&str], rows: &[Row]) -> Result<(), WriteError> {
+        self.insert_all(table, columns, rows)
+            .map_err(|source| WriteError { write: Some(self.written), source })
     }
 
     fn update(
@@ -185,43 +210,27 @@ impl Transaction for Writing<'_> {
         key: &[Value],
         columns: &[&str],
         row: &Row,
-    ) -> Result<(), ServerError> {
-        let schema = Rc::clone(&self.view.schema);
-        let by = schema.fields(table, by)?;
-        let fields = schema.fields(table, columns)?;
-        let name = &schema.table(table)?.name;
-        let doing = format!("writing {name}");
-        self.alive(&doing)?;
-        if are_unique(&by) {
-            return self.update_one(&schema, &by, key, &fields, row, name);
-        }
-        // Several rows may have the key: then none of them is to stay changed.
-        let connection = self.view.connection;
-        let fail = |error| fault(&doing, name, error);
-        connection.execute_batch("SAVEPOINT one_row").map_err(fail)?;
-        let result = self.update_one(&schema, &by, key, &fields, row, name);
-        if !connection.is_autocommit() {
-            let undo = if result.is_err() { "ROLLBACK TO one_row; " } else { "" };
-            connection.execute_batch(&format!("{undo}RELEASE one_row")).map_err(fail)?;
-        }
-        result
+    ) -> Result<(), WriteError> {
+        let write = Some(self.written);
+        self.written += 1;
+        self.update_where(table, by, key, columns, row).map_err(|source| WriteError { write, source })
     }
 
-    fn check(&mut self) -> Result<(), ServerError> {
+    fn check(&mut self) -> Result<(), WriteError> {
         self.alive("checking the transaction")?;
-        self.orphans.check(&self.view.schema, self.view.connection)
+        Ok(self.orphans.check(&self.view.schema, self.view.connection)?)
     }
 
-    fn commit(mut self: Box<Self>) -> Result<(), ServerError> {
+    fn commit(mut self: Box<Self>) -> Result<(), WriteError> {
         self.alive("committing")?;
         let Err(error) = self.view.connection.execute_batch("COMMIT") else { return Ok(()) };
         if is_foreign_key(&error) {
             // SQLite does not say which.
             self.check()?;
             let reason = "FOREIGN KEY constraint".to_owned();
-            return Err(ServerError::Constraint { table: "the server".to_owned(), reason });
+            return Err(ServerError::Constraint { table: "the server".to_owned(), reason }.into());
         }
-        Err(fault("committing", "the server", error))
+        Err(fault("committing", "the server", error).into())
     }
 
     fn rollback(self: Box<Self>) -> Result<(), ServerError> {

@@ -38,7 +38,10 @@ enum Generation {
 
 pub fn run(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
     let address: Address = args.server.parse()?;
-    let Address::Sqlite(path) = &address;
+    let Address::Sqlite(path) = &address else {
+        return Err(Failure::new(Exit::Usage, format!("{address} is not made by init"))
+            .hint("an empty server is made as sqlite:PATH"));
+    };
     let mut made = if let Some(like) = &args.like {
         let mut like = super::open_server(like)?;
         let catalog = like.read()?.catalog().clone();

@@ -1,0 +1,103 @@
+//! Where a database of a SQL Server is, and how it is logged in to.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::crypto::SecretBytes;
+
+/// The address of a database of a SQL Server. Shown and printed without its secrets.
+#[derive(Clone)]
+pub struct SqlServerAddress {
+    /// The server's name or number in the network.
+    pub host: String,
+    /// Its port; `None` for 1433, or for the one that the instance's browser tells.
+    pub port: Option<u16>,
+    /// The name of the instance, where it is not the default one.
+    pub instance: Option<String>,
+    /// The database.
+    pub database: String,
+    /// The schema whose tables hold documents.
+    pub schema: String,
+    /// Who logs in.
+    pub login: Login,
+    /// How the connection is encrypted.
+    pub encryption: Encryption,
+    /// Whether any certificate is taken, whoever it is from.
+    pub trust_any_certificate: bool,
+    /// A file (PEM or DER) of authorities that are trusted besides the system's.
+    pub ca: Option<PathBuf>,
+    /// The name that the certificate must have, where it is not the host's.
+    pub host_in_certificate: Option<String>,
+    /// How long a connection may take to come about.
+    pub connect_timeout: Duration,
+    /// How long locks of others are waited for.
+    pub lock_timeout: Duration,
+    /// The name under which the server lists the connection.
+    pub application_name: String,
+    /// Whether the connection is for reading alone (a readable secondary will do).
+    pub read_intent: bool,
+}
+
+/// Who logs in, and how.
+#[derive(Clone)]
+pub enum Login {
+    /// A login of the SQL Server itself; the password may come from elsewhere.
+    Sql {
+        /// The login's name.
+        user: String,
+        /// The password; `None` where it has yet to be asked for.
+        password: Option<Arc<SecretBytes>>,
+    },
+    /// The Windows user that runs Sealift, or another one with a password. On Windows only.
+    Windows {
+        /// `DOMAIN\user`; `None` for the user that runs Sealift.
+        user: Option<String>,
+        /// The password of that user.
+        password: Option<Arc<SecretBytes>>,
+    },
+    /// An access token of Microsoft Entra ID.
+    Token(Option<Arc<SecretBytes>>),
+}
+
+/// How the connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// From the first byte (TDS 8.0).
+    Strict,
+    /// All of it, after the first greeting.
+    Required,
+    /// The login alone.
+    LoginOnly,
+    /// Nothing at all.
+    Off,
+}
+
+impl PartialEq for SqlServerAddress {
+    /// Whether both name the same database of the same server.
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string().eq_ignore_ascii_case(&other.to_string())
+    }
+}
+
+impl Eq for SqlServerAddress {}
+
+impl fmt::Display for SqlServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mssql://{}", self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        if let Some(instance) = &self.instance {
+            write!(f, "\\{instance}")?;
+        }
+        write!(f, "/{}", self.database)
+    }
+}
+
+impl fmt::Debug for SqlServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqlServerAddress({self})")
+    }
+}
