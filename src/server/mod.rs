@@ -235,6 +235,11 @@ pub trait Reader {
 
     /// How many rows this reader has handed out so far: what the work cost the server.
     fn rows_read(&self) -> u64;
+
+    /// How the one state is kept, where somebody should know: locks that others wait for.
+    fn notice(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A server that can be read, and written in one transaction.

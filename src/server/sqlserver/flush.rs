@@ -1,0 +1,343 @@
+//! Sending what was put aside: for each table its rows into a temporary table, and from there by one statement.
+//!
+//! Inserts come first, in an order that foreign keys allow; where they form a circle, a column of it that takes
+//! NULL is left so and filled in afterwards. Then come the updates.
+
+use super::connect::Connection;
+use super::fault::Doing;
+use super::lookup::equal;
+use super::schema::{Field, Schema, are_unique, quoted};
+use super::stage;
+use super::types::SqlType;
+use super::writing::Shape;
+use crate::server::{ForeignKey, ServerError, Table, WriteError};
+
+/// What is sent, in order.
+pub(super) struct Steps(Vec<Step>);
+
+/// One statement on a table of the server's.
+struct Step {
+    /// Which rows.
+    shape: usize,
+    act: Act,
+}
+
+enum Act {
+    /// Insert the rows, with NULL in these columns (by position).
+    Insert(Vec<usize>),
+    /// Fill these columns of rows that were inserted with NULL there.
+    Fill(Vec<usize>),
+    /// Update the rows.
+    Update,
+}
+
+impl Steps {
+    /// The order of the statements.
+    pub(super) fn of(schema: &Schema, shapes: &[Shape]) -> Self {
+        let mut steps = Vec::new();
+        let mut fills = Vec::new();
+        let mut open: Vec<&Table> = Vec::new();
+        let inserts = |table: &Table| {
+            let all = shapes.iter().enumerate();
+            all.filter(|(_, s)| s.by.is_none() && s.table == table.name).collect::<Vec<_>>()
+        };
+        for shape in shapes.iter().filter(|shape| shape.by.is_none()) {
+            let table = schema.table(&shape.table).ok();
+            open.extend(table.filter(|table| !open.iter().any(|other| other.name == table.name)));
+        }
+        while !open.is_empty() {
+            // A table with several kinds of rows that refers to itself waits for itself, and is filled too.
+            let free =
+                open.iter().position(|table| waits_for(table, &open, inserts(table).len() > 1).is_empty());
+            let may_wait = |table: &&Table| {
+                let keyed = |shape: &Shape| {
+                    let has = |name: &String| shape.columns.iter().any(|c| c.eq_ignore_ascii_case(name));
+                    !table.primary_key.is_empty() && table.primary_key.iter().all(has)
+                };
+                let nullable = |name: &String| table.column(name).is_some_and(|column| column.nullable);
+                waits_for(table, &open, inserts(table).len() > 1)
+                    .iter()
+                    .all(|key| key.columns.iter().all(nullable))
+                    && inserts(table).iter().all(|(_, shape)| keyed(shape))
+            };
+            let at = free.or_else(|| open.iter().position(may_wait)).unwrap_or(0);
+            let Some(table) = open.get(at).copied() else { break };
+            let late: Vec<String> = match free {
+                Some(_) => Vec::new(),
+                None => waits_for(table, &open, inserts(table).len() > 1)
+                    .into_iter()
+                    .flat_map(|key| key.columns.clone())
+                    .collect(),
+            };
+            for (shape, Shape { columns, .. }) in inserts(table) {
+                let is_late = |name: &String| late.iter().any(|late| late.eq_ignore_ascii_case(name));
+                let late = columns.iter().enumerate().filter(|(_, c)| is_late(c)).map(|(at, _)| at);
+                let late: Vec<usize> = late.collect();
+                if !late.is_empty() {
+                    fills.push(Step { shape, act: Act::Fill(late.clone()) });
+                }
+                steps.push(Step { shape, act: Act::Insert(late) });
+            }
+            open.remove(at);
+        }
+        steps.append(&mut fills);
+        let updates = shapes.iter().enumerate().filter(|(_, shape)| shape.by.is_some());
+        steps.extend(updates.map(|(shape, _)| Step { shape, act: Act::Update }));
+        Self(steps)
+    }
+}
+
+/// The foreign keys of a table whose rows are not there yet.
+fn waits_for<'t>(table: &'t Table, open: &[&Table], many: bool) -> Vec<&'t ForeignKey> {
+    let is_open = |key: &&ForeignKey| {
+        let named = |other: &&&Table| other.name.eq_ignore_ascii_case(&key.to);
+        open.iter().find(named).is_some_and(|other| other.name != table.name || many)
+    };
+    table.foreign_keys.iter().filter(is_open).collect()
+}
+
+/// Sends steps over a connection.
+pub(super) struct Flush<'f> {
+    connection: &'f mut Connection,
+    schema: &'f Schema,
+    /// The temporary tables that are there, by the rows they hold.
+    staged: Vec<usize>,
+}
+
+impl<'f> Flush<'f> {
+    pub(super) fn new(connection: &'f mut Connection, schema: &'f Schema) -> Self {
+        Self { connection, schema, staged: Vec::new() }
+    }
+
+    /// Sends all steps; an error tells which of them it was.
+    pub(super) fn all(&mut self, steps: &Steps, shapes: &mut [Shape]) -> Result<(), (usize, WriteError)> {
+        for (at, step) in steps.0.iter().enumerate() {
+            self.step(steps, at, step, shapes).map_err(|error| (at, error))?;
+        }
+        Ok(())
+    }
+
+    /// Sends the steps before one that has failed, and then finds the first row that makes it fail.
+    pub(super) fn find(
+        &mut self,
+        steps: &Steps,
+        shapes: &mut [Shape],
+        failed: usize,
+    ) -> Result<Option<(u64, ServerError)>, ServerError> {
+        for (at, step) in steps.0.iter().enumerate().take(failed) {
+            self.step(steps, at, step, shapes).map_err(|error| error.source)?;
+        }
+        let Some(step) = steps.0.get(failed) else { return Ok(None) };
+        let Some(shape) = shapes.get_mut(step.shape) else { return Ok(None) };
+        self.stage(step.shape, shape)?;
+        let mut numbers = Vec::new();
+        let rows = shape.read()?;
+        while let Some((number, _)) = rows
+            .next()
+            .map_err(|e| ServerError::Failed { doing: "reading rows".into(), source: Box::new(e) })?
+        {
+            numbers.push(number);
+        }
+        // Halves that go well stay in; what is left has the first row that does not.
+        let mut rest = numbers.as_slice();
+        loop {
+            let (half, _) = rest.split_at(rest.len().div_ceil(2));
+            let (Some(first), Some(last)) = (half.first(), half.last()) else { return Ok(None) };
+            let range = format!(" WHERE s.[n] BETWEEN {first} AND {last}");
+            match self.statement(step, shape, &range) {
+                Ok(_) => rest = rest.get(half.len()..).unwrap_or_default(),
+                Err(error) if !self.connection.is_alive() => {
+                    // Only what the statement itself undid can be gone on after.
+                    return if half.len() == 1 { Ok(Some((*first, error))) } else { Err(error) };
+                }
+                Err(error) if half.len() == 1 => return Ok(Some((*first, error))),
+                Err(_) => rest = half,
+            }
+        }
+    }
+
+    fn fields<'s>(&self, shape: &Shape) -> Result<Vec<Field<'s>>, ServerError>
+    where
+        'f: 's,
+    {
+        let by: Vec<&str> = shape.by.iter().flatten().map(String::as_str).collect();
+        let columns: Vec<&str> = shape.columns.iter().map(String::as_str).collect();
+        let mut fields = self.schema.fields(&shape.table, &by)?;
+        fields.extend(self.schema.fields(&shape.table, &columns)?);
+        Ok(fields)
+    }
+
+    /// Loads the rows into their temporary table, unless they are there.
+    fn stage(&mut self, number: usize, shape: &mut Shape) -> Result<(), ServerError> {
+        if self.staged.contains(&number) {
+            return Ok(());
+        }
+        let fields = self.fields(shape)?;
+        let what = format!("writing {}", shape.table);
+        let address = std::sync::Arc::clone(&self.connection.address);
+        let table = shape.table.clone();
+        let doing = Doing { what: &what, address: &address, table: &table, schema: Some(self.schema) };
+        let name = stage_name(number);
+        stage::create(self.connection, &doing, &name, &fields)?;
+        self.staged.push(number);
+        let count = shape.count;
+        stage::load(self.connection, &doing, &name, &fields, shape.read()?, count)
+    }
+
+    fn step(
+        &mut self,
+        steps: &Steps,
+        at: usize,
+        step: &Step,
+        shapes: &mut [Shape],
+    ) -> Result<(), WriteError> {
+        let Some(shape) = shapes.get_mut(step.shape) else { return Ok(()) };
+        self.stage(step.shape, shape)?;
+        if matches!(step.act, Act::Update) {
+            self.check_alone(step, shape)?;
+        }
+        let touched = self.statement(step, shape, "")?;
+        if touched != shape.count {
+            let what = match step.act {
+                Act::Update => "a row is updated twice, or not at all",
+                _ => "the server did not take all rows (a trigger?)",
+            };
+            let source = format!("{what}: {touched} of {}", shape.count).into();
+            return Err(ServerError::Failed { doing: format!("writing {}", shape.table), source }.into());
+        }
+        let again = steps.0.iter().skip(at + 1).any(|later| later.shape == step.shape);
+        if !again {
+            let what = format!("writing {}", shape.table);
+            let address = std::sync::Arc::clone(&self.connection.address);
+            let doing = Doing { what: &what, address: &address, table: &shape.table, schema: None };
+            self.connection.batch(&doing, &format!("DROP TABLE {}", stage_name(step.shape)))?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether each key of an update has one row and no other.
+    fn check_alone(&mut self, step: &Step, shape: &Shape) -> Result<(), WriteError> {
+        let fields = self.fields(shape)?;
+        let (by, _) = fields.split_at(shape.by.as_ref().map_or(0, Vec::len).min(fields.len()));
+        let table = self.schema.table(&shape.table)?;
+        let found =
+            format!("SELECT COUNT_BIG(*) FROM {} AS t WHERE {}", self.schema.qualified(table), matching(by));
+        let several = !are_unique(by);
+        let mut ask = |condition: &str, reason: &str| -> Result<(), WriteError> {
+            let sql = format!(
+                "SELECT TOP (1) s.[n] FROM {} AS s WHERE ({found}) {condition} ORDER BY s.[n]",
+                stage_name(step.shape)
+            );
+            let write = self.number(shape, &sql)?;
+            match write {
+                None => Ok(()),
+                Some(write) => Err(WriteError {
+                    write: u64::try_from(write).ok(),
+                    source: ServerError::Constraint { table: shape.table.clone(), reason: reason.to_owned() },
+                }),
+            }
+        };
+        ask("= 0", "no row has the key")?;
+        if several { ask("> 1", "several rows have the key") } else { Ok(()) }
+    }
+
+    /// Runs the statement of a step, on all its rows or on some; says how many rows it touched.
+    fn statement(&mut self, step: &Step, shape: &Shape, range: &str) -> Result<u64, ServerError> {
+        let fields = self.fields(shape)?;
+        let table = self.schema.table(&shape.table)?;
+        let (name, stage) = (self.schema.qualified(table), stage_name(step.shape));
+        let written = |(_, field): &(usize, &Field<'_>)| field.nature.kind != SqlType::RowVersion;
+        let value = |at: usize, field: &Field<'_>| field.nature.kind.converted(&format!("s.[c{at}]"));
+        let sql = match &step.act {
+            Act::Insert(late) => {
+                let all: Vec<(usize, &Field<'_>)> = fields.iter().enumerate().filter(written).collect();
+                let columns: Vec<String> = all.iter().map(|(_, f)| quoted(&f.column.name)).collect();
+                let values: Vec<String> = all
+                    .iter()
+                    .map(|(at, field)| match late.contains(at) {
+                        true => format!("CAST(NULL AS {})", field.column.declared),
+                        false => value(*at, field),
+                    })
+                    .collect();
+                let insert = format!(
+                    "INSERT INTO {name} ({}) SELECT {} FROM {stage} AS s{range} ORDER BY s.[n]; \
+                     SELECT CAST(@@ROWCOUNT AS bigint)",
+                    columns.join(", "),
+                    values.join(", ")
+                );
+                match all.iter().any(|(_, field)| field.nature.identity) {
+                    true => {
+                        format!("SET IDENTITY_INSERT {name} ON; {insert}; SET IDENTITY_INSERT {name} OFF")
+                    }
+                    false => insert,
+                }
+            }
+            Act::Fill(late) => {
+                let key = |(_, f): &(usize, &Field<'_>)| {
+                    table.primary_key.iter().any(|name| name.eq_ignore_ascii_case(&f.column.name))
+                };
+                let set = fields.iter().enumerate().filter(|(at, _)| late.contains(at));
+                let set: Vec<String> =
+                    set.map(|(at, f)| format!("t.{} = {}", quoted(&f.column.name), value(at, f))).collect();
+                let on: Vec<String> =
+                    fields.iter().enumerate().filter(key).map(|(at, f)| same(at, f)).collect();
+                format!(
+                    "UPDATE t SET {} FROM {name} AS t JOIN {stage} AS s ON {}{range}; \
+                     SELECT CAST(@@ROWCOUNT AS bigint)",
+                    set.join(", "),
+                    on.join(" AND ")
+                )
+            }
+            Act::Update => {
+                let keys = shape.by.as_ref().map_or(0, Vec::len).min(fields.len());
+                let (by, _) = fields.split_at(keys);
+                let mut set: Vec<String> = fields
+                    .iter()
+                    .enumerate()
+                    .skip(keys)
+                    .filter(written)
+                    .map(|(at, f)| format!("t.{} = {}", quoted(&f.column.name), value(at, f)))
+                    .collect();
+                if set.is_empty() {
+                    // Nothing to set, but the row must be there nevertheless.
+                    set.extend(by.first().map(|f| format!("t.{0} = t.{0}", quoted(&f.column.name))));
+                }
+                format!(
+                    "UPDATE t SET {} FROM {name} AS t JOIN {stage} AS s ON {}{range}; \
+                     SELECT CAST(@@ROWCOUNT AS bigint)",
+                    set.join(", "),
+                    matching(by)
+                )
+            }
+        };
+        let touched = self.number(shape, &sql)?;
+        Ok(touched.and_then(|touched| u64::try_from(touched).ok()).unwrap_or_default())
+    }
+
+    /// The one number that a batch answers with.
+    fn number(&mut self, shape: &Shape, sql: &str) -> Result<Option<i64>, ServerError> {
+        let what = format!("writing {}", shape.table);
+        let address = std::sync::Arc::clone(&self.connection.address);
+        let doing = Doing { what: &what, address: &address, table: &shape.table, schema: Some(self.schema) };
+        let rows = self.connection.batch(&doing, sql)?;
+        Ok(rows.first().and_then(|row| row.try_get::<i64, _>(0).ok().flatten()))
+    }
+}
+
+fn stage_name(number: usize) -> String {
+    format!("#sealift_{number}")
+}
+
+/// The condition that a row is the one that the staged key names.
+fn matching(by: &[Field<'_>]) -> String {
+    by.iter().enumerate().map(|(at, field)| same(at, field)).collect::<Vec<_>>().join(" AND ")
+}
+
+fn same(at: usize, field: &Field<'_>) -> String {
+    let (column, staged) = (format!("t.{}", quoted(&field.column.name)), format!("s.[c{at}]"));
+    let equal = equal(field, &column, &staged);
+    match field.column.nullable {
+        true => format!("({equal} OR ({column} IS NULL AND {staged} IS NULL))"),
+        false => equal,
+    }
+}

@@ -1,0 +1,233 @@
+//! The tables of a database: the catalog of the contract, found by a handful of set-based queries, and what
+//! only SQL Server has to say about columns.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::connect::{Connection, WireRow};
+use super::fault::Doing;
+use super::types::SqlType;
+use crate::server::{Catalog, Column, ColumnType, ForeignKey, ServerError, Table};
+
+/// What is known of a column beside the catalog.
+#[derive(Debug, Clone)]
+pub(super) struct Nature {
+    pub(super) kind: SqlType,
+    /// The collation of a column of text.
+    pub(super) collation: Option<String>,
+    pub(super) identity: bool,
+}
+
+/// What is known of a table beside the catalog.
+#[derive(Debug, Default)]
+struct Detail {
+    /// One for each column, in the catalog's order.
+    natures: Vec<Nature>,
+    /// Unique constraints and indexes by name, the primary key too, with their columns.
+    unique: Vec<(String, Vec<String>)>,
+    /// The names of the foreign keys, in the catalog's order.
+    foreign_keys: Vec<String>,
+}
+
+/// The tables of one schema of a database.
+#[derive(Debug)]
+pub(super) struct Schema {
+    pub(super) catalog: Catalog,
+    details: Vec<Detail>,
+    /// The name of the schema, quoted.
+    owner: String,
+}
+
+/// A column by both its sides.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field<'s> {
+    pub(super) table: &'s Table,
+    pub(super) column: &'s Column,
+    pub(super) nature: &'s Nature,
+}
+
+const COLUMNS: &str = "\
+SELECT t.[object_id], t.[name], c.[column_id], c.[name], y.[name], CAST(c.[max_length] AS int), \
+CAST(c.[precision] AS int), CAST(c.[scale] AS int), c.[is_nullable], c.[is_identity], c.[collation_name], \
+d.[definition] \
+FROM sys.tables AS t \
+JOIN sys.schemas AS h ON h.[schema_id] = t.[schema_id] \
+JOIN sys.columns AS c ON c.[object_id] = t.[object_id] \
+LEFT JOIN sys.types AS y ON y.[user_type_id] = c.[system_type_id] \
+LEFT JOIN sys.default_constraints AS d ON d.[parent_object_id] = c.[object_id] AND d.[parent_column_id] = c.[column_id] \
+WHERE h.[name] = @P1 AND t.[is_ms_shipped] = 0 AND c.[is_computed] = 0 \
+ORDER BY t.[name], c.[column_id]";
+
+const UNIQUE: &str = "\
+SELECT i.[object_id], i.[index_id], i.[name], i.[is_primary_key], c.[name] \
+FROM sys.tables AS t \
+JOIN sys.schemas AS h ON h.[schema_id] = t.[schema_id] \
+JOIN sys.indexes AS i ON i.[object_id] = t.[object_id] \
+JOIN sys.index_columns AS x ON x.[object_id] = i.[object_id] AND x.[index_id] = i.[index_id] \
+JOIN sys.columns AS c ON c.[object_id] = x.[object_id] AND c.[column_id] = x.[column_id] \
+WHERE h.[name] = @P1 AND i.[is_unique] = 1 AND i.[has_filter] = 0 AND i.[is_disabled] = 0 \
+AND x.[is_included_column] = 0 \
+ORDER BY i.[object_id], i.[index_id], x.[key_ordinal]";
+
+const FOREIGN_KEYS: &str = "\
+SELECT f.[parent_object_id], f.[object_id], f.[name], r.[name], c.[name], p.[name] \
+FROM sys.tables AS t \
+JOIN sys.schemas AS h ON h.[schema_id] = t.[schema_id] \
+JOIN sys.foreign_keys AS f ON f.[parent_object_id] = t.[object_id] \
+JOIN sys.tables AS r ON r.[object_id] = f.[referenced_object_id] \
+JOIN sys.foreign_key_columns AS k ON k.[constraint_object_id] = f.[object_id] \
+JOIN sys.columns AS c ON c.[object_id] = k.[parent_object_id] AND c.[column_id] = k.[parent_column_id] \
+JOIN sys.columns AS p ON p.[object_id] = k.[referenced_object_id] AND p.[column_id] = k.[referenced_column_id] \
+WHERE h.[name] = @P1 AND f.[is_disabled] = 0 \
+ORDER BY f.[parent_object_id], f.[object_id], k.[constraint_column_id]";
+
+impl Schema {
+    /// Reads the tables of a schema, sorted by name. Views hold no documents; computed columns are the server's.
+    pub(super) fn discover(connection: &mut Connection, owner: &str) -> Result<Self, ServerError> {
+        let address = std::sync::Arc::clone(&connection.address);
+        let doing = Doing { what: "reading the tables", address: &address, table: "", schema: None };
+        let mut ask = |sql: &str, see: &mut dyn FnMut(&WireRow) -> Option<()>| {
+            let owner = super::connect::Param::Text(Some(owner.to_owned()));
+            connection.query(&doing, sql, vec![owner], &mut |row| {
+                see(&row).ok_or_else(|| ServerError::Unsupported {
+                    address: address.to_string(),
+                    reason: "its catalog does not answer as SQL Server's does".to_owned(),
+                })
+            })
+        };
+        let mut tables: Vec<(i32, Table, Detail)> = Vec::new();
+        // Columns by object and number, to name them in keys.
+        ask(COLUMNS, &mut |row| {
+            let id: i32 = row.try_get(0).ok()??;
+            if tables.last().is_none_or(|(last, ..)| *last != id) {
+                let name = text(row, 1)?;
+                let (columns, primary_key, unique, foreign_keys) = Default::default();
+                tables.push((
+                    id,
+                    Table { name, columns, primary_key, unique, foreign_keys },
+                    Detail::default(),
+                ));
+            }
+            let (_, table, detail) = tables.last_mut()?;
+            let number = |at| row.try_get::<i32, _>(at).ok().flatten();
+            let base = text(row, 4).unwrap_or_default();
+            let kind = SqlType::of(&base, number(5)?, number(6)?, number(7)?);
+            table.columns.push(Column {
+                name: text(row, 3)?,
+                declared: kind.declared(),
+                kind: ColumnType::of(&kind.declared()),
+                nullable: row.try_get(8).ok()??,
+                // The server fills a row version by itself.
+                default: text(row, 11).filter(|_| kind != SqlType::RowVersion),
+            });
+            detail.natures.push(Nature { kind, collation: text(row, 10), identity: row.try_get(9).ok()?? });
+            Some(())
+        })?;
+        let at: HashMap<i32, usize> = tables.iter().enumerate().map(|(at, (id, ..))| (*id, at)).collect();
+        let mut unique: BTreeMap<(i32, i32), (String, bool, Vec<String>)> = BTreeMap::new();
+        ask(UNIQUE, &mut |row| {
+            let key = (row.try_get(0).ok()??, row.try_get(1).ok()??);
+            let (name, primary) = (text(row, 2).unwrap_or_default(), row.try_get(3).ok()??);
+            unique.entry(key).or_insert_with(|| (name, primary, Vec::new())).2.push(text(row, 4)?);
+            Some(())
+        })?;
+        for ((table, _), (name, primary, columns)) in unique {
+            let Some((_, table, detail)) = at.get(&table).and_then(|at| tables.get_mut(*at)) else {
+                continue;
+            };
+            if primary {
+                table.primary_key.clone_from(&columns);
+            } else {
+                table.unique.push(columns.clone());
+            }
+            detail.unique.push((name, columns));
+        }
+        let mut last = None;
+        ask(FOREIGN_KEYS, &mut |row| {
+            let table: i32 = row.try_get(0).ok()??;
+            let key: i32 = row.try_get(1).ok()??;
+            let Some((_, table, detail)) = at.get(&table).and_then(|at| tables.get_mut(*at)) else {
+                return Some(());
+            };
+            if last.replace(key) != Some(key) {
+                detail.foreign_keys.push(text(row, 2)?);
+                let (columns, to_columns) = Default::default();
+                table.foreign_keys.push(ForeignKey { columns, to: text(row, 3)?, to_columns });
+            }
+            let found = table.foreign_keys.last_mut()?;
+            found.columns.push(text(row, 4)?);
+            found.to_columns.push(text(row, 5)?);
+            Some(())
+        })?;
+        let (mut catalog, mut details) = (Catalog::default(), Vec::new());
+        // The server sorts by its own collation.
+        tables.sort_by(|(_, a, _), (_, b, _)| a.name.cmp(&b.name));
+        for (_, table, detail) in tables {
+            catalog.tables.push(table);
+            details.push(detail);
+        }
+        Ok(Self { catalog, details, owner: quoted(owner) })
+    }
+
+    /// A table as statements name it, with its schema.
+    pub(super) fn qualified(&self, table: &Table) -> String {
+        format!("{}.{}", self.owner, quoted(&table.name))
+    }
+
+    /// Finds a table, without regard to case.
+    pub(super) fn table(&self, name: &str) -> Result<&Table, ServerError> {
+        self.catalog.table(name).ok_or_else(|| ServerError::NoTable(name.to_owned()))
+    }
+
+    /// Finds columns of a table, without regard to case.
+    pub(super) fn fields(&self, table: &str, names: &[&str]) -> Result<Vec<Field<'_>>, ServerError> {
+        let missing = || ServerError::NoTable(table.to_owned());
+        let tables = &self.catalog.tables;
+        let at = tables.iter().position(|t| t.name.eq_ignore_ascii_case(table)).ok_or_else(missing)?;
+        let (table, detail) = tables.get(at).zip(self.details.get(at)).ok_or_else(missing)?;
+        let find = |name: &&str| {
+            let mut both = table.columns.iter().zip(&detail.natures);
+            let found = both.find(|(column, _)| column.name.eq_ignore_ascii_case(name));
+            let found = found.map(|(column, nature)| Field { table, column, nature });
+            found.ok_or_else(|| ServerError::NoColumn {
+                table: table.name.clone(),
+                column: (*name).to_owned(),
+            })
+        };
+        names.iter().map(find).collect()
+    }
+
+    /// The first unique constraint or index whose name satisfies: its table and columns.
+    pub(super) fn unique_named(&self, is: impl Fn(&str) -> bool) -> Option<(&Table, &Vec<String>)> {
+        self.catalog.tables.iter().zip(&self.details).find_map(|(table, detail)| {
+            let found = detail.unique.iter().find(|(name, _)| is(name));
+            found.map(|(_, columns)| (table, columns))
+        })
+    }
+
+    /// The first foreign key whose name satisfies, and its table.
+    pub(super) fn foreign_key_named(&self, is: impl Fn(&str) -> bool) -> Option<(&Table, &ForeignKey)> {
+        self.catalog.tables.iter().zip(&self.details).find_map(|(table, detail)| {
+            let at = detail.foreign_keys.iter().position(|name| is(name))?;
+            Some((table, table.foreign_keys.get(at)?))
+        })
+    }
+}
+
+/// Says whether no two rows can agree in these columns, NULL counted as a value.
+pub(super) fn are_unique(fields: &[Field<'_>]) -> bool {
+    let Some(table) = fields.first().map(|field| field.table) else { return false };
+    let covers = |set: &Vec<String>| {
+        let has = |name: &String| fields.iter().any(|f| f.column.name.eq_ignore_ascii_case(name));
+        !set.is_empty() && set.iter().all(has)
+    };
+    covers(&table.primary_key) || table.unique.iter().any(covers)
+}
+
+/// A name as T-SQL takes it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("[{}]", name.replace(']', "]]"))
+}
+
+fn text(row: &WireRow, at: usize) -> Option<String> {
+    row.try_get::<&str, _>(at).ok().flatten().map(str::to_owned)
+}

@@ -1,0 +1,329 @@
+//! One consistent state of a database, as a reader.
+
+use std::sync::Arc;
+
+use tiberius::QueryItem;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use futures_util::TryStreamExt as _;
+
+use super::connect::{Connection, Param, Wire, ask};
+use super::fault::Doing;
+use super::schema::{Field, Schema, quoted};
+use super::spool::{Spool, Unspool};
+use super::types::SqlType;
+use super::values::{self, Reading};
+use crate::document::Value;
+use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError};
+
+/// How many rows are taken off the wire ahead of who reads them.
+const AHEAD: usize = 64;
+
+/// A transaction of the connection, seen as a reader. Dropped, it ends the transaction.
+pub(super) struct View<'a> {
+    pub(super) connection: &'a mut Connection,
+    pub(super) schema: Arc<Schema>,
+    pub(super) address: Arc<str>,
+    pub(super) notice: Option<String>,
+    pub(super) rows_read: u64,
+    paging: Option<Paging>,
+}
+
+/// A table that is being read page by page: one statement, however many pages.
+struct Paging {
+    table: String,
+    columns: Vec<String>,
+    order: Vec<String>,
+    /// The `order` values of the last row handed out.
+    last: Vec<Value>,
+    rows: Rows,
+}
+
+/// Where the rows of a statement come from.
+enum Rows {
+    /// From the wire, as they arrive.
+    Arriving(mpsc::Receiver<Result<Row, ServerError>>, JoinHandle<Result<Wire, tiberius::error::Error>>),
+    /// From where they were put aside when the connection was wanted for something else.
+    Aside(Unspool),
+    /// There are no more.
+    Ended,
+}
+
+impl<'a> View<'a> {
+    /// Takes over the transaction that the connection has begun.
+    pub(super) fn new(connection: &'a mut Connection, schema: Arc<Schema>) -> Self {
+        let address = Arc::clone(&connection.address);
+        Self { connection, schema, address, notice: None, rows_read: 0, paging: None }
+    }
+
+    /// Frees the connection: rows still on the wire are put aside.
+    pub(super) fn free(&mut self) -> Result<(), ServerError> {
+        let Some(paging) = &mut self.paging else { return Ok(()) };
+        let Rows::Arriving(mut receiver, handle) = std::mem::replace(&mut paging.rows, Rows::Ended) else {
+            return Ok(());
+        };
+        let what = format!("reading {}", paging.table);
+        let doing = Doing { what: &what, address: &self.address, table: &paging.table, schema: None };
+        let disk = |error| ServerError::Failed { doing: what.clone(), source: Box::new(error) };
+        let mut spool = Spool::new();
+        while let Some(row) = self.connection.wait(receiver.recv()) {
+            let row = row.inspect_err(|_| self.connection.abandon())?;
+            spool.push(0, &row).map_err(disk)?;
+        }
+        self.connection.join(&doing, handle)?;
+        paging.rows = Rows::Aside(spool.read().map_err(disk)?);
+        Ok(())
+    }
+
+    /// Stops whatever is being read, without caring for the rest.
+    pub(super) fn stop(&mut self) {
+        if let Some(Paging { rows: Rows::Arriving(receiver, handle), .. }) = self.paging.take() {
+            // The rest of an answer may be long; the connection is given up with it.
+            drop(receiver);
+            handle.abort();
+        }
+    }
+
+    /// Begins to read a table in order.
+    fn start(&mut self, page: &Page<'_>) -> Result<Paging, ServerError> {
+        self.stop_or_free()?;
+        let schema = Arc::clone(&self.schema);
+        let fields = schema.fields(page.table, page.columns)?;
+        let order = schema.fields(page.table, page.order)?;
+        let table = schema.table(page.table)?;
+        let what = format!("reading {}", table.name);
+        if order.is_empty() {
+            let source = "a page needs columns to order by".into();
+            return Err(ServerError::Failed { doing: what, source });
+        }
+        let (filter, params) = match page.after {
+            Some(after) if after.len() == order.len() => after_filter(&order, after)?,
+            Some(_) => {
+                let source = "the place to continue from has another number of values than the order".into();
+                return Err(ServerError::Failed { doing: what, source });
+            }
+            None => (String::new(), Vec::new()),
+        };
+        let all: Vec<Field<'_>> = fields.iter().chain(&order).copied().collect();
+        let names: Vec<String> = order.iter().map(|f| format!("t.{}", quoted(&f.column.name))).collect();
+        let sql = format!(
+            "SELECT {} FROM {} AS t{filter} ORDER BY {}",
+            selected(&all, "t")?,
+            schema.qualified(table),
+            names.join(", "),
+        );
+        let readings: Vec<Reading> = all.iter().map(Reading::of).collect();
+        let doing = Doing { what: &what, address: &self.address, table: &table.name, schema: Some(&schema) };
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let handle = self.connection.lend(&doing, |mut wire| async move {
+            let mut stream = ask(&mut wire, &sql, params).await?;
+            while let Some(item) = stream.try_next().await? {
+                let QueryItem::Row(row) = item else { continue };
+                let row = values::row(&readings, 0, row);
+                let wrong = row.is_err();
+                if sender.send(row).await.is_err() || wrong {
+                    break;
+                }
+            }
+            drop(stream);
+            Ok(wire)
+        })?;
+        Ok(Paging {
+            table: table.name.clone(),
+            columns: page.columns.iter().map(|name| (*name).to_owned()).collect(),
+            order: page.order.iter().map(|name| (*name).to_owned()).collect(),
+            last: Vec::new(),
+            rows: Rows::Arriving(receiver, handle),
+        })
+    }
+
+    fn stop_or_free(&mut self) -> Result<(), ServerError> {
+        self.free()?;
+        self.paging = None;
+        Ok(())
+    }
+
+    /// The next row of the table that is being read.
+    fn next_row(&mut self, paging: &mut Paging, doing: &Doing<'_>) -> Result<Option<Row>, ServerError> {
+        match &mut paging.rows {
+            Rows::Ended => Ok(None),
+            Rows::Aside(rows) => {
+                let row = rows.next().map_err(|error| ServerError::Failed {
+                    doing: doing.what.to_owned(),
+                    source: Box::new(error),
+                })?;
+                Ok(row.map(|(_, row)| row))
+            }
+            Rows::Arriving(receiver, _) => match self.connection.wait(receiver.recv()) {
+                Some(row) => row.map(Some),
+                None => {
+                    let rows = std::mem::replace(&mut paging.rows, Rows::Ended);
+                    if let Rows::Arriving(_, handle) = rows {
+                        self.connection.join(doing, handle)?;
+                    }
+                    Ok(None)
+                }
+            },
+        }
+    }
+}
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        if matches!(&self.paging, Some(Paging { rows: Rows::Arriving(..), .. })) {
+            self.stop();
+        } else if self.connection.is_alive() {
+            let doing =
+                Doing { what: "ending the transaction", address: &self.address, table: "", schema: None };
+            // A connection that does not even take this is given up, which rolls back too.
+            let _ = self.connection.batch(&doing, "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION");
+        }
+    }
+}
+
+impl Reader for View<'_> {
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn catalog(&self) -> &Catalog {
+        &self.schema.catalog
+    }
+
+    fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
+    }
+
+    fn page(&mut self, page: &Page<'_>) -> Result<Vec<Row>, ServerError> {
+        let continues = self.paging.as_ref().is_some_and(|paging| {
+            let same = |a: &[String], b: &[&str]| a.iter().map(String::as_str).eq(b.iter().copied());
+            page.after == Some(&paging.last)
+                && paging.table.eq_ignore_ascii_case(page.table)
+                && same(&paging.columns, page.columns)
+                && same(&paging.order, page.order)
+        });
+        let mut paging = match self.paging.take() {
+            Some(paging) if continues => paging,
+            before => {
+                self.paging = before;
+                self.start(page)?
+            }
+        };
+        let what = format!("reading {}", paging.table);
+        let table = paging.table.clone();
+        let address = Arc::clone(&self.address);
+        let doing = Doing { what: &what, address: &address, table: &table, schema: None };
+        let (mut found, mut bytes) = (Vec::new(), 0usize);
+        while let Some(mut row) = self.next_row(&mut paging, &doing)? {
+            paging.last = row.split_off(paging.columns.len().min(row.len()));
+            self.rows_read += 1;
+            bytes = bytes.saturating_add(row.iter().map(Value::weight).sum());
+            found.push(row);
+            if found.len() >= page.max_rows || bytes >= page.max_bytes {
+                break;
+            }
+        }
+        self.paging = Some(paging);
+        Ok(found)
+    }
+
+    fn lookup_some(
+        &mut self,
+        lookup: &Lookup<'_>,
+        max_bytes: usize,
+        see: &mut dyn FnMut(usize, Row),
+    ) -> Result<Vec<usize>, ServerError> {
+        self.free()?;
+        super::lookup::lookup(self, lookup, max_bytes, see)
+    }
+
+    fn count(&mut self, table: &str) -> Result<u64, ServerError> {
+        self.free()?;
+        let schema = Arc::clone(&self.schema);
+        let table = schema.table(table)?;
+        let sql = format!("SELECT COUNT_BIG(*) FROM {}", schema.qualified(table));
+        let count = self.one(table.name.as_str(), &sql)?;
+        Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
+    }
+
+    fn max_int(&mut self, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
+        self.free()?;
+        let schema = Arc::clone(&self.schema);
+        let fields = schema.fields(table, &[column])?;
+        let Some(field) = fields.first() else { return Ok(None) };
+        if !matches!(field.nature.kind, SqlType::Int(_)) {
+            return Ok(None);
+        }
+        let column = quoted(&field.column.name);
+        let sql =
+            format!("SELECT CAST(MAX(t.{column}) AS bigint) FROM {} AS t", schema.qualified(field.table));
+        self.one(&field.table.name, &sql)
+    }
+
+    fn rows_read(&self) -> u64 {
+        self.rows_read
+    }
+}
+
+impl View<'_> {
+    /// The one number that a statement answers with.
+    pub(super) fn one(&mut self, table: &str, sql: &str) -> Result<Option<i64>, ServerError> {
+        let what = format!("reading {table}");
+        let schema = Arc::clone(&self.schema);
+        let doing = Doing { what: &what, address: &self.address, table, schema: Some(&schema) };
+        let rows = self.connection.batch(&doing, sql)?;
+        Ok(rows.first().and_then(|row| row.try_get::<i64, _>(0).ok().flatten()))
+    }
+}
+
+/// The list of columns for SELECT.
+pub(super) fn selected(fields: &[Field<'_>], alias: &str) -> Result<String, ServerError> {
+    if fields.is_empty() {
+        return Ok("CAST(NULL AS int)".to_owned());
+    }
+    let mut columns = Vec::with_capacity(fields.len());
+    for field in fields {
+        if let SqlType::Other(name) = &field.nature.kind {
+            return Err(ServerError::Failed {
+                doing: format!("reading {}", field.table.name),
+                source: format!("{} is of the type {name}, which cannot be carried", field.column.name)
+                    .into(),
+            });
+        }
+        columns.push(field.nature.kind.read(&format!("{alias}.{}", quoted(&field.column.name))));
+    }
+    Ok(columns.join(", "))
+}
+
+/// The condition for rows after a place. NULL comes first in the order, and compares with nothing.
+fn after_filter(order: &[Field<'_>], after: &[Value]) -> Result<(String, Vec<Param>), ServerError> {
+    let mut params = Vec::new();
+    let mut places = Vec::new();
+    for (field, value) in order.iter().zip(after) {
+        if value.is_null() {
+            places.push(None);
+            continue;
+        }
+        params.push(values::staged(field, value)?);
+        places.push(Some(field.nature.kind.converted(&format!("@P{}", params.len()))));
+    }
+    let mut either = Vec::new();
+    for (at, (field, place)) in order.iter().zip(&places).enumerate() {
+        let mut all: Vec<String> = Vec::new();
+        for (field, place) in order.iter().zip(&places).take(at) {
+            let name = format!("t.{}", quoted(&field.column.name));
+            all.push(match place {
+                Some(place) => format!("{name} = {place}"),
+                None => format!("{name} IS NULL"),
+            });
+        }
+        let name = format!("t.{}", quoted(&field.column.name));
+        all.push(match place {
+            Some(place) => format!("{name} > {place}"),
+            None => format!("{name} IS NOT NULL"),
+        });
+        either.push(format!("({})", all.join(" AND ")));
+    }
+    Ok((format!(" WHERE {}", either.join(" OR ")), params))
+}

@@ -1,0 +1,108 @@
+//! A SQL Server for tests: the one that `SEALIFT_TEST_SQLSERVER` names, with a database for each test.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use sealift::crypto::SecretBytes;
+use sealift::server::sqlserver::{Encryption, Login, SqlServerAddress};
+use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
+use tokio::net::TcpStream;
+use tokio_util::compat::TokioAsyncWriteCompatExt as _;
+
+/// Where a SQL Server is, and who may make databases there.
+#[derive(Clone)]
+pub struct TestServer {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: String,
+}
+
+impl TestServer {
+    /// The server that `SEALIFT_TEST_SQLSERVER` names: `mssql://user:password@host:port`.
+    pub fn named() -> Option<Self> {
+        let text = std::env::var("SEALIFT_TEST_SQLSERVER").ok()?;
+        let rest = text.strip_prefix("mssql://").expect("mssql://user:password@host:port");
+        let (login, place) = rest.rsplit_once('@').unwrap();
+        let (user, password) = login.split_once(':').unwrap();
+        let place = place.split(['/', '?']).next().unwrap();
+        let (host, port) = place.rsplit_once(':').unwrap_or((place, "1433"));
+        let (user, password) = (user.to_owned(), password.to_owned());
+        Some(Self { host: host.to_owned(), port: port.parse().unwrap(), user, password })
+    }
+
+    /// The address of a database.
+    pub fn address(&self, database: &str) -> SqlServerAddress {
+        SqlServerAddress {
+            host: self.host.clone(),
+            port: Some(self.port),
+            instance: None,
+            database: database.to_owned(),
+            schema: "dbo".to_owned(),
+            login: Login::Sql {
+                user: self.user.clone(),
+                password: Some(Arc::new(SecretBytes::from(self.password.clone().into_bytes()))),
+            },
+            encryption: Encryption::Required,
+            trust_any_certificate: true,
+            ca: None,
+            host_in_certificate: None,
+            connect_timeout: Duration::from_secs(15),
+            lock_timeout: Duration::from_secs(30),
+            application_name: "sealift-test".to_owned(),
+            read_intent: false,
+        }
+    }
+
+    /// Runs batches, one after another, over a connection of the driver's own.
+    pub fn run(&self, database: &str, batches: &[String]) {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let mut config = Config::new();
+            config.host(&self.host);
+            config.port(self.port);
+            config.database(database);
+            config.encryption(EncryptionLevel::Required);
+            config.trust_cert();
+            config.authentication(AuthMethod::sql_server(&self.user, &self.password));
+            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.unwrap();
+            let mut client = Client::connect(config, tcp.compat_write()).await.unwrap();
+            for batch in batches {
+                let stream = client.simple_query(batch.as_str()).await;
+                let stream = stream.unwrap_or_else(|error| panic!("{batch}: {error}"));
+                stream.into_results().await.unwrap_or_else(|error| panic!("{batch}: {error}"));
+            }
+        });
+    }
+
+    /// Makes a database that goes when it is dropped.
+    pub fn database(&self) -> TestDatabase {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("sealift_{}_{count}", std::process::id());
+        self.run("master", &[format!("CREATE DATABASE [{name}]")]);
+        TestDatabase { server: self.clone(), name }
+    }
+}
+
+/// A database for one test.
+pub struct TestDatabase {
+    pub server: TestServer,
+    pub name: String,
+}
+
+impl TestDatabase {
+    pub fn address(&self) -> SqlServerAddress {
+        self.server.address(&self.name)
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        // What is left of a test that failed is of no use, but must not hide why it failed.
+        let _ = std::thread::spawn(move || server.run("master", &[format!("DROP DATABASE [{name}]")])).join();
+    }
+}
