@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::connect::Param;
 use super::fault::Doing;
 use super::schema::{Field, quoted};
+use super::spool::{Spool, Unspool};
 use super::types::SqlType;
 use super::values::{self, Reading};
 use super::view::{View, selected};
@@ -40,49 +41,132 @@ pub(super) fn lookup(
         schema.qualified(table),
         matching(&by),
     );
+    let mut given = Given { bytes: 0, max_bytes, see };
+    // What an earlier answer had more of than was wanted then.
+    if let Some(answer) = view.answer.take().filter(|answer| answer.is_for(lookup)) {
+        return serve(view, answer, &mut given, &what);
+    }
     let readings: Vec<Reading> = fields.iter().map(Reading::of).collect();
     let doing = Doing { what: &what, address: &view.address, table: &table.name, schema: Some(&schema) };
-    let mut given = 0usize;
-    let mut rest: Vec<usize> = Vec::new();
+    let disk = |error| ServerError::Failed { doing: what.clone(), source: Box::new(error) };
     let mut from = 0;
     while from < lookup.keys.len() {
-        let (json, to) = keys(&by, lookup.keys, from);
-        if given >= max_bytes && from > 0 {
-            rest.extend(from..lookup.keys.len());
-            break;
+        if given.is_full() && from > 0 {
+            return Ok((from..lookup.keys.len()).collect());
         }
-        let mut last = None;
-        let mut stopped_at = None;
-        let mut read = 0;
+        let (json, to) = keys(&by, lookup.keys, from);
+        let (mut last, mut read) = (None, 0);
+        let mut aside: Option<(usize, Spool)> = None;
         view.connection.query(&doing, &sql, vec![Param::Text(Some(json))], &mut |row| {
             let number = row.try_get::<i32, _>(0).ok().flatten();
             let position = number.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
-            if stopped_at.is_none()
-                && given >= max_bytes
-                && (last.is_some() || from > 0)
-                && last != Some(position)
-            {
-                stopped_at = Some(position);
-            }
-            if stopped_at.is_some() {
-                // The rest of the answer is let go by: the connection has to be free for the next.
-                return Ok(());
-            }
-            last = Some(position);
-            read += 1;
             let row = values::row(&readings, 1, row)?;
-            given = given.saturating_add(row.iter().map(Value::weight).sum());
-            see(position, row);
+            read += 1;
+            // A key is answered in full; the rest of the answer waits for who asks for it.
+            let another = last.is_some_and(|last| last != position) || (last.is_none() && from > 0);
+            if aside.is_none() && another && given.is_full() {
+                aside = Some((position, Spool::new()));
+            }
+            match &mut aside {
+                Some((first, spool)) => spool.push((position - *first) as u64, &row).map_err(disk)?,
+                None => {
+                    last = Some(position);
+                    given.take(position, row);
+                }
+            }
             Ok(())
         })?;
         view.rows_read += read;
-        if let Some(position) = stopped_at {
-            rest.extend(position..lookup.keys.len());
-            break;
+        if let Some((first, spool)) = aside {
+            // Keys that did not go along with this statement are asked for by themselves.
+            let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            view.answer = Some(Answer {
+                table: lookup.table.to_owned(),
+                columns: names(lookup.columns),
+                by: names(lookup.by),
+                keys: lookup.keys.get(first..to).unwrap_or_default().to_vec(),
+                rows: spool.read().map_err(disk)?,
+                next: None,
+            });
+            return Ok((first..lookup.keys.len()).collect());
         }
         from = to;
     }
-    Ok(rest)
+    Ok(Vec::new())
+}
+
+/// Rows on their way to who asked, counted.
+struct Given<'s> {
+    bytes: usize,
+    max_bytes: usize,
+    see: &'s mut dyn FnMut(usize, Row),
+}
+
+impl Given<'_> {
+    fn is_full(&self) -> bool {
+        self.bytes >= self.max_bytes
+    }
+
+    fn take(&mut self, position: usize, row: Row) {
+        self.bytes = self.bytes.saturating_add(row.iter().map(Value::weight).sum());
+        (self.see)(position, row);
+    }
+}
+
+/// The rest of an answer that had more than was wanted at once.
+pub(super) struct Answer {
+    table: String,
+    columns: Vec<String>,
+    by: Vec<String>,
+    /// The keys that the rest answers.
+    keys: Vec<Vec<Value>>,
+    /// The rows, numbered by the position of their key.
+    rows: Unspool,
+    /// A row that was taken from there too early.
+    next: Option<(u64, Row)>,
+}
+
+impl Answer {
+    /// Says whether a lookup asks for just this.
+    fn is_for(&self, lookup: &Lookup<'_>) -> bool {
+        let same = |a: &[String], b: &[&str]| a.iter().map(String::as_str).eq(b.iter().copied());
+        self.table == lookup.table
+            && same(&self.columns, lookup.columns)
+            && same(&self.by, lookup.by)
+            && self.keys == lookup.keys
+    }
+}
+
+/// Answers from what was put aside.
+fn serve(
+    view: &mut View<'_>,
+    mut answer: Answer,
+    given: &mut Given<'_>,
+    what: &str,
+) -> Result<Vec<usize>, ServerError> {
+    let mut last = None;
+    loop {
+        let next = match answer.next.take() {
+            Some(next) => Some(next),
+            None => answer
+                .rows
+                .next()
+                .map_err(|error| ServerError::Failed { doing: what.to_owned(), source: Box::new(error) })?,
+        };
+        let Some((number, row)) = next else { return Ok(Vec::new()) };
+        if given.is_full() && last.is_some_and(|last| last != number) {
+            let first = usize::try_from(number).unwrap_or(usize::MAX);
+            let all = answer.keys.len();
+            answer.keys.drain(..first.min(all));
+            answer.next = Some((0, row));
+            // The numbers of those that follow count from the first key still.
+            answer.rows.renumber(number);
+            view.answer = Some(answer);
+            return Ok((first..all).collect());
+        }
+        last = Some(number);
+        given.take(usize::try_from(number).unwrap_or(usize::MAX), row);
+    }
 }
 
 /// Keys as JSON, from a position on, and the position after the last of them.

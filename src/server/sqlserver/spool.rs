@@ -25,6 +25,8 @@ pub(super) struct Spool {
 pub(super) struct Unspool {
     input: BufReader<SpooledTempFile>,
     rest: u64,
+    /// The number that is counted from.
+    from: u64,
 }
 
 impl Spool {
@@ -64,7 +66,7 @@ impl Spool {
     pub(super) fn read(self) -> io::Result<Unspool> {
         let mut file = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.seek(SeekFrom::Start(0))?;
-        Ok(Unspool { input: BufReader::new(file), rest: self.rows })
+        Ok(Unspool { input: BufReader::new(file), rest: self.rows, from: 0 })
     }
 }
 
@@ -75,7 +77,7 @@ impl Unspool {
             return Ok(None);
         }
         self.rest -= 1;
-        let number = self.u64()?;
+        let number = self.u64()?.saturating_sub(self.from);
         let mut columns = [0; 4];
         self.input.read_exact(&mut columns)?;
         let columns = u32::from_le_bytes(columns);
@@ -98,7 +100,12 @@ impl Unspool {
     pub(super) fn rewind(self, rows: u64) -> io::Result<Self> {
         let mut file = self.input.into_inner();
         file.seek(SeekFrom::Start(0))?;
-        Ok(Self { input: BufReader::new(file), rest: rows })
+        Ok(Self { input: BufReader::new(file), rest: rows, from: 0 })
+    }
+
+    /// Counts the numbers of the rows that follow from one more than before.
+    pub(super) fn renumber(&mut self, by: u64) {
+        self.from += by;
     }
 
     fn u64(&mut self) -> io::Result<u64> {

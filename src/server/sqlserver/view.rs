@@ -28,6 +28,8 @@ pub(super) struct View<'a> {
     pub(super) notice: Option<String>,
     pub(super) rows_read: u64,
     paging: Option<Paging>,
+    /// The rest of the last answer, where it had more than was wanted.
+    pub(super) answer: Option<super::lookup::Answer>,
 }
 
 /// A table that is being read page by page: one statement, however many pages.
@@ -54,7 +56,7 @@ impl<'a> View<'a> {
     /// Takes over the transaction that the connection has begun.
     pub(super) fn new(connection: &'a mut Connection, schema: Arc<Schema>) -> Self {
         let address = Arc::clone(&connection.address);
-        Self { connection, schema, address, notice: None, rows_read: 0, paging: None }
+        Self { connection, schema, address, notice: None, rows_read: 0, paging: None, answer: None }
     }
 
     /// Frees the connection: rows still on the wire are put aside.

@@ -116,6 +116,7 @@ impl<'a> Writing<'a> {
     /// Sends what was put aside.
     fn flush(&mut self) -> Result<(), WriteError> {
         self.view.free()?;
+        self.view.answer = None;
         if self.shapes.is_empty() {
             return Ok(());
         }
