@@ -22,6 +22,10 @@ pub struct SqlServerAddress {
     pub schema: String,
     /// Who logs in.
     pub login: Login,
+    /// A file that holds the login's password, where the address does not.
+    pub password_file: Option<PathBuf>,
+    /// A file that holds the access token.
+    pub token_file: Option<PathBuf>,
     /// How the connection is encrypted.
     pub encryption: Encryption,
     /// Whether any certificate is taken, whoever it is from.
@@ -74,25 +78,59 @@ pub enum Encryption {
     Off,
 }
 
+/// The port of a server's default instance.
+const DEFAULT_PORT: u16 = 1433;
+
 impl PartialEq for SqlServerAddress {
-    /// Whether both name the same database of the same server.
+    /// Whether both name the same tables of the same server, however and by whom they are reached.
     fn eq(&self, other: &Self) -> bool {
-        self.to_string().eq_ignore_ascii_case(&other.to_string())
+        // A port says which instance it is; without one its name does.
+        let place = |address: &Self| match (address.port, &address.instance) {
+            (None, Some(instance)) => (0, instance.to_lowercase()),
+            (port, _) => (port.unwrap_or(DEFAULT_PORT), String::new()),
+        };
+        self.host.eq_ignore_ascii_case(&other.host)
+            && place(self) == place(other)
+            && self.database.to_lowercase() == other.database.to_lowercase()
+            && self.schema.to_lowercase() == other.schema.to_lowercase()
     }
 }
 
 impl Eq for SqlServerAddress {}
 
+/// The address as it may be shown, and as it can be read again: without who logs in, and without settings.
 impl fmt::Display for SqlServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mssql://{}", self.host)?;
+        match self.host.contains(':') {
+            true => write!(f, "mssql://[{}]", self.host.replace('%', "%25"))?,
+            false => write!(f, "mssql://{}", self.host)?,
+        }
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
         if let Some(instance) = &self.instance {
-            write!(f, "\\{instance}")?;
+            write!(f, "\\{}", Encoded(instance))?;
         }
-        write!(f, "/{}", self.database)
+        write!(f, "/{}", Encoded(&self.database))
+    }
+}
+
+/// A part of an address, in which characters with a meaning of their own are percent-encoded.
+struct Encoded<'t>(&'t str);
+
+impl fmt::Display for Encoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if matches!(c, '%' | '/' | '?' | '#' | '@' | ':' | '\\' | '[' | ']' | '&' | '=') || c.is_control()
+            {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    write!(f, "%{byte:02X}")?;
+                }
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -13,15 +13,20 @@
 //! transaction has ended, and rows that it wrote tell how. Nothing is left in the database's schema.
 
 mod address;
+#[cfg(test)]
+mod address_tests;
+mod ado;
 mod connect;
 mod fault;
 mod flush;
 mod lookup;
 mod schema;
+mod settings;
 mod settle;
 mod spool;
 mod stage;
 mod types;
+mod url;
 mod values;
 mod view;
 mod writing;
@@ -31,7 +36,7 @@ use std::time::Duration;
 
 pub use address::{Encryption, Login, SqlServerAddress};
 
-use super::{Reader, Server, ServerError, Transaction};
+use super::{AddressError, Reader, Server, ServerError, Transaction};
 use connect::Connection;
 use fault::Doing;
 use schema::Schema;
@@ -40,6 +45,21 @@ use writing::Writing;
 
 /// The oldest compatibility level that knows JSON (SQL Server 2016).
 const JSON_LEVEL: i32 = 130;
+
+/// Reads an address of a SQL Server, in either of its forms; `None` for a text that is none.
+pub(super) fn recognise(text: &str) -> Result<Option<SqlServerAddress>, AddressError> {
+    for scheme in ["mssql:", "sqlserver:"] {
+        let start = text.get(..scheme.len());
+        if start.is_some_and(|start| start.eq_ignore_ascii_case(scheme)) {
+            let rest = text.get(scheme.len()..).and_then(|rest| rest.strip_prefix("//"));
+            return url::parse(rest.ok_or(AddressError::NoSlashes(scheme))?).map(Some);
+        }
+    }
+    match ado::is_connection_string(text) {
+        true => ado::parse(text).map(Some),
+        false => Ok(None),
+    }
+}
 
 /// A database of a SQL Server.
 pub struct SqlServer {
