@@ -1,11 +1,9 @@
 //! A SQL Server for tests: the one that `SEALIFT_TEST_SQLSERVER` names, with a database for each test.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use sealift::crypto::SecretBytes;
-use sealift::server::sqlserver::{Encryption, Login, SqlServerAddress};
+use sealift::server::Address;
+use sealift::server::sqlserver::SqlServerAddress;
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
 use tokio::net::TcpStream;
 use tokio_util::compat::TokioAsyncWriteCompatExt as _;
@@ -34,24 +32,13 @@ impl TestServer {
 
     /// The address of a database.
     pub fn address(&self, database: &str) -> SqlServerAddress {
-        SqlServerAddress {
-            host: self.host.clone(),
-            port: Some(self.port),
-            instance: None,
-            database: database.to_owned(),
-            schema: "dbo".to_owned(),
-            login: Login::Sql {
-                user: self.user.clone(),
-                password: Some(Arc::new(SecretBytes::from(self.password.clone().into_bytes()))),
-            },
-            encryption: Encryption::Required,
-            trust_any_certificate: true,
-            ca: None,
-            host_in_certificate: None,
-            connect_timeout: Duration::from_secs(15),
-            lock_timeout: Duration::from_secs(30),
-            application_name: "sealift-test".to_owned(),
-            read_intent: false,
+        let Self { host, port, user, password } = self;
+        let text = format!(
+            "mssql://{user}:{password}@{host}:{port}/{database}?trust_server_certificate=true&application_name=sealift-test"
+        );
+        match text.parse::<Address>() {
+            Ok(Address::SqlServer(address)) => *address,
+            other => panic!("{other:?}"),
         }
     }
 
