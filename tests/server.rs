@@ -64,37 +64,7 @@ struct InDatabase(TestDatabase);
 impl Bench for Networked {
     fn empty(&self, catalog: &Catalog) -> Box<dyn Place> {
         let database = self.0.database();
-        let mut batches = Vec::new();
-        let names =
-            |names: &[String]| names.iter().map(|name| format!("[{name}]")).collect::<Vec<_>>().join(", ");
-        for table in &catalog.tables {
-            let mut lines = Vec::new();
-            for column in &table.columns {
-                let null = if column.nullable { "NULL" } else { "NOT NULL" };
-                let default = column.default.as_ref().map(|d| format!(" DEFAULT {d}")).unwrap_or_default();
-                lines.push(format!("[{}] {} {null}{default}", column.name, column.declared));
-            }
-            if !table.primary_key.is_empty() {
-                lines.push(format!(
-                    "CONSTRAINT [PK_{}] PRIMARY KEY ({})",
-                    table.name,
-                    names(&table.primary_key)
-                ));
-            }
-            for (at, set) in table.unique.iter().enumerate() {
-                lines.push(format!("CONSTRAINT [UQ_{}_{at}] UNIQUE ({})", table.name, names(set)));
-            }
-            batches.push(format!("CREATE TABLE [dbo].[{}] ({})", table.name, lines.join(", ")));
-        }
-        for table in &catalog.tables {
-            for (at, key) in table.foreign_keys.iter().enumerate() {
-                batches.push(format!(
-                    "ALTER TABLE [dbo].[{0}] ADD CONSTRAINT [FK_{0}_{at}] FOREIGN KEY ({1}) REFERENCES [dbo].[{2}] ({3})",
-                    table.name, names(&key.columns), key.to, names(&key.to_columns)
-                ));
-            }
-        }
-        database.server.run(&database.name, &batches);
+        database.make(catalog);
         Box::new(InDatabase(database))
     }
 }

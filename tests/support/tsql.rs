@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sealift::server::Address;
 use sealift::server::sqlserver::SqlServerAddress;
+use sealift::server::{Address, Catalog};
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
 use tokio::net::TcpStream;
 use tokio_util::compat::TokioAsyncWriteCompatExt as _;
@@ -87,6 +87,50 @@ pub struct TestDatabase {
 impl TestDatabase {
     pub fn address(&self) -> SqlServerAddress {
         self.server.address(&self.name)
+    }
+
+    /// Makes the tables of a catalog.
+    pub fn make(&self, catalog: &Catalog) {
+        let mut batches = Vec::new();
+        let names =
+            |names: &[String]| names.iter().map(|name| format!("[{name}]")).collect::<Vec<_>>().join(", ");
+        for table in &catalog.tables {
+            let mut lines = Vec::new();
+            for column in &table.columns {
+                let null = if column.nullable { "NULL" } else { "NOT NULL" };
+                let default = column.default.as_ref().map(|d| format!(" DEFAULT {d}")).unwrap_or_default();
+                let mut declared = column.declared.replace("(-1)", "(max)");
+                if declared == "integer" {
+                    declared = "int".to_owned();
+                }
+                lines.push(format!("[{}] {declared} {null}{default}", column.name));
+            }
+            if !table.primary_key.is_empty() {
+                let key = names(&table.primary_key);
+                lines.push(format!("CONSTRAINT [PK_{}] PRIMARY KEY ({key})", table.name));
+            }
+            for (at, set) in table.unique.iter().enumerate() {
+                lines.push(format!("CONSTRAINT [UQ_{}_{at}] UNIQUE ({})", table.name, names(set)));
+            }
+            batches.push(format!("CREATE TABLE [dbo].[{}] ({})", table.name, lines.join(", ")));
+        }
+        for table in &catalog.tables {
+            for (at, key) in table.foreign_keys.iter().enumerate() {
+                let to = if key.to_columns.is_empty() {
+                    let to = catalog.table(&key.to).unwrap();
+                    names(&to.primary_key)
+                } else {
+                    names(&key.to_columns)
+                };
+                batches.push(format!(
+                    "ALTER TABLE [dbo].[{0}] ADD CONSTRAINT [FK_{0}_{at}] FOREIGN KEY ({1}) REFERENCES [dbo].[{2}] ({to})",
+                    table.name,
+                    names(&key.columns),
+                    key.to,
+                ));
+            }
+        }
+        self.server.run(&self.name, &batches);
     }
 }
 

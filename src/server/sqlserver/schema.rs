@@ -80,6 +80,55 @@ JOIN sys.columns AS p ON p.[object_id] = k.[referenced_object_id] AND p.[column_
 WHERE h.[name] = @P1 AND f.[is_disabled] = 0 \
 ORDER BY f.[parent_object_id], f.[object_id], k.[constraint_column_id]";
 
+/// Names as they were given. Engines that keep them in lower case still know that, though only here.
+const NAMES: &str = "SELECT n.[TABLE_NAME], n.[COLUMN_NAME] FROM INFORMATION_SCHEMA.COLUMNS AS n WHERE n.[TABLE_SCHEMA] = @P1";
+
+#[derive(Default)]
+struct Names {
+    tables: HashMap<String, String>,
+    columns: HashMap<(String, String), String>,
+}
+
+impl Names {
+    fn learn(&mut self, table: String, column: String) {
+        let (table_key, column_key) = (table.to_lowercase(), column.to_lowercase());
+        self.columns.insert((table_key.clone(), column_key), column);
+        self.tables.insert(table_key, table);
+    }
+
+    fn table(&self, name: &mut String) {
+        if let Some(spelled) = self.tables.get(&name.to_lowercase()) {
+            name.clone_from(spelled);
+        }
+    }
+
+    fn columns(&self, table: &str, names: &mut Vec<String>) {
+        for name in names {
+            if let Some(spelled) = self.columns.get(&(table.to_lowercase(), name.to_lowercase())) {
+                name.clone_from(spelled);
+            }
+        }
+    }
+
+    fn respell(&self, table: &mut Table, detail: &mut Detail) {
+        self.table(&mut table.name);
+        let name = table.name.clone();
+        for column in &mut table.columns {
+            let mut one = vec![std::mem::take(&mut column.name)];
+            self.columns(&name, &mut one);
+            column.name = one.pop().unwrap_or_default();
+        }
+        self.columns(&name, &mut table.primary_key);
+        table.unique.iter_mut().for_each(|set| self.columns(&name, set));
+        detail.unique.iter_mut().for_each(|(_, set)| self.columns(&name, set));
+        for key in &mut table.foreign_keys {
+            self.table(&mut key.to);
+            self.columns(&name, &mut key.columns);
+            self.columns(&key.to, &mut key.to_columns);
+        }
+    }
+}
+
 impl Schema {
     /// Reads the tables of a schema, sorted by name. Views hold no documents; computed columns are the server's.
     pub(super) fn discover(connection: &mut Connection, owner: &str) -> Result<Self, ServerError> {
@@ -158,6 +207,16 @@ impl Schema {
             found.to_columns.push(text(row, 5)?);
             Some(())
         })?;
+        let spelled = |text: &str| text.bytes().any(|b| b.is_ascii_uppercase());
+        let folds = |table: &Table| !spelled(&table.name) && !table.columns.iter().any(|c| spelled(&c.name));
+        if !tables.is_empty() && tables.iter().all(|(_, table, _)| folds(table)) {
+            let mut names = Names::default();
+            ask(NAMES, &mut |row| {
+                names.learn(text(row, 0)?, text(row, 1)?);
+                Some(())
+            })?;
+            tables.iter_mut().for_each(|(_, table, detail)| names.respell(table, detail));
+        }
         let (mut catalog, mut details) = (Catalog::default(), Vec::new());
         // The server sorts by its own collation.
         tables.sort_by(|(_, a, _), (_, b, _)| a.name.cmp(&b.name));

@@ -1,0 +1,131 @@
+//! The main job over TDS: what is exported, planned and imported there is what it is on the embedded server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+#[path = "support/tsql.rs"]
+mod tsql;
+
+use sealift::bundle::Bundle;
+use sealift::crypto::{FingerprintKey, MasterKey};
+use sealift::demo::{self, DemoOptions, Site};
+use sealift::model::OCTOPUS_SPACES_SQL;
+use sealift::ops::{self, Keys, Outcome};
+use sealift::plan::{Action, Plan};
+use sealift::progress::Silent;
+use sealift::server::Server;
+use sealift::server::sqlite::{Schema, SqliteServer};
+use sealift::server::sqlserver::SqlServer;
+use support::*;
+use tsql::{TestDatabase, TestServer};
+
+/// Every server that the job is done on: the embedded one first.
+struct Ring {
+    folder: tempfile::TempDir,
+    server: TestServer,
+}
+
+impl Ring {
+    fn named() -> Option<Self> {
+        let Some(server) = TestServer::named() else {
+            eprintln!("skipped: SEALIFT_TEST_SQLSERVER names no server");
+            return None;
+        };
+        Some(Self { folder: tempfile::tempdir().unwrap(), server })
+    }
+
+    fn embedded(&self, site: Site) -> SqliteServer {
+        let path = self.folder.path().join(format!("{site:?}.sqlite"));
+        let mut server = SqliteServer::create(&path, Schema::Ddl(OCTOPUS_SPACES_SQL)).unwrap();
+        demo::build(&mut server, site, &master(site), &DemoOptions::default()).unwrap();
+        server
+    }
+
+    fn database(&self, site: Site) -> TestDatabase {
+        let database = self.server.database();
+        let empty = self.folder.path().join("empty.sqlite");
+        let _ = std::fs::remove_file(&empty);
+        let mut empty = SqliteServer::create(&empty, Schema::Ddl(OCTOPUS_SPACES_SQL)).unwrap();
+        database.make(empty.read().unwrap().catalog());
+        let mut server = SqlServer::open(&database.address()).unwrap();
+        demo::build(&mut server, site, &master(site), &DemoOptions::default()).unwrap();
+        database
+    }
+
+    fn export(&self, server: &mut dyn Server, site: Site, name: &str) -> Bundle {
+        let out = self.folder.path().join(name);
+        let model = octopus();
+        let mut reader = server.read().unwrap();
+        let header = header(&mut *reader, &model);
+        let mut options = everything(None);
+        let key = master(site);
+        options.secrets = ops::translate::ServerSecrets::Read(Some(&key));
+        let writer = sealift::bundle::Writer::create(&out, header, sealed()).unwrap();
+        ops::export(&mut *reader, &model, writer, &options, &Silent).unwrap();
+        drop(reader);
+        open(&out)
+    }
+}
+
+fn master(site: Site) -> MasterKey {
+    key(if site == Site::Build { 1 } else { 2 })
+}
+
+fn import(bundle: &Bundle, server: &mut dyn Server, dry_run: bool) -> Outcome {
+    let (model, bundle_key) = (octopus(), unlock(bundle));
+    let (key, seen) = (master(Site::Production), FingerprintKey::generate().unwrap());
+    let keys = Keys { bundle: bundle_key.as_ref(), master: Some(&key), seen: &seen };
+    ops::import(bundle, server, &model, keys, None, dry_run, overwrite(), &Silent).unwrap()
+}
+
+/// What a plan says, without what differs between two servers by nature.
+fn said(plan: &Plan) -> Vec<(String, String, Action)> {
+    plan.entries.iter().map(|e| (e.kind.to_string(), e.key.to_string(), e.action)).collect()
+}
+
+/// Equal content, equal root; where it is not, the first document that differs is shown.
+#[track_caller]
+fn same_content(ours: &Bundle, theirs: &Bundle) {
+    let documents = |bundle: &Bundle| {
+        let mut all = Vec::new();
+        bundle
+            .scan(None, &mut |entry, document| {
+                all.push((format!("{} {}", entry.kind, entry.key), document));
+                Ok::<(), sealift::bundle::BundleError>(())
+            })
+            .unwrap();
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all
+    };
+    if ours.info().content_root != theirs.info().content_root {
+        let (ours, theirs) = (documents(ours), documents(theirs));
+        for ((a, one), (b, other)) in ours.iter().zip(&theirs) {
+            assert_eq!(a, b);
+            assert_eq!(one.columns, other.columns, "{a}");
+            assert_eq!(one.body, other.body, "{a}");
+        }
+        panic!("{} and {} documents", ours.len(), theirs.len());
+    }
+}
+
+#[test]
+fn the_job_is_the_same_on_both_servers() {
+    let Some(ring) = Ring::named() else { return };
+    let (mut here, there) = (ring.embedded(Site::Build), ring.database(Site::Build));
+    let ours = ring.export(&mut here, Site::Build, "here.sealift");
+    let mut server = SqlServer::open(&there.address()).unwrap();
+    let theirs = ring.export(&mut server, Site::Build, "there.sealift");
+    same_content(&ours, &theirs);
+
+    let (mut here, there) = (ring.embedded(Site::Production), ring.database(Site::Production));
+    let mut server = SqlServer::open(&there.address()).unwrap();
+    let Outcome::DryRun(dry) = import(&ours, &mut server, true) else { panic!("not a dry run") };
+    let Outcome::Applied(plan) = import(&ours, &mut server, false) else { panic!("not applied") };
+    assert_eq!(said(&dry), said(&plan), "the dry run is the run");
+    let Outcome::Applied(embedded) = import(&ours, &mut here, false) else { panic!("not applied") };
+    assert_eq!(said(&embedded), said(&plan));
+    let after_here = ring.export(&mut here, Site::Production, "after here.sealift");
+    let after_there = ring.export(&mut server, Site::Production, "after there.sealift");
+    same_content(&after_here, &after_there);
+    assert!(matches!(import(&ours, &mut server, false), Outcome::Nothing(_)), "nothing is left to do");
+}
