@@ -204,6 +204,9 @@ pub fn export(
     options: &ExportOptions<'_>,
     progress: &dyn Progress,
 ) -> Result<ExportReport, ExportError> {
+    if let Some(notice) = reader.notice() {
+        progress.notice(notice);
+    }
     let layouts = Layouts::new(model, reader.catalog())?;
     if layouts.iter().next().is_none() {
         return Err(ExportError::NotThisProduct(model.title.clone()));

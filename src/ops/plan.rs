@@ -16,8 +16,9 @@ use super::export::product_version;
 use super::into::Resettle;
 use super::translate::{Id, Ids, Known, Layouts, Translation, Vault};
 
-/// How many documents are examined together, at the most.
-const BATCH: usize = 256;
+/// How many documents are examined together, at the most: small ones, since their weight counts too. Each batch
+/// costs a server across a network a handful of round trips.
+const BATCH: usize = 4096;
 
 /// How many documents are looked for together. A table without an index on the key is passed over once for
 /// each batch.
@@ -98,6 +99,9 @@ pub(super) fn examine_all<'x, 'm>(
     options: ImportOptions,
     progress: &dyn Progress,
 ) -> Result<(Plan, Examiner<'x, 'm>), ImportError> {
+    if let Some(notice) = reader.notice() {
+        progress.notice(notice);
+    }
     let layouts = Layouts::new(model, reader.catalog())?;
     let mut examiner = Examiner {
         translation: Translation::of_some(layouts),
