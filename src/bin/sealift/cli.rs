@@ -9,8 +9,8 @@ use crate::exit;
 
 /// Carries configuration between SQL Server databases in one portable, verifiable, encrypted file.
 ///
-/// A SERVER is sqlite:PATH, an embedded server. A FILE is a bundle that `sealift export` made, or
-/// the folder that `sealift convert` makes of one.
+/// A SERVER is mssql://USER@HOST/DATABASE (or an ADO.NET connection string), or sqlite:PATH, an embedded
+/// server. A FILE is a bundle that `sealift export` made, or the folder that `sealift convert` makes of one.
 #[derive(Debug, Parser)]
 #[command(name = "sealift", version, after_help = exit::TABLE, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
@@ -37,6 +37,18 @@ pub struct PasswordArgs {
     /// Read the bundle's password from this file (else SEALIFT_PASSWORD, else a prompt)
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+}
+
+/// How SQL Servers are logged in to. Embedded servers take no notice.
+#[derive(Debug, Default, Args)]
+pub struct ServerArgs {
+    /// Read the password of the SQL Server's login from this file (else SEALIFT_SQL_PASSWORD, else a prompt);
+    /// `password_file=FILE` in an address goes before
+    #[arg(long, value_name = "FILE")]
+    pub sql_password_file: Option<PathBuf>,
+    /// Wait so long for rows of a SQL Server that others have locked (`lock_timeout` of the address, else 30)
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub lock_timeout: Option<u64>,
 }
 
 /// Where a server's master key comes from.

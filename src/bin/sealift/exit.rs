@@ -1,4 +1,5 @@
-//! What every error means to a person and to a script: kind, hint and exit code, all in this one file.
+//! What every error means to a person and to a script: kind, hint and exit code, all in this one file. It is as
+//! long as there are errors: what they mean is one table, to be read and changed in one place.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -15,6 +16,9 @@ use sealift::progress::Cancelled;
 use sealift::server::{AddressError, ServerError};
 use sealift::tree::TreeError;
 use sealift::vendor::VendorError;
+
+#[cfg(test)]
+mod tests;
 
 /// The exit codes, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub enum Exit {
     Damaged = 5,
     /// Wrong password or key.
     WrongKey = 6,
+    /// It is not known whether the server committed.
+    Unknown = 7,
     /// Interrupted; the target is untouched.
     Interrupted = 130,
 }
@@ -44,9 +50,9 @@ Exit codes:
     1  failed
     2  wrong usage
     3  differences or findings (diff, export --strict, a folder that is not right), salvaged with losses
-    4  refused, target untouched (conflict, stale plan, other version)
+    4  refused, target untouched (conflict, stale plan, other version, unsupported server)
     5  the bundle is damaged or was tampered with
-    6  wrong password or master key
+    6  wrong password or master key, or the server refuses the login
     7  it is not known whether the server committed
   130  interrupted, target untouched";
 
@@ -121,7 +127,36 @@ impl From<Cancelled> for Failure {
 
 impl From<AddressError> for Failure {
     fn from(error: AddressError) -> Self {
-        Self::of(Exit::Usage, &error).hint("a server is named sqlite:PATH")
+        let failure = Self::of(Exit::Usage, &error);
+        match error {
+            AddressError::Raw(_) | AddressError::Part { .. } | AddressError::NotASetting => failure.hint(
+                "in a URL write % as %25, @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, & as %26 wherever they \
+                 are part of a name or password; in a connection string quote a value that has a ; in it",
+            ),
+            AddressError::UnnamedKey | AddressError::Quotes(_) => failure.hint(
+                "in a connection string a value with ; in it, or with a quotation mark at an end, is written \
+                 'a;b' or \"a;b\", with the mark doubled inside",
+            ),
+            AddressError::UnknownKey { nearest: Some(nearest), .. } => {
+                failure.hint(format!("is {nearest:?} meant?"))
+            }
+            AddressError::NoDatabase => failure.hint("mssql://USER@HOST/DATABASE, or Database=… in a connection string"),
+            AddressError::NoServer => failure.hint("Server=HOST, Server=HOST\\INSTANCE or Server=HOST,PORT"),
+            AddressError::NoUser => failure.hint(
+                "mssql://USER@HOST/DATABASE logs in as USER, auth=windows as you (on Windows), token_file=FILE by Entra ID",
+            ),
+            AddressError::NotTcp(_) => {
+                failure.hint("turn TCP/IP on in the server's configuration, and name it as HOST, HOST\\INSTANCE or HOST,PORT")
+            }
+            AddressError::EntraPassword => failure.hint(
+                "leave the password out; get a token for https://database.windows.net/ and give it by \
+                 token_file=FILE or in SEALIFT_SQL_TOKEN",
+            ),
+            AddressError::Unknown(_) | AddressError::Empty(_) | AddressError::NoSlashes(_) => {
+                failure.hint("a server is named mssql://USER@HOST/DATABASE or sqlite:PATH")
+            }
+            _ => failure,
+        }
     }
 }
 
@@ -147,14 +182,51 @@ impl From<MasterKeyError> for Failure {
 
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
-        let failure = Self::of(Exit::Failed, &error);
+        Self::of(Exit::Failed, &error).at_server(&error)
+    }
+}
+
+impl Failure {
+    /// Gives exit code and hint of a server's error, whatever it is told as.
+    fn at_server(mut self, error: &ServerError) -> Self {
+        self.exit = match error {
+            ServerError::Login { .. } => Exit::WrongKey,
+            ServerError::Unsupported { .. } => Exit::Refused,
+            ServerError::CommitUnknown { .. } => Exit::Unknown,
+            _ => Exit::Failed,
+        };
         match error {
-            ServerError::Missing(_) => failure.hint("`sealift init` makes an empty one"),
-            ServerError::NotADatabase(_) => failure.hint("an embedded server is a SQLite database"),
-            ServerError::Exists(_) => failure.hint("choose another path; a server is never overwritten"),
-            ServerError::Busy => failure.hint("wait until the other process is done, then try again"),
-            ServerError::Full => failure.hint("nothing was changed; make room and try again"),
-            _ => failure,
+            ServerError::Missing(_) => self.hint("`sealift init` makes an empty one"),
+            ServerError::NotADatabase(_) => self.hint("an embedded server is a SQLite database"),
+            ServerError::Exists(_) => self.hint("choose another path; a server is never overwritten"),
+            ServerError::Busy => self.hint("wait until the other process is done, then try again"),
+            ServerError::Full => self.hint("nothing was changed; make room and try again"),
+            ServerError::Unreachable { .. } => self.hint(
+                "is the host right, does the server listen on TCP (port 1433 unless the address names one), and \
+                 does the firewall let it through? An instance by name needs SQL Browser, on UDP 1434",
+            ),
+            ServerError::Tls { .. } => self.hint(
+                "ca=FILE in the address names the authority that made the certificate, host_name_in_certificate=NAME \
+                 the name in it; trust_server_certificate=true takes any: only in a network you trust",
+            ),
+            ServerError::Login { .. } => {
+                self.hint("check user and password, and that the login may connect to this database")
+            }
+            ServerError::Permission { .. } => self.hint(
+                "reading needs SELECT on the tables, an import INSERT and UPDATE too: GRANT SELECT, INSERT, UPDATE \
+                 ON SCHEMA::dbo TO the user",
+            ),
+            ServerError::Unsupported { .. } => self.hint("nothing was changed on the server"),
+            ServerError::Deadlock { .. } => self.hint("everything was rolled back; run it again"),
+            ServerError::Lost { .. } => {
+                self.hint("nothing was committed, the server rolls everything back; run it again")
+            }
+            ServerError::TakenBack => self.hint("the target is as it was; run it again"),
+            ServerError::CommitUnknown { .. } => self.hint(
+                "look on the server for the documents that the plan named; or run the import again: if it has \
+                 nothing to do, everything was committed, and if its plan is the same, nothing was",
+            ),
+            _ => self,
         }
     }
 }
@@ -292,9 +364,16 @@ impl From<ImportError> for Failure {
             ImportError::OtherModel { .. } => {
                 Self::of(Exit::Usage, &error).hint("name the bundle's model with --model FILE")
             }
-            ImportError::Write { .. } => {
-                Self::of(Exit::Refused, &error).hint("everything was rolled back; the target is as it was")
-            }
+            ImportError::Write { ref source, .. } => match source {
+                // Not the document is at fault, but the way to the server, or the login.
+                ServerError::Permission { .. }
+                | ServerError::Deadlock { .. }
+                | ServerError::Lost { .. }
+                | ServerError::TakenBack
+                | ServerError::CommitUnknown { .. } => Self::of(Exit::Failed, &error).at_server(source),
+                _ => Self::of(Exit::Refused, &error)
+                    .hint("everything was rolled back; the target is as it was"),
+            },
             ImportError::TooLarge(_) | ImportError::Crypto(_) => Self::of(Exit::Failed, &error),
         }
     }

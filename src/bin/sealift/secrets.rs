@@ -1,15 +1,20 @@
-//! Where passwords and master keys come from: a file, the environment, or a prompt. Never an argument.
+//! Where passwords and master keys come from: a file, the environment, or a prompt. Never an argument, but for
+//! a SQL Server's password, which may stand in the address.
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 
-use sealift::crypto::{MasterKey, Password};
+use sealift::crypto::{MasterKey, Password, PasswordError, SecretBytes};
+use sealift::server::sqlserver::{Login, SqlServerAddress};
 
 use crate::exit::{Exit, Failure};
 
 const PASSWORD: &str = "SEALIFT_PASSWORD";
 const MASTER_KEY: &str = "SEALIFT_MASTER_KEY";
 const SOURCE_PASSWORD: &str = "SEALIFT_SOURCE_PASSWORD";
+const SQL_PASSWORD: &str = "SEALIFT_SQL_PASSWORD";
+const SQL_TOKEN: &str = "SEALIFT_SQL_TOKEN";
 
 /// A file with a secret is one line; more would be another file taken by mistake.
 const MAX_FILE: u64 = 64 * 1024;
@@ -114,4 +119,90 @@ fn no_password() -> Failure {
 pub fn master_key(file: Option<&Path>) -> Result<Option<MasterKey>, Failure> {
     let text = given(file, MASTER_KEY, "master key")?;
     Ok(text.map(|text| MasterKey::from_base64(&text)).transpose()?)
+}
+
+/// Finds what a SQL Server is logged in with, where its address does not hold it, or asks for it.
+pub fn log_in(address: &mut SqlServerAddress, file: Option<&Path>) -> Result<(), Failure> {
+    let shown = address.to_string();
+    let own = address.password_file.take();
+    match &mut address.login {
+        Login::Sql { user, password } | Login::Windows { user: Some(user), password } => {
+            if password.is_some() {
+                eprintln!(
+                    "note: the address holds the password, where others can see it in the list of processes; \
+                     {SQL_PASSWORD}, --sql-password-file or a prompt hides it"
+                );
+                return Ok(());
+            }
+            let text = match given(own.as_deref().or(file), SQL_PASSWORD, "SQL password")? {
+                Some(text) => text,
+                None => prompt(&format!("Password of {} at {shown}: ", crate::ui::shown(user)))?
+                    .ok_or_else(no_sql_password)?,
+            };
+            if text.is_empty() {
+                return Err(PasswordError::Empty.into());
+            }
+            *password = Some(Arc::new(SecretBytes::from(text)));
+        }
+        Login::Windows { user: None, .. } => {}
+        Login::Token(token) => {
+            let text = given(address.token_file.as_deref(), SQL_TOKEN, "token")?;
+            let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+            *token = Some(Arc::new(SecretBytes::from(text.ok_or_else(no_token)?)));
+        }
+    }
+    Ok(())
+}
+
+fn no_sql_password() -> Failure {
+    Failure::new(
+        Exit::WrongKey,
+        "the SQL Server's password is needed, and there is no terminal to ask for it",
+    )
+    .hint(format!(
+        "give it by --sql-password-file FILE, in {SQL_PASSWORD}, or by password_file=FILE in the address"
+    ))
+}
+
+fn no_token() -> Failure {
+    Failure::new(Exit::WrongKey, "the SQL Server's address asks for a token of Microsoft Entra ID").hint(format!(
+        "get one for https://database.windows.net/ and give it by token_file=FILE in the address or in {SQL_TOKEN}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sealift::server::Address;
+
+    fn secret(address: &str, file: Option<&Path>) -> Option<String> {
+        let Ok(Address::SqlServer(mut address)) = address.parse() else { panic!("{address}") };
+        log_in(&mut address, file).unwrap();
+        match address.login {
+            Login::Sql { password, .. } | Login::Windows { password, .. } => password,
+            Login::Token(token) => token,
+        }
+        .map(|secret| secret.expose_text().unwrap().to_owned())
+    }
+
+    #[test]
+    fn the_address_goes_before_its_file_and_that_before_the_commands() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let (own, general) = (file("own", "in the address\r\n"), file("general", " of the command \n"));
+        let with = |rest: &str| secret(&format!("mssql://{rest}"), Some(&general));
+        let own = own.to_str().unwrap();
+        assert_eq!(with("sa:typed@h/d").as_deref(), Some("typed"));
+        assert_eq!(with(&format!("sa@h/d?password_file={own}")).as_deref(), Some("in the address"));
+        assert_eq!(with("sa@h/d").as_deref(), Some(" of the command "));
+        assert_eq!(with("D%5Cu@h/d").as_deref(), Some(" of the command "));
+        assert_eq!(with("h/d?auth=windows"), None);
+        assert_eq!(with(&format!("h/d?token_file={own}")).as_deref(), Some("in the address"));
+        let string = format!("Server=h;Database=d;UID=u;Password File={own}");
+        assert_eq!(secret(&string, Some(&general)).as_deref(), Some("in the address"));
+    }
 }

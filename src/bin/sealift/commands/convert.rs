@@ -99,6 +99,8 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
     let Some(output) = args.output.as_ref().or(args.to.as_ref()) else {
         return Err(Failure::new(Exit::Usage, "OUTPUT is missing"));
     };
+    super::input::refuse_server(&args.input)?;
+    super::input::refuse_server(output)?;
     let input = args.input.to_string_lossy().into_owned();
     if !tree::is_tree(&args.input) && vendor::recognise(&input).is_some() {
         let everything = Everything {

@@ -10,11 +10,11 @@ use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, Difference, ExportOptions, Side};
 use sealift::plan::Action;
 use sealift::progress::Progress;
-use sealift::server::{self, Server as _};
+use sealift::server::Server as _;
 use serde_json::json;
 
 use super::render;
-use crate::cli::Common;
+use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::secrets;
 use crate::ui::{self, shown};
@@ -22,10 +22,12 @@ use crate::ui::{self, shown};
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// A bundle or a folder made of one, a server (sqlite:PATH), or a folder that the product's own migrator exported
+    /// A bundle or a folder made of one, a server (mssql://USER@HOST/DATABASE or sqlite:PATH), or a folder
+    /// that the product's own migrator exported
     #[arg(value_name = "LEFT")]
     left: String,
-    /// A bundle or a folder made of one, a server (sqlite:PATH), or a folder that the product's own migrator exported
+    /// A bundle or a folder made of one, a server (mssql://USER@HOST/DATABASE or sqlite:PATH), or a folder
+    /// that the product's own migrator exported
     #[arg(value_name = "RIGHT")]
     right: String,
     /// Password or master key of the left side, from this file; secrets are compared where both are given
@@ -46,6 +48,8 @@ pub struct DiffArgs {
     /// Compare a kind that stays behind unless it is asked for: ApiKey, Configuration (may be given several times)
     #[arg(long, value_name = "KIND")]
     also: Vec<String>,
+    #[command(flatten)]
+    login: ServerArgs,
 }
 
 impl DiffArgs {
@@ -157,7 +161,7 @@ fn side(
                 None => None,
             };
             let read = if key.is_some() { ServerSecrets::Read(key.as_ref()) } else { ServerSecrets::Mask };
-            let mut server = server::open(&address)?;
+            let mut server = super::open_server(&address, &args.login)?;
             Ok(ops::server_side(&mut *server.read()?, model, &args.options(read), folder, progress)?)
         }
         Err(path) => {

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::convert::{self, ScriptArgs};
 use super::vendor;
-use crate::cli::{Common, MasterKeyArgs, PasswordArgs};
+use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::ui::say;
 use crate::{secrets, ui};
@@ -24,7 +24,8 @@ use crate::{secrets, ui};
 /// Arguments of `export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The server to read: sqlite:PATH, or a folder that the product's own migrator exported
+    /// The server to read: mssql://USER@HOST/DATABASE, sqlite:PATH, or a folder that the product's own migrator
+    /// exported
     #[arg(value_name = "SERVER")]
     server: String,
     /// The bundle to write; or the folder of files, where there is one or the name ends with a slash
@@ -95,6 +96,8 @@ pub struct ExportArgs {
     password: PasswordArgs,
     #[command(flatten)]
     master_key: MasterKeyArgs,
+    #[command(flatten)]
+    login: ServerArgs,
 }
 
 /// An export of everything that a folder of the product's migrator holds.
@@ -136,6 +139,7 @@ impl Everything<'_> {
             scripts: ScriptArgs { scripts: self.scripts },
             password: PasswordArgs { password_file: self.password_file.map(Path::to_owned) },
             master_key: MasterKeyArgs { master_key_file: None },
+            login: ServerArgs::default(),
         }
     }
 }
@@ -154,8 +158,9 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
     let migrated = vendor::recognise(&args.server);
     let server = match &migrated {
         Some(_) => None,
-        None => Some(super::open_server(&args.server)?),
+        None => Some(super::open_server(&args.server.parse()?, &args.login)?),
     };
+    super::input::refuse_server(&args.output)?;
     let to_folder = convert::is_folder(&args.output);
     if to_folder {
         convert::check_folder(&args.output)?;

@@ -3,6 +3,7 @@
 use clap::Args;
 use sealift::ops::{self, Keys, Outcome};
 use sealift::plan::{Action, Plan};
+use sealift::server::Address;
 use serde_json::json;
 
 use super::plan::TargetArgs;
@@ -31,7 +32,9 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
     let bundle =
         super::input::open(common, &target.file, target.password.password_file.as_deref(), &progress)?;
-    let mut server = super::open_server(&target.to)?;
+    // What is shown of it from here on has no password.
+    let address: Address = target.to.parse()?;
+    let mut server = super::open_server(&address, &target.server)?;
     let master = secrets::master_key(target.master_key.master_key_file.as_deref())?;
     let key = super::unlock(&bundle, target.password.password_file.as_deref())?;
     let seen = super::plan::seen_key()?;
@@ -47,7 +50,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
                 render::print_plan(&plan)?;
             }
             let writes = plan.entries.iter().filter(|e| e.action.writes()).count();
-            if !ui::confirm(&format!("Write {writes} documents to {}?", target.to))? {
+            if !ui::confirm(&format!("Write {writes} documents to {address}?"))? {
                 eprintln!("nothing was changed");
                 return Ok(Exit::Interrupted);
             }
@@ -65,10 +68,10 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
         &progress,
     )?;
     progress.clear();
-    report(common, target, outcome, shown.is_some())
+    report(common, &address, outcome, shown.is_some())
 }
 
-fn report(common: &Common, target: &TargetArgs, outcome: Outcome, was_shown: bool) -> Result<Exit, Failure> {
+fn report(common: &Common, target: &Address, outcome: Outcome, was_shown: bool) -> Result<Exit, Failure> {
     let (word, plan, exit) = match outcome {
         Outcome::Applied(plan) => ("applied", plan, Exit::Done),
         Outcome::DryRun(plan) => ("dry-run", plan, Exit::Done),
@@ -80,7 +83,7 @@ fn report(common: &Common, target: &TargetArgs, outcome: Outcome, was_shown: boo
         let mut answer = render::plan_json(&plan);
         if let Some(map) = answer.as_object_mut() {
             map.insert("outcome".to_owned(), json!(word));
-            map.insert("target".to_owned(), json!(target.to));
+            map.insert("target".to_owned(), json!(target.to_string()));
         }
         super::print_json(&answer)?;
         return Ok(exit);
@@ -104,17 +107,17 @@ fn report(common: &Common, target: &TargetArgs, outcome: Outcome, was_shown: boo
                 wrote(Action::Merge)
             );
             match word {
-                "applied" => say!("committed to {}: {done}", target.to),
+                "applied" => say!("committed to {target}: {done}"),
                 _ => say!("dry run, rolled back: an import would have {done}"),
             }
         }
         "refused" => {
             render::print_plan(&plan)?;
-            eprintln!("refused; nothing was written to {}", target.to);
+            eprintln!("refused; nothing was written to {target}");
         }
         _ => {
             render::print_plan(&plan)?;
-            say!("nothing to do: {} holds all of it", target.to);
+            say!("nothing to do: {target} holds all of it");
         }
     }
     Ok(exit)

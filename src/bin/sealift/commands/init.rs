@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use sealift::server::sqlite::{Schema, SqliteServer};
 use sealift::server::{Address, Server};
 
-use crate::cli::Common;
+use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::ui::say;
 
@@ -25,6 +25,8 @@ pub struct InitArgs {
     /// Make the tables that this SQL file declares
     #[arg(long, value_name = "FILE", conflicts_with = "schema")]
     sql: Option<PathBuf>,
+    #[command(flatten)]
+    login: ServerArgs,
 }
 
 /// The generations of tables that are built in.
@@ -43,7 +45,7 @@ pub fn run(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
             .hint("an empty server is made as sqlite:PATH"));
     };
     let mut made = if let Some(like) = &args.like {
-        let mut like = super::open_server(like)?;
+        let mut like = super::open_server(&like.parse()?, &args.login)?;
         let catalog = like.read()?.catalog().clone();
         SqliteServer::create(path, Schema::Like(&catalog))?
     } else if let Some(sql) = &args.sql {

@@ -8,6 +8,7 @@ use sealift::crypto::{DataKey, Envelope, KdfLimits, OpenError, Password};
 use sealift::model::Model;
 use sealift::ops::{self, ConvertError, FromTree};
 use sealift::progress::Progress;
+use sealift::server::Address;
 use sealift::tree::{self, Findings, Tree, TreeError};
 use serde_json::json;
 use tempfile::TempDir;
@@ -40,6 +41,7 @@ pub fn open(
     password_file: Option<&Path>,
     progress: &dyn Progress,
 ) -> Result<Opened, Failure> {
+    refuse_server(path)?;
     if !tree::is_tree(path) {
         return Ok(Opened { bundle: open_file(path, progress)?, _folder: None });
     }
@@ -58,10 +60,22 @@ pub fn open_in(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<Bundle, Failure> {
+    refuse_server(path)?;
     match tree::is_tree(path) {
         true => open_tree(common, path, model, password_file, folder, progress),
         false => open_file(path, progress),
     }
+}
+
+/// Refuses a server's address where a bundle is expected. As a path that is not there it would be repeated, with
+/// the password that it may hold.
+pub fn refuse_server(path: &Path) -> Result<(), Failure> {
+    let address = path.to_str().map(Address::recognise);
+    if path.exists() || matches!(address, None | Some(Ok(None))) {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Usage, "the address of a server stands where a bundle is expected")
+        .hint("`sealift export SERVER -o FILE` makes a bundle of a server's documents"))
 }
 
 fn open_file(path: &Path, progress: &dyn Progress) -> Result<Bundle, Failure> {

@@ -70,6 +70,7 @@ type Read<'r> = dyn Fn(&Path, Option<&Path>) -> Result<Bundle, Failure> + 'r;
 pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let output = args.output.as_deref().filter(|_| !args.dry_run);
+    args.inputs.iter().map(PathBuf::as_path).chain(output).try_for_each(super::input::refuse_server)?;
     let to_folder = output.is_some_and(convert::is_folder);
     if let Some(output) = output.filter(|_| to_folder) {
         convert::check_folder(output)?;

@@ -21,13 +21,14 @@ pub mod verify;
 pub mod why;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sealift::bundle::Bundle;
 use sealift::crypto::{DataKey, KdfLimits, Password};
 use sealift::model::Model;
 use sealift::server::{self, Address, Server};
 
-use crate::cli::{Cli, Command, Common};
+use crate::cli::{Cli, Command, Common, ServerArgs};
 use crate::exit::{Exit, Failure};
 
 /// Runs a command.
@@ -63,9 +64,16 @@ fn load_model(common: &Common) -> Result<Model, Failure> {
     })
 }
 
-/// Opens the server of an address given as text.
-fn open_server(address: &str) -> Result<Box<dyn Server>, Failure> {
-    Ok(server::open(&address.parse::<Address>()?)?)
+/// Opens a server; finds what it is logged in with, or asks for it.
+fn open_server(address: &Address, args: &ServerArgs) -> Result<Box<dyn Server>, Failure> {
+    let mut address = address.clone();
+    if let Address::SqlServer(address) = &mut address {
+        crate::secrets::log_in(address, args.sql_password_file.as_deref())?;
+        if let Some(seconds) = args.lock_timeout {
+            address.lock_timeout = Duration::from_secs(seconds);
+        }
+    }
+    Ok(server::open(&address)?)
 }
 
 /// Opens the secrets of a bundle, asking for the password; `None` where it holds none.

@@ -7,7 +7,7 @@ use sealift::crypto::FingerprintKey;
 use sealift::ops::{self, ImportOptions, IntoScope, Keys};
 
 use super::render;
-use crate::cli::{Common, MasterKeyArgs, PasswordArgs};
+use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::{secrets, ui};
 
@@ -17,7 +17,7 @@ pub struct TargetArgs {
     /// The bundle
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The server that the bundle is for: sqlite:PATH
+    /// The server that the bundle is for: mssql://USER@HOST/DATABASE or sqlite:PATH
     #[arg(long, value_name = "SERVER")]
     pub to: String,
     /// Overwrite documents that the target has otherwise; they are skipped without this
@@ -40,6 +40,8 @@ pub struct TargetArgs {
     pub password: PasswordArgs,
     #[command(flatten)]
     pub master_key: MasterKeyArgs,
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 impl TargetArgs {
@@ -71,7 +73,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     let bundle = super::input::open(common, &args.file, args.password.password_file.as_deref(), &progress)?;
-    let mut server = super::open_server(&args.to)?;
+    let mut server = super::open_server(&args.to.parse()?, &args.server)?;
     let master = secrets::master_key(args.master_key.master_key_file.as_deref())?;
     let key = super::unlock(&bundle, args.password.password_file.as_deref())?;
     let seen = seen_key()?;
