@@ -6,7 +6,7 @@ use sealift::server::sqlserver::SqlServerAddress;
 use sealift::server::{Address, Catalog};
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
 use tokio::net::TcpStream;
-use tokio_util::compat::TokioAsyncWriteCompatExt as _;
+use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
 
 /// Where a SQL Server is, and who may make databases there.
 #[derive(Clone)]
@@ -42,8 +42,8 @@ impl TestServer {
         }
     }
 
-    /// Runs batches, one after another, over a connection of the driver's own.
-    pub fn run(&self, database: &str, batches: &[String]) {
+    /// Works over a connection of the driver's own.
+    pub fn with<T>(&self, database: &str, work: impl AsyncFnOnce(&mut Client<Compat<TcpStream>>) -> T) -> T {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build().unwrap();
         runtime.block_on(async {
@@ -55,7 +55,15 @@ impl TestServer {
             config.trust_cert();
             config.authentication(AuthMethod::sql_server(&self.user, &self.password));
             let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.unwrap();
+            tcp.set_nodelay(true).unwrap();
             let mut client = Client::connect(config, tcp.compat_write()).await.unwrap();
+            work(&mut client).await
+        })
+    }
+
+    /// Runs batches, one after another, over a connection of the driver's own.
+    pub fn run(&self, database: &str, batches: &[String]) {
+        self.with(database, async |client| {
             for batch in batches {
                 let stream = client.simple_query(batch.as_str()).await;
                 let stream = stream.unwrap_or_else(|error| panic!("{batch}: {error}"));
