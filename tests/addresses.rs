@@ -120,6 +120,28 @@ fn a_right_address_tells_its_password_neither() {
 }
 
 #[test]
+fn wrong_usage_repeats_no_address() {
+    let server = format!("mssql://sa:{PASSWORD}@h/d");
+    let string = format!("Server=h;Database=d;User Id=sa;Password={PASSWORD}");
+    for server in [server.as_str(), &string] {
+        for args in [
+            vec!["import", "one.sealift", server],
+            vec![server],
+            vec!["diff", "--lock-timeout", server, "a", "b"],
+            vec!["export", server, "--kdf-memory", server],
+            vec!["completions", server],
+        ] {
+            let (code, told) = fails(&args, &[]);
+            assert!(code == 2 && told.contains("SERVER"), "{args:?}\n{told}");
+        }
+        let option = format!("--lock-timeout={server}");
+        assert_eq!(fails(&["diff", "a", "b", &option], &[]).0, 2);
+    }
+    let (_, told) = fails(&["diff", "a", "b", "sqlite:c"], &[]);
+    assert!(told.contains("sqlite:c"), "{told}");
+}
+
+#[test]
 fn without_a_password_and_a_terminal_every_way_to_give_one_is_told() {
     for args in [
         vec!["export", NOWHERE, "-o", "never", "--no-secrets"],
