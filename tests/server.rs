@@ -951,3 +951,66 @@ fn read_only_media_are_read() {
         allow(folder.path(), 0o755);
     }
 }
+
+/// Times and GUIDs as other programs write them: read in one spelling, found by any, paged without loss.
+#[test]
+fn times_have_one_spelling() {
+    let folder = tempfile::tempdir().unwrap();
+    let ddl = "CREATE TABLE t (Id int NOT NULL PRIMARY KEY, At datetimeoffset, Token uniqueidentifier, Day date);
+        CREATE INDEX AtIndex ON t (At);
+        CREATE TABLE k (At datetime2 NOT NULL PRIMARY KEY, Note nvarchar(20));
+        INSERT INTO k VALUES ('2018-08-01T10:00:00.000', 'a'), ('2018-08-01 09:00:00', 'b');
+        INSERT INTO t VALUES
+            (1, '2018-08-01T10:00:00.0000000Z', '6D0D6E1C-0000-0000-0000-00000000000A', '2018-08-01 00:00:00'),
+            (2, '2018-08-01 10:00:00 +00:00', '6d0d6e1c-0000-0000-0000-00000000000a', '2018-08-01'),
+            (3, '2018-08-01 11:00:00', 'none', 20180801),
+            (4, NULL, NULL, NULL),
+            (5, '2018-08-01T09:00:00+00:00', '6d0d6e1c-0000-0000-0000-00000000000b', 'a day');";
+    let mut server = SqliteServer::create(&folder.path().join("t"), Schema::Ddl(ddl)).unwrap();
+    let mut reader = server.read().unwrap();
+    let rows = all(&mut *reader, "t", &["At", "Token", "Day"], &["Id"], 2);
+    let (ten, guid): (Value, Value) =
+        ("2018-08-01 10:00:00 +00:00".into(), "6d0d6e1c-0000-0000-0000-00000000000a".into());
+    let expected = [
+        vec![ten.clone(), guid.clone(), "2018-08-01".into()],
+        vec![ten.clone(), guid.clone(), "2018-08-01".into()],
+        vec!["2018-08-01 11:00:00 +00:00".into(), "none".into(), int(20_180_801)],
+        vec![Value::Null, Value::Null, Value::Null],
+        vec![
+            "2018-08-01 09:00:00 +00:00".into(),
+            "6d0d6e1c-0000-0000-0000-00000000000b".into(),
+            "a day".into(),
+        ],
+    ];
+    assert_eq!(rows, expected);
+    let mut ids = |by: &str, key: Value| {
+        let mut ids: Vec<i64> = find(&mut *reader, "t", "Id", &[by], &[vec![key]])
+            .into_iter()
+            .filter_map(|(_, id)| id.as_int())
+            .collect();
+        ids.sort_unstable();
+        ids
+    };
+    for spelling in ["2018-08-01T10:00:00Z", "2018-08-01 10:00:00 +00:00", "2018-08-01T10:00:00.0000000Z"] {
+        assert_eq!(ids("At", spelling.into()), [1, 2], "{spelling}");
+    }
+    assert_eq!(ids("At", Value::Null), [4]);
+    assert_eq!(ids("Token", "{6D0D6E1C-0000-0000-0000-00000000000A}".into()), [1, 2]);
+    assert_eq!(ids("Token", "NONE".into()), [3]);
+    assert_eq!(ids("Day", "2018-08-01".into()), [1, 2]);
+    assert_eq!(ids("Day", int(20_180_801)), [3]);
+    // The order is that of the written text, also where it is handed out in another spelling.
+    for max_rows in 1..6 {
+        let found = all(&mut *reader, "t", &["At", "Id"], &["At", "Id"], max_rows);
+        let mut ids: Vec<_> = found.iter().filter_map(|row| row[1].as_int()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2, 3, 4, 5], "{max_rows} rows a page");
+        assert_eq!(all(&mut *reader, "t", &["At"], &["At"], max_rows).len(), 5, "{max_rows} rows a page");
+    }
+    // A key stays as it was written: pages and updates go by it. Any spelling finds it.
+    let keys = all(&mut *reader, "k", &["At"], &["At"], 1);
+    assert_eq!(keys, [["2018-08-01 09:00:00".into()], ["2018-08-01T10:00:00.000".into()]]);
+    for spelling in ["2018-08-01T10:00:00.000", "2018-08-01 10:00:00"] {
+        assert_eq!(find(&mut *reader, "k", "Note", &["At"], &[vec![spelling.into()]]), [(0, "a".into())]);
+    }
+}

@@ -30,8 +30,24 @@ impl ToSql for Bound<'_> {
     }
 }
 
-/// A value as it was read, in the form documents use.
+/// A value in the form documents use.
 pub(super) fn read(field: &Field<'_>, value: ValueRef<'_>) -> Result<Value, ServerError> {
+    Ok(respelled(field, as_written(field, value)?))
+}
+
+/// A value that was read as it was written, in the form documents use.
+pub(super) fn respelled(field: &Field<'_>, value: Value) -> Value {
+    match value {
+        Value::Text(text) if !field.nature.as_written => match field.nature.spelled {
+            Some(spelled) => Value::Text(spelled.canonical(&text).unwrap_or(text)),
+            None => Value::Text(text),
+        },
+        value => value,
+    }
+}
+
+/// A value as documents have it, but that times and GUIDs keep their spelling: to be compared with the column.
+pub(super) fn as_written(field: &Field<'_>, value: ValueRef<'_>) -> Result<Value, ServerError> {
     let kind = field.column.kind;
     Ok(kind.canonical(match value {
         ValueRef::Null => Value::Null,

@@ -15,9 +15,10 @@ use rusqlite::{Statement, params_from_iter};
 use super::bind::{self, Bound};
 use super::fault::failed;
 use super::near;
-use super::schema::{Field, Sequence};
-use super::view::{View, quoted, reading, selected, values};
+use super::schema::{Field, Sequence, are_unique};
+use super::view::{View, quoted, reading, selected, values, written};
 use crate::document::{Value, canonical_decimal};
+use crate::server::spelling::respelled;
 use crate::server::{Lookup, Row, ServerError};
 
 /// A value as the product's server compares it.
@@ -70,6 +71,8 @@ pub(super) fn lookup(
         drop(statement);
         return pass(view, &fields, &by, &table.name, lookup.keys, see);
     }
+    // A time has many spellings, and the index knows the one that it is given: rows may have others as well.
+    let many = by.iter().any(|field| field.nature.spelled.is_some()) && !are_unique(&by);
     let mut sought: HashMap<Vec<Folded>, Vec<usize>> = HashMap::new();
     let mut full = false;
     for (position, key) in lookup.keys.iter().enumerate() {
@@ -80,9 +83,13 @@ pub(super) fn lookup(
         }
         let Some(bound) = key.iter().map(bind::compare).collect::<Option<Vec<_>>>() else { continue };
         let mut each = |row| full |= see(position, row);
-        let found = answer(&mut statement, &fields, &table.name, &bound, &mut each)?;
+        let text = key.iter().any(|value| matches!(value, Value::Text(_)));
+        let found = match many && text {
+            true => 0,
+            false => answer(&mut statement, &fields, &table.name, &bound, &mut each)?,
+        };
         view.rows_read += found;
-        if found == 0 && key.iter().any(|value| matches!(value, Value::Text(_))) {
+        if found == 0 && text {
             let folded = by.iter().zip(key).map(|(field, value)| fold(field, value)).collect();
             if let Some(folded) = folded {
                 sought.entry(folded).or_default().push(position);
@@ -165,7 +172,7 @@ fn pass(
     while let Some(row) = rows.next().map_err(fail)? {
         view.rows_read += 1;
         // A row that cannot be read is not the one that is sought.
-        let Ok(key) = values(by, row) else { continue };
+        let Ok(key) = written(by, row, 0) else { continue };
         let folded = by.iter().zip(&key).map(|(f, value)| fold(f, value)).collect::<Option<Vec<_>>>();
         if let Some(positions) = folded.and_then(|folded| sought.get(&folded)) {
             found.push((row.get(by.len()).map_err(fail)?, positions));
@@ -249,7 +256,7 @@ fn spellings<'k>(
         while let Some(row) = rows.next().map_err(fail)? {
             view.rows_read += 1;
             // A row that cannot be read is not the one that is sought.
-            values(by, row).into_iter().for_each(&mut take);
+            written(by, row, 0).into_iter().for_each(&mut take);
         }
     }
     Ok(found)
@@ -274,7 +281,9 @@ fn fold(field: &Field<'_>, value: &Value) -> Option<Folded> {
         Value::Bool(truth) => Folded::Int(i64::from(*truth)),
         Value::Int(number) => Folded::Int(*number),
         Value::Number(text) => number(text),
-        Value::Text(text) => Folded::Text(field.nature.collation.fold(text)),
+        Value::Text(text) => {
+            Folded::Text(field.nature.collation.fold(&respelled(field.nature.spelled, text)))
+        }
         Value::Bytes(bytes) => Folded::Bytes(bytes.clone()),
         _ => return None,
     })

@@ -10,7 +10,7 @@ use rusqlite::params_from_iter;
 use super::bind::Bound;
 use super::lookup::{Folded, scans};
 use super::schema::{Affinity, Field, Sequence};
-use super::view::{View, quoted, reading, selected, values};
+use super::view::{View, quoted, reading, selected, written};
 use crate::document::Collation;
 use crate::server::{Row, ServerError};
 
@@ -79,7 +79,7 @@ pub(super) fn rows(
         while let Some(row) = rows.next().map_err(fail)? {
             view.rows_read += 1;
             // A row that cannot be read is not the one that is sought.
-            found.extend(values(by, row));
+            found.extend(written(by, row, 0));
         }
     }
     Ok(Some(found))

@@ -6,7 +6,7 @@ use rusqlite::types::Value as Stored;
 use super::bind::{self, Bound};
 use super::fault::failed;
 use super::schema::{Field, are_unique};
-use super::view::{View, quoted, reading, selected, values};
+use super::view::{End, View, quoted, reading, selected, values, written};
 use crate::document::Value;
 use crate::server::{Page, Row, ServerError};
 
@@ -27,7 +27,15 @@ pub(super) fn page(view: &mut View<'_>, page: &Page<'_>) -> Result<Vec<Row>, Ser
     if page.after.is_some_and(|after| after.len() != order.len()) {
         return wrong("the place to continue from has another number of values than the order");
     }
-    let (filter, parameters) = page.after.map(|after| after_filter(&order, after)).transpose()?.unzip();
+    // Times are handed out in one spelling; the order is that of what was written.
+    let respelled = order.iter().any(|field| field.nature.spelled.is_some() && !field.nature.as_written);
+    let ordered = (table.name.clone(), order.iter().map(|field| field.column.name.clone()).collect());
+    let after = match (page.after, view.ends.get(&ordered)) {
+        (Some(after), Some(end)) if after == end.given => Some(end.written.clone()),
+        (Some(_), _) if respelled => return wrong("the place to continue from is not where its page ended"),
+        (after, _) => after.map(<[Value]>::to_vec),
+    };
+    let (filter, parameters) = after.as_deref().map(|after| after_filter(&order, after)).transpose()?.unzip();
     let names: Vec<String> = order.iter().map(|field| quoted(&field.column.name)).collect();
     let names = names.join(", ");
     let ties = !are_unique(&order);
@@ -44,6 +52,7 @@ pub(super) fn page(view: &mut View<'_>, page: &Page<'_>) -> Result<Vec<Row>, Ser
     let mut statement = view.connection.prepare_cached(&sql).map_err(fail)?;
     let mut rows = statement.query(params_from_iter(parameters.unwrap_or_default())).map_err(fail)?;
     let (mut found, mut bytes, mut last): (Vec<Row>, usize, Option<Vec<Stored>>) = (Vec::new(), 0, None);
+    let mut end: Option<Row> = None;
     while let Some(row) = rows.next().map_err(fail)? {
         let first = fields.len().max(1);
         let place =
@@ -61,12 +70,19 @@ pub(super) fn page(view: &mut View<'_>, page: &Page<'_>) -> Result<Vec<Row>, Ser
         view.rows_read += 1;
         bytes = bytes.saturating_add(row_values.iter().map(Value::weight).sum());
         found.push(row_values);
+        if respelled {
+            end = Some(written(&order, row, first)?);
+        }
         if last.is_none() && (found.len() >= page.max_rows || bytes >= page.max_bytes) {
             if !ties {
                 break;
             }
             last = Some(place().map_err(fail)?);
         }
+    }
+    if let Some(written) = end {
+        let given = order.iter().zip(&written).map(|(f, value)| bind::respelled(f, value.clone())).collect();
+        view.ends.insert(ordered, End { given, written });
     }
     Ok(found)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use crate::document::Collation;
+use crate::server::spelling::Spelled;
 use crate::server::{Catalog, Column, ColumnType, ForeignKey, ServerError, Table};
 
 /// What SQLite does with values it stores in a column, by its declared type.
@@ -53,6 +54,11 @@ pub(super) struct Nature {
     pub(super) sequence: Sequence,
     /// How the product compares names in this column.
     pub(super) collation: Collation,
+    /// Whether it holds times or GUIDs, which have one spelling.
+    pub(super) spelled: Option<Spelled>,
+    /// Whether its text is read as it was written all the same: pages and updates go by these columns, and what
+    /// refers to one has to be the same text.
+    pub(super) as_written: bool,
 }
 
 /// The tables of a file.
@@ -159,6 +165,11 @@ fn discover_table(connection: &Connection, name: String) -> rusqlite::Result<(Ta
     }
     let unique = unique_sets(connection, &name)?;
     let foreign_keys = foreign_keys(connection, &name)?;
+    let keys = unique.iter().chain([&primary_key]).chain(foreign_keys.iter().map(|key| &key.columns));
+    let keys: Vec<&String> = keys.flatten().collect();
+    for (column, nature) in columns.iter().zip(&mut natures) {
+        nature.as_written = keys.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
+    }
     Ok((Table { name, columns, primary_key, unique, foreign_keys }, natures))
 }
 
@@ -170,13 +181,15 @@ fn nature(connection: &Connection, table: &str, column: &Column) -> rusqlite::Re
         _ => Sequence::Binary,
     };
     // A GUID is a number however its letters are written.
-    let guid = column.declared.eq_ignore_ascii_case("uniqueidentifier");
+    let spelled = Spelled::of(&column.declared);
+    let guid = spelled == Some(Spelled::Guid);
     let collation = match sequence {
         Sequence::NoCase => Collation::CaseInsensitive,
         _ if guid => Collation::CaseInsensitive,
         _ => Collation::CaseSensitive,
     };
-    Ok(Nature { affinity: Affinity::of(&column.declared), sequence, collation })
+    let affinity = Affinity::of(&column.declared);
+    Ok(Nature { affinity, sequence, collation, spelled, as_written: false })
 }
 
 /// Column sets of whole unique indexes, in the order they were made. Partial indexes and those over

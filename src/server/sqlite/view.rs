@@ -1,14 +1,27 @@
 //! One consistent state of the file, as a reader.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row as SqliteRow};
 
 use super::bind;
 use super::connect::abandon;
 use super::fault::fault;
 use super::schema::{Field, Schema};
+use crate::document::Value;
 use crate::server::{Catalog, ColumnType, Lookup, Page, Reader, Row, ServerError};
+
+/// A table, and the columns that order its pages.
+pub(super) type Ordered = (String, Vec<String>);
+
+/// The values of a page's last row in the columns that order it: as they were handed out, and as the table has
+/// them.
+pub(super) struct End {
+    pub(super) given: Row,
+    pub(super) written: Row,
+}
 
 /// A transaction of the connection, seen as a reader. Dropped, it ends the transaction.
 pub(super) struct View<'a> {
@@ -16,12 +29,14 @@ pub(super) struct View<'a> {
     pub(super) schema: Rc<Schema>,
     address: &'a str,
     pub(super) rows_read: u64,
+    /// Where pages ended whose order has other spellings than the rows handed out.
+    pub(super) ends: HashMap<Ordered, End>,
 }
 
 impl<'a> View<'a> {
     /// Takes over the transaction that the connection has begun.
     pub(super) fn new(connection: &'a Connection, schema: Rc<Schema>, address: &'a str) -> Self {
-        Self { connection, schema, address, rows_read: 0 }
+        Self { connection, schema, address, rows_read: 0, ends: HashMap::new() }
     }
 }
 
@@ -98,9 +113,23 @@ pub(super) fn selected(fields: &[Field<'_>]) -> String {
 
 /// The first columns of a row, as values.
 pub(super) fn values(fields: &[Field<'_>], row: &SqliteRow<'_>) -> Result<Row, ServerError> {
+    each(fields, row, 0, bind::read)
+}
+
+/// The columns of a row from a position on, as values to be compared with the columns.
+pub(super) fn written(fields: &[Field<'_>], row: &SqliteRow<'_>, from: usize) -> Result<Row, ServerError> {
+    each(fields, row, from, bind::as_written)
+}
+
+fn each(
+    fields: &[Field<'_>],
+    row: &SqliteRow<'_>,
+    from: usize,
+    read: fn(&Field<'_>, ValueRef<'_>) -> Result<Value, ServerError>,
+) -> Result<Row, ServerError> {
     let value = |(index, field): (usize, &Field<'_>)| {
-        let value = row.get_ref(index).map_err(|error| reading(&field.table.name, error))?;
-        bind::read(field, value)
+        let value = row.get_ref(from + index).map_err(|error| reading(&field.table.name, error))?;
+        read(field, value)
     };
     fields.iter().enumerate().map(value).collect()
 }
