@@ -472,6 +472,7 @@ fn a_transaction_sees_its_own_writes(bench: &dyn Bench) {
     let mut server = place.open();
     let mut transaction = server.begin().unwrap();
     transaction.insert("Thing", &["Id", "Name"], &[vec!["1".into(), "new".into()]]).unwrap();
+    transaction.check().unwrap();
     transaction
         .update("Thing", &["Id"], &["1".into()], &["Name", "Scope"], &vec!["newer".into(), "s".into()])
         .unwrap();

@@ -278,8 +278,9 @@ impl From<ServerError> for WriteError {
 ///
 /// Writes are numbered from 0 in the order they are given: each row of [`insert`](Transaction::insert) and each
 /// [`update`](Transaction::update) is one. A server across a network collects them and sends them together at
-/// [`check`](Transaction::check), inserts before updates and in an order that foreign keys allow. So a read may
-/// miss them until then, and an error may come then only; it names the write.
+/// [`check`](Transaction::check), updates before inserts and in an order that foreign keys allow. So a read may
+/// miss them until then, as may an update of a row that was just inserted; and an error may come then only: it
+/// names the write.
 pub trait Transaction: Reader {
     /// This transaction as a reader of its own state: of all writes after [`check`](Transaction::check), of some
     /// or none before.

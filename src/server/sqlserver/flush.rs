@@ -1,7 +1,8 @@
 //! Sending what was put aside: for each table its rows into a temporary table, and from there by one statement.
 //!
-//! Inserts come first, in an order that foreign keys allow; where they form a circle, a column of it that takes
-//! NULL is left so and filled in afterwards. Then come the updates.
+//! Updates come first, since a row may get the name that another one loses; but those that make a row refer to a
+//! table with new rows come last. Inserts follow an order that foreign keys allow; where they form a circle, a
+//! column of it that takes NULL is left so and filled in afterwards.
 
 use super::connect::Connection;
 use super::fault::Doing;
@@ -81,9 +82,22 @@ impl Steps {
             open.remove(at);
         }
         steps.append(&mut fills);
+        let inserted =
+            |name: &str| shapes.iter().any(|s| s.by.is_none() && s.table.eq_ignore_ascii_case(name));
+        let is_late = |shape: &Shape| {
+            let keys = schema.table(&shape.table).map(|table| table.foreign_keys.as_slice());
+            keys.unwrap_or_default().iter().any(|key| {
+                let sets = |name: &String| shape.columns.iter().any(|c| c.eq_ignore_ascii_case(name));
+                inserted(&key.to) && key.columns.iter().any(sets)
+            })
+        };
         let updates = shapes.iter().enumerate().filter(|(_, shape)| shape.by.is_some());
-        steps.extend(updates.map(|(shape, _)| Step { shape, act: Act::Update }));
-        Self(steps)
+        let (late, early): (Vec<_>, Vec<_>) = updates.partition(|(_, shape)| is_late(shape));
+        let update = |(shape, _)| Step { shape, act: Act::Update };
+        let mut all: Vec<Step> = early.into_iter().map(update).collect();
+        all.append(&mut steps);
+        all.extend(late.into_iter().map(update));
+        Self(all)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::connect::Param;
+use super::connect::{Param, WireRow};
 use super::fault::Doing;
 use super::schema::{Field, quoted};
 use super::spool::{Spool, Unspool};
@@ -14,6 +14,10 @@ use crate::server::{Lookup, Row, ServerError};
 
 /// How long the keys of one statement may be, as JSON.
 const MAX_JSON: usize = 8 << 20;
+/// As many keys go as parameters of their own.
+const MAX_VALUES: usize = 1000;
+/// As many parameters a statement may have, less what the driver needs.
+const MAX_PARAMS: usize = 2000;
 
 /// Looks keys up; see [`Reader::lookup_some`](crate::server::Reader::lookup_some).
 pub(super) fn lookup(
@@ -34,12 +38,11 @@ pub(super) fn lookup(
     if lookup.keys.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!(
-        "SELECT k.[n], {} FROM OPENJSON(@P1) WITH ({}) AS k JOIN {} AS t ON {} ORDER BY k.[n]",
-        selected(&fields, "t")?,
-        declared(&by),
+    let select = format!("SELECT k.[n], {} FROM ", selected(&fields, "t")?);
+    let join = format!(
+        " JOIN {} AS t ON {} ORDER BY k.[n]",
         schema.qualified(table),
-        matching(&by),
+        matching(&by, schema.facts.json)
     );
     let mut given = Given { bytes: 0, max_bytes, see };
     // What an earlier answer had more of than was wanted then.
@@ -54,10 +57,14 @@ pub(super) fn lookup(
         if given.is_full() && from > 0 {
             return Ok((from..lookup.keys.len()).collect());
         }
-        let (json, to) = keys(&by, lookup.keys, from);
+        let (source, params, to) = match schema.facts.json {
+            true => as_json(&by, lookup.keys, from),
+            false => as_values(&by, lookup.keys, from)?,
+        };
         let (mut last, mut read) = (None, 0);
         let mut aside: Option<(usize, Spool)> = None;
-        view.connection.query(&doing, &sql, vec![Param::Text(Some(json))], &mut |row| {
+        let sql = format!("{select}{source}{join}");
+        let mut take = |row: WireRow| {
             let number = row.try_get::<i32, _>(0).ok().flatten();
             let position = number.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
             let row = values::row(&readings, 1, row)?;
@@ -75,7 +82,10 @@ pub(super) fn lookup(
                 }
             }
             Ok(())
-        })?;
+        };
+        if !source.is_empty() {
+            view.connection.query(&doing, &sql, params, &mut take)?;
+        }
         view.rows_read += read;
         if let Some((first, spool)) = aside {
             // Keys that did not go along with this statement are asked for by themselves.
@@ -169,8 +179,9 @@ fn serve(
     }
 }
 
-/// Keys as JSON, from a position on, and the position after the last of them.
-fn keys(by: &[Field<'_>], keys: &[Vec<Value>], from: usize) -> (String, usize) {
+/// Keys from a position on as one parameter, and the position after the last of them. The first is the table that
+/// the server makes of them; empty where no row can hold any.
+fn as_json(by: &[Field<'_>], keys: &[Vec<Value>], from: usize) -> (String, Vec<Param>, usize) {
     let mut json = String::from("[");
     let mut position = from;
     for key in keys.iter().skip(from) {
@@ -189,12 +200,10 @@ fn keys(by: &[Field<'_>], keys: &[Vec<Value>], from: usize) -> (String, usize) {
         }
         position += 1;
     }
+    if json.len() == 1 {
+        return (String::new(), Vec::new(), position);
+    }
     json.push(']');
-    (json, position)
-}
-
-/// The columns of the keys as the server is to see them.
-fn declared(by: &[Field<'_>]) -> String {
     let mut columns = vec!["[n] int '$[0]'".to_owned()];
     for (at, field) in by.iter().enumerate() {
         let staged = match &field.nature.kind {
@@ -204,11 +213,46 @@ fn declared(by: &[Field<'_>]) -> String {
         };
         columns.push(format!("[c{at}] {staged} '$[{}]'", at + 1));
     }
-    columns.join(", ")
+    let source = format!("OPENJSON(@P1) WITH ({}) AS k", columns.join(", "));
+    (source, vec![Param::Text(Some(json))], position)
+}
+
+/// Keys from a position on as parameters of their own, as many as a statement may have, and the position after
+/// the last of them.
+fn as_values(
+    by: &[Field<'_>],
+    keys: &[Vec<Value>],
+    from: usize,
+) -> Result<(String, Vec<Param>, usize), ServerError> {
+    let (mut lists, mut params, mut position) = (Vec::new(), Vec::new(), from);
+    for key in keys.iter().skip(from) {
+        if lists.len() >= MAX_VALUES || params.len() + by.len() > MAX_PARAMS {
+            break;
+        }
+        if by.iter().zip(key).all(|(field, value)| values::sought(field, value).is_some()) {
+            let mut places = vec![position.to_string()];
+            for (field, value) in by.iter().zip(key) {
+                if value.is_null() {
+                    places.push(format!("CAST(NULL AS {})", field.nature.kind.staged()));
+                } else {
+                    params.push(values::staged(field, value)?);
+                    places.push(format!("@P{}", params.len()));
+                }
+            }
+            lists.push(format!("({})", places.join(", ")));
+        }
+        position += 1;
+    }
+    if lists.is_empty() {
+        return Ok((String::new(), Vec::new(), position));
+    }
+    let names: Vec<String> = (0..by.len()).map(|at| format!("[c{at}]")).collect();
+    let names = std::iter::once("[n]".to_owned()).chain(names).collect::<Vec<_>>().join(", ");
+    Ok((format!("(VALUES {}) AS k ({names})", lists.join(", ")), params, position))
 }
 
 /// The condition under which a row answers a key: NULL answers NULL.
-fn matching(by: &[Field<'_>]) -> String {
+fn matching(by: &[Field<'_>], json: bool) -> String {
     if by.is_empty() {
         return "1 = 1".to_owned();
     }
@@ -216,7 +260,7 @@ fn matching(by: &[Field<'_>]) -> String {
         let sent = format!("k.[c{at}]");
         let column = format!("t.{}", quoted(&field.column.name));
         let equal = match &field.nature.kind {
-            SqlType::Binary { .. } | SqlType::Image => {
+            SqlType::Binary { .. } | SqlType::Image if json => {
                 format!("{column} = CONVERT(varbinary(max), {sent}, 2)")
             }
             _ => equal(field, &column, &sent),

@@ -71,6 +71,8 @@ pub struct SqlServer {
 /// What the server says of the database.
 #[derive(Debug, Clone, Copy, Default)]
 struct Facts {
+    /// Whether texts in JSON come out as they went in; some engines leave the escapes in.
+    json: bool,
     snapshots: bool,
     read_only: bool,
 }
@@ -114,16 +116,18 @@ CAST(d.[is_read_only] AS int) FROM sys.databases AS d WHERE d.[database_id] = DB
     let Some(level) = number(0) else {
         return Err(unsupported("it does not answer as SQL Server does".to_owned()));
     };
+    let mut json = true;
     // Engines that speak T-SQL without being SQL Server tell levels of their own: what counts is what they can.
     if level < JSON_LEVEL {
-        const PROBE: &str = "SELECT k.[n] FROM OPENJSON(N'[[1]]') WITH ([n] int '$[0]') AS k";
-        if connection.batch(&doing, PROBE).is_err() {
+        const PROBE: &str = "SELECT k.[c] FROM OPENJSON(N'[[\"\\\"\"]]') WITH ([c] nvarchar(9) '$[0]') AS k";
+        let Ok(rows) = connection.batch(&doing, PROBE) else {
             return Err(unsupported(format!(
                 "the database has the compatibility level {level}, and {JSON_LEVEL} (SQL Server 2016) is needed"
             )));
-        }
+        };
+        json = rows.first().and_then(|row| row.try_get::<&str, _>(0).ok().flatten()) == Some("\"");
     }
-    Ok(Facts { snapshots: number(1) == Some(1), read_only: number(2) == Some(1) })
+    Ok(Facts { json, snapshots: number(1) == Some(1), read_only: number(2) == Some(1) })
 }
 
 /// Takes the application lock for the transaction that is open.
@@ -172,7 +176,7 @@ impl Server for SqlServer {
             self.address.lock_timeout.as_millis().min(i32::MAX as u128)
         );
         self.connection.batch(&doing, &sql)?;
-        let schema = Schema::discover(&mut self.connection, &self.address.schema)?;
+        let schema = Schema::discover(&mut self.connection, &self.address.schema, self.facts)?;
         // The state is that of the first row that is looked at.
         if let Some(table) = schema.catalog.tables.first() {
             let name = schema.qualified(table);
@@ -199,7 +203,7 @@ impl Server for SqlServer {
         }
         self.connect()?;
         begin(&mut self.connection, self.address.lock_timeout, "ON")?;
-        let schema = Schema::discover(&mut self.connection, &self.address.schema)?;
+        let schema = Schema::discover(&mut self.connection, &self.address.schema, self.facts)?;
         let view = View::new(&mut self.connection, Arc::new(schema));
         Ok(Box::new(Writing::new(view, &self.address)))
     }

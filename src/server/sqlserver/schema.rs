@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::Facts;
 use super::connect::{Connection, WireRow};
 use super::fault::Doing;
 use super::types::SqlType;
@@ -35,6 +36,7 @@ pub(super) struct Schema {
     details: Vec<Detail>,
     /// The name of the schema, quoted.
     owner: String,
+    pub(super) facts: Facts,
 }
 
 /// A column by both its sides.
@@ -131,7 +133,11 @@ impl Names {
 
 impl Schema {
     /// Reads the tables of a schema, sorted by name. Views hold no documents; computed columns are the server's.
-    pub(super) fn discover(connection: &mut Connection, owner: &str) -> Result<Self, ServerError> {
+    pub(super) fn discover(
+        connection: &mut Connection,
+        owner: &str,
+        facts: Facts,
+    ) -> Result<Self, ServerError> {
         let address = std::sync::Arc::clone(&connection.address);
         let doing = Doing { what: "reading the tables", address: &address, table: "", schema: None };
         let mut ask = |sql: &str, see: &mut dyn FnMut(&WireRow) -> Option<()>| {
@@ -224,7 +230,7 @@ impl Schema {
             catalog.tables.push(table);
             details.push(detail);
         }
-        Ok(Self { catalog, details, owner: quoted(owner) })
+        Ok(Self { catalog, details, owner: quoted(owner), facts })
     }
 
     /// A table as statements name it, with its schema.

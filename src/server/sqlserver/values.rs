@@ -1,16 +1,14 @@
 //! Values on their way from SQL Server and to it, exact in both directions.
 
 use tiberius::ColumnData;
-use tiberius::time::{Date, Time};
+use tiberius::time::Time;
 
 use super::connect::{Param, WireRow};
 use super::schema::Field;
 use super::types::SqlType;
 use crate::document::{Value, canonical_decimal};
+use crate::server::spelling::{self, Parsed, Spelled};
 use crate::server::{ColumnType, ServerError};
-
-/// Days from 0001-01-01 to 1900-01-01, from where the older types count.
-const DAYS_TO_1900: i64 = 693_595;
 
 /// What a column is read as. Owned, so that a task beside can have it.
 #[derive(Debug, Clone)]
@@ -18,21 +16,35 @@ pub(super) struct Reading {
     table: String,
     column: String,
     kind: ColumnType,
+    spelled: Option<Spelled>,
 }
 
 impl Reading {
     pub(super) fn of(field: &Field<'_>) -> Self {
-        Self { table: field.table.name.clone(), column: field.column.name.clone(), kind: field.column.kind }
+        Self {
+            table: field.table.name.clone(),
+            column: field.column.name.clone(),
+            kind: field.column.kind,
+            spelled: Spelled::of(&field.column.declared),
+        }
     }
 
     fn cannot(&self, what: &str) -> ServerError {
         ServerError::Value { table: self.table.clone(), column: self.column.clone(), value: what.to_owned() }
     }
 
+    /// A time, by days since 0001-01-01 and ticks since midnight in UTC.
+    fn time(&self, days: u32, ticks: u64, offset: i16) -> Result<Value, ServerError> {
+        // Some engines round the last moment of a day up to its end.
+        let (days, ticks) = (days.saturating_add(u32::from(ticks == spelling::DAY)), ticks % spelling::DAY);
+        let time = Parsed::from_utc(days, ticks, offset);
+        let text = time.zip(self.spelled).map(|(time, spelled)| Value::Text(spelled.format(&time)));
+        text.ok_or_else(|| self.cannot("a time outside the calendar"))
+    }
+
     /// A value as it was read, in the form documents use.
     pub(super) fn value(&self, data: ColumnData<'static>) -> Result<Value, ServerError> {
         let number = |text: String| canonical_decimal(&text).unwrap_or(Value::Number(text.into()));
-        let time = Value::Text;
         let value = match data {
             ColumnData::U8(value) => value.map(|n| Value::Int(n.into())),
             ColumnData::I16(value) => value.map(|n| Value::Int(n.into())),
@@ -46,31 +58,36 @@ impl Reading {
             ColumnData::String(value) => value.map(|text| Value::Text(text.into_owned())),
             ColumnData::Xml(value) => value.map(|xml| Value::Text(xml.into_owned().into_string())),
             ColumnData::Binary(value) => value.map(|bytes| Value::Bytes(bytes.into_owned())),
-            ColumnData::Guid(value) => value.map(|guid| time(guid.to_string())),
-            ColumnData::Date(value) => value.map(|date| time(days(date))),
-            ColumnData::Time(value) => value.map(|clock| time(ticks(clock, 0).1)),
+            ColumnData::Guid(value) => value
+                .map(|guid| Value::Text(spelling::respelled(self.spelled, &guid.to_string()).into_owned())),
+            ColumnData::Date(value) => value.map(|date| self.time(date.days(), 0, 0)).transpose()?,
+            ColumnData::Time(value) => value.map(|clock| self.time(0, ticks(clock), 0)).transpose()?,
             ColumnData::DateTime2(value) => {
-                value.map(|at| time(format!("{} {}", days(at.date()), ticks(at.time(), 0).1)))
+                value.map(|at| self.time(at.date().days(), ticks(at.time()), 0)).transpose()?
             }
-            ColumnData::DateTimeOffset(value) => value.map(|at| {
-                // The wire has the time of UTC; what is shown is the time there.
-                let (carry, clock) = ticks(at.datetime2().time(), i64::from(at.offset()) * 60);
-                let offset = i64::from(at.offset());
-                let sign = if offset < 0 { '-' } else { '+' };
-                let date = spell_day(i64::from(at.datetime2().date().days()) + carry);
-                let (hours, minutes) = (offset.abs() / 60, offset.abs() % 60);
-                time(format!("{date} {clock} {sign}{hours:02}:{minutes:02}"))
-            }),
-            ColumnData::DateTime(value) => value.map(|at| {
-                // 1/300 of a second, shown as the server shows it: .000, .003, .007.
-                let millis = (u64::from(at.seconds_fragments()) * 10 + 1) / 3;
-                let (_, clock) = ticks(Time::new(millis, 3), 0);
-                time(format!("{} {clock}", spell_day(DAYS_TO_1900 + i64::from(at.days()))))
-            }),
-            ColumnData::SmallDateTime(value) => value.map(|at| {
-                let (_, clock) = ticks(Time::new(u64::from(at.seconds_fragments()) * 60, 0), 0);
-                time(format!("{} {clock}", spell_day(DAYS_TO_1900 + i64::from(at.days()))))
-            }),
+            // The wire has the time of UTC; what is shown is the time there.
+            ColumnData::DateTimeOffset(value) => {
+                let time = |at: tiberius::time::DateTimeOffset| {
+                    let utc = at.datetime2();
+                    self.time(utc.date().days(), ticks(utc.time()), at.offset())
+                };
+                value.map(time).transpose()?
+            }
+            ColumnData::DateTime(value) => {
+                let time = |at: tiberius::time::DateTime| {
+                    let days = i64::from(spelling::DAYS_TO_1900) + i64::from(at.days());
+                    let days = u32::try_from(days).unwrap_or(u32::MAX);
+                    self.time(days, spelling::ticks_of_300ths(at.seconds_fragments()), 0)
+                };
+                value.map(time).transpose()?
+            }
+            ColumnData::SmallDateTime(value) => {
+                let time = |at: tiberius::time::SmallDateTime| {
+                    let minutes = u64::from(at.seconds_fragments());
+                    self.time(spelling::DAYS_TO_1900 + u32::from(at.days()), minutes * 600_000_000, 0)
+                };
+                value.map(time).transpose()?
+            }
         };
         Ok(self.kind.canonical(match value {
             None => Value::Null,
@@ -95,40 +112,10 @@ fn decimal(value: i128, scale: u8) -> String {
     if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
-fn days(date: Date) -> String {
-    spell_day(i64::from(date.days()))
-}
-
-/// A day by its distance from 0001-01-01, in the calendar of Gregory.
-fn spell_day(days: i64) -> String {
-    // Years are counted from March, so that the leap day is the last of one.
-    let shifted = days + 306;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-/// A time of day moved by seconds: by how many days that carries, and the text.
-fn ticks(time: Time, seconds: i64) -> (i64, String) {
-    let unit = 10i64.pow(u32::from(time.scale().min(9)));
-    let all =
-        i64::try_from(time.increments()).unwrap_or(i64::MAX).saturating_add(seconds.saturating_mul(unit));
-    let (carry, rest) = (all.div_euclid(86_400 * unit), all.rem_euclid(86_400 * unit));
-    let (clock, fraction) = (rest / unit, rest % unit);
-    let mut text = format!("{:02}:{:02}:{:02}", clock / 3600, clock / 60 % 60, clock % 60);
-    let digits = format!("{fraction:0>width$}", width = usize::from(time.scale()));
-    let digits = digits.trim_end_matches('0');
-    if !digits.is_empty() {
-        text.push('.');
-        text.push_str(digits);
-    }
-    (carry, text)
+/// Ticks of 100 ns since midnight.
+fn ticks(time: Time) -> u64 {
+    let unit = 10u64.pow(7u32.saturating_sub(u32::from(time.scale())));
+    time.increments().saturating_mul(unit)
 }
 
 /// A value to be written, in the form in which it is staged.
@@ -191,9 +178,19 @@ pub(super) fn staged(field: &Field<'_>, value: &Value) -> Result<Param, ServerEr
             }
             Param::Text(Some(text.clone()))
         }
-        (SqlType::LongText(_) | SqlType::Xml | SqlType::Time(..) | SqlType::Guid, Value::Text(text)) => {
-            Param::Text(Some(text.clone()))
+        (SqlType::LongText(_) | SqlType::Xml, Value::Text(text)) => Param::Text(Some(text.clone())),
+        (SqlType::Time(..), Value::Text(text)) => {
+            let spelled = Spelled::of(&field.column.declared);
+            match spelled.and_then(|spelled| Some((spelled, spelled.parse(text)?))) {
+                Some((spelled, time)) if spelled.keeps(&time) => Param::Text(Some(spelled.format(&time))),
+                Some(_) => return refuse("a time as exact or as far as that".to_owned()),
+                None => return refuse("text that is no time".to_owned()),
+            }
         }
+        (SqlType::Guid, Value::Text(text)) => match Spelled::Guid.canonical(text) {
+            Some(guid) => Param::Text(Some(guid)),
+            None => return refuse("text that is no GUID".to_owned()),
+        },
         (_, value) => return refuse(value.type_name().to_owned()),
     })
 }
@@ -255,8 +252,9 @@ pub(super) fn sought(field: &Field<'_>, value: &Value) -> Option<serde_json::Val
             }
             Json::from(text)
         }
-        (SqlType::LongText(_) | SqlType::Xml | SqlType::Time(..) | SqlType::Guid, value) => {
-            Json::from(as_text(value)?)
+        (SqlType::LongText(_) | SqlType::Xml, value) => Json::from(as_text(value)?),
+        (SqlType::Time(..) | SqlType::Guid, Value::Text(text)) => {
+            Json::from(Spelled::of(&field.column.declared)?.canonical(text)?)
         }
         (SqlType::Bit, Value::Bool(truth)) => Json::from(u8::from(*truth)),
         (SqlType::Bit, Value::Int(number @ (0 | 1))) => Json::from(*number),
@@ -285,22 +283,6 @@ pub(super) fn sought(field: &Field<'_>, value: &Value) -> Option<serde_json::Val
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_are_spelled_by_the_calendar() {
-        assert_eq!(spell_day(0), "0001-01-01");
-        assert_eq!(spell_day(DAYS_TO_1900), "1900-01-01");
-        assert_eq!(spell_day(DAYS_TO_1900 + 43_312), "2018-08-02");
-        assert_eq!(spell_day(730_178), "2000-02-29");
-        assert_eq!(spell_day(3_652_058), "9999-12-31");
-    }
-
-    #[test]
-    fn times_are_moved_by_their_offset() {
-        assert_eq!(ticks(Time::new(0, 7), -3600), (-1, "23:00:00".to_owned()));
-        assert_eq!(ticks(Time::new(863_999_999_999, 7), 60), (1, "00:00:59.9999999".to_owned()));
-        assert_eq!(ticks(Time::new(36_000, 0), 0), (0, "10:00:00".to_owned()));
-    }
 
     #[test]
     fn decimals_are_exact() {
