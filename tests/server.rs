@@ -957,11 +957,13 @@ fn read_only_media_are_read() {
 #[test]
 fn times_have_one_spelling() {
     let folder = tempfile::tempdir().unwrap();
-    let ddl = "CREATE TABLE t (Id int NOT NULL PRIMARY KEY, At datetimeoffset, Token uniqueidentifier, Day date);
+    let ddl = "CREATE TABLE t (Id int NOT NULL PRIMARY KEY, At datetimeoffset, Token uniqueidentifier, Day date, Note text);
         CREATE INDEX AtIndex ON t (At);
         CREATE TABLE k (At datetime2 NOT NULL PRIMARY KEY, Note nvarchar(20));
+        CREATE TABLE u (Id int NOT NULL PRIMARY KEY, At datetime2 UNIQUE, Note nvarchar(20));
+        INSERT INTO u VALUES (1, '2018-08-01 09:00:00', ''), (2, '2018-08-01T08:00', ''), (3, '2018-08-02', '');
         INSERT INTO k VALUES ('2018-08-01T10:00:00.000', 'a'), ('2018-08-01 09:00:00', 'b');
-        INSERT INTO t VALUES
+        INSERT INTO t (Id, At, Token, Day) VALUES
             (1, '2018-08-01T10:00:00.0000000Z', '6D0D6E1C-0000-0000-0000-00000000000A', '2018-08-01 00:00:00'),
             (2, '2018-08-01 10:00:00 +00:00', '6d0d6e1c-0000-0000-0000-00000000000a', '2018-08-01'),
             (3, '2018-08-01 11:00:00', 'none', 20180801),
@@ -1008,10 +1010,33 @@ fn times_have_one_spelling() {
         assert_eq!(ids, [1, 2, 3, 4, 5], "{max_rows} rows a page");
         assert_eq!(all(&mut *reader, "t", &["At"], &["At"], max_rows).len(), 5, "{max_rows} rows a page");
     }
-    // A key stays as it was written: pages and updates go by it. Any spelling finds it.
+    // An id stays as it was written, and what refers to it. Any spelling finds it.
     let keys = all(&mut *reader, "k", &["At"], &["At"], 1);
     assert_eq!(keys, [["2018-08-01 09:00:00".into()], ["2018-08-01T10:00:00.000".into()]]);
     for spelling in ["2018-08-01T10:00:00.000", "2018-08-01 10:00:00"] {
         assert_eq!(find(&mut *reader, "k", "Note", &["At"], &[vec![spelling.into()]]), [(0, "a".into())]);
     }
+    // What is unique and no id has one spelling, and its pages continue all the same.
+    for max_rows in 1..4 {
+        let found = all(&mut *reader, "u", &["At"], &["At"], max_rows);
+        assert_eq!(
+            found,
+            [["2018-08-01 09:00:00".into()], ["2018-08-01 08:00:00".into()], ["2018-08-02 00:00:00".into()]]
+        );
+    }
+    assert_eq!(find(&mut *reader, "u", "Id", &["At"], &[vec!["2018-08-02 00:00:00".into()]]), [(0, int(3))]);
+    drop(reader);
+    let mut update = |table: &str, by: &str, key: &str| {
+        let mut transaction = server.begin().unwrap();
+        transaction.update(table, &[by], &[key.into()], &["Note"], &vec!["new".into()])?;
+        transaction.commit()
+    };
+    update("k", "At", "2018-08-01 10:00:00").unwrap();
+    update("u", "At", "2018-08-01 08:00:00").unwrap();
+    refused(update("u", "At", "2018-08-01 07:00:00"), "u", &["no row"]);
+    update("t", "At", "2018-08-01 11:00:00 +00:00").unwrap();
+    refused(update("t", "At", "2018-08-01 10:00:00"), "t", &["several"]);
+    let mut reader = server.read().unwrap();
+    assert_eq!(find(&mut *reader, "u", "Id", &["Note"], &[vec!["new".into()]]), [(0, int(2))]);
+    assert_eq!(find(&mut *reader, "t", "Id", &["Note"], &[vec!["new".into()]]), [(0, int(3))]);
 }

@@ -121,6 +121,19 @@ pub(super) fn lookup(
     Ok(rest)
 }
 
+/// The values of a key as the table has them: each way in which rows spell it.
+pub(super) fn as_written(
+    view: &mut View<'_>,
+    by: &[Field<'_>],
+    table: &str,
+    key: &[Value],
+) -> Result<Vec<Row>, ServerError> {
+    let folded = by.iter().zip(key).map(|(field, value)| fold(field, value)).collect::<Option<Vec<_>>>();
+    let sought = folded.map(|folded| HashMap::from([(folded, vec![0])])).unwrap_or_default();
+    let found = spellings(view, by, table, &sought)?;
+    Ok(found.into_iter().map(|(row, _)| row).collect())
+}
+
 /// Takes a row with the position of its key, and says whether there were enough.
 type See<'s> = dyn FnMut(usize, Row) -> bool + 's;
 

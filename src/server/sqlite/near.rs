@@ -12,6 +12,7 @@ use super::lookup::{Folded, scans};
 use super::schema::{Affinity, Field, Sequence};
 use super::view::{View, quoted, reading, selected, written};
 use crate::document::Collation;
+use crate::server::spelling::Spelled;
 use crate::server::{Row, ServerError};
 
 /// As many places are looked at for one key, at the most.
@@ -24,6 +25,8 @@ type Range = (String, String);
 enum Test<'k> {
     Equal(Bound<'k>),
     Within(Vec<Range>),
+    /// With nothing: there is no telling where the spellings are.
+    Any,
 }
 
 /// The rows that may be other spellings of a key: the values of the columns compared. `None` where no index
@@ -37,7 +40,7 @@ pub(super) fn rows(
     let tests = by.iter().zip(key).map(|(field, folded)| test(field, folded)).collect::<Option<Vec<_>>>();
     let Some(tests) = tests else { return Ok(None) };
     let places = tests.iter().try_fold(1usize, |places, test| match test {
-        Test::Equal(_) => Some(places),
+        Test::Equal(_) | Test::Any => Some(places),
         Test::Within(ranges) => places.checked_mul(ranges.len()).filter(|places| *places <= MOST_PLACES),
     });
     let Some(places) = places else { return Ok(None) };
@@ -46,14 +49,18 @@ pub(super) fn rows(
         number += 1;
         number
     };
-    let conditions = by.iter().zip(&tests).map(|(field, test)| {
+    let conditions = by.iter().zip(&tests).filter_map(|(field, test)| {
         let name = quoted(&field.column.name);
         match test {
-            Test::Equal(_) => format!("{name} IS ?{}", placeholder()),
-            Test::Within(_) => format!("{name} >= ?{} AND {name} < ?{}", placeholder(), placeholder()),
+            Test::Equal(_) => Some(format!("{name} IS ?{}", placeholder())),
+            Test::Within(_) => Some(format!("{name} >= ?{} AND {name} < ?{}", placeholder(), placeholder())),
+            Test::Any => None,
         }
     });
     let conditions: Vec<String> = conditions.collect();
+    if conditions.is_empty() {
+        return Ok(None);
+    }
     let sql = format!("SELECT {} FROM {} WHERE {}", selected(by), quoted(table), conditions.join(" AND "));
     if scans(view, &sql, table)? {
         return Ok(None);
@@ -67,6 +74,7 @@ pub(super) fn rows(
         for test in &tests {
             match test {
                 Test::Equal(bound) => parameters.push(*bound),
+                Test::Any => {}
                 Test::Within(ranges) => {
                     if let Some((from, to)) = ranges.get(rest % ranges.len().max(1)) {
                         parameters.extend([Bound::Text(from), Bound::Text(to)]);
@@ -93,12 +101,42 @@ fn test<'k>(field: &Field<'_>, folded: &'k Folded) -> Option<Test<'k>> {
             Test::Equal(Bound::Real(text.parse().ok().filter(|number: &f64| number.is_finite())?))
         }
         Folded::Bytes(bytes) => Test::Equal(Bound::Bytes(bytes)),
-        Folded::Text(text) if field.nature.affinity == Affinity::Text => {
+        Folded::Text(text) if field.nature.affinity == Affinity::Text && field.nature.spelled.is_none() => {
             Test::Within(ranges(text, field.nature.sequence, field.nature.collation)?)
+        }
+        Folded::Text(text) if field.nature.spelled.is_some() => {
+            match field.nature.spelled.map(|spelled| times(spelled, text)) {
+                Some(ranges) if !ranges.is_empty() => Test::Within(ranges),
+                _ => Test::Any,
+            }
         }
         // SQLite would compare text that reads as a number as one.
         Folded::Text(_) => return None,
     })
+}
+
+/// The ranges that hold all spellings of a time: they begin with the day, and go on with the minute if with
+/// anything. None for GUIDs, whose letters lie apart, and for what is no time.
+fn times(spelled: Spelled, text: &str) -> Vec<Range> {
+    let from = |start: String| (start.clone(), format!("{start}\u{10ffff}"));
+    let Some(time) = spelled.parse(text) else { return Vec::new() };
+    // The form has them at fixed places.
+    let one = spelled.format(&time);
+    let part = |range: std::ops::Range<usize>| one.get(range).unwrap_or_default();
+    match spelled {
+        Spelled::Guid => Vec::new(),
+        Spelled::Date => vec![from(one)],
+        Spelled::Time(_) => vec![from(part(0..5).to_owned())],
+        _ => {
+            let (day, minute) = (part(0..10), part(11..16));
+            let mut ranges: Vec<Range> =
+                [' ', 'T', 't'].iter().map(|between| from(format!("{day}{between}{minute}"))).collect();
+            if time.ticks == 0 {
+                ranges.push((day.to_owned(), format!("{day} ")));
+            }
+            ranges
+        }
+    }
 }
 
 /// The ranges of an order that hold all spellings of a folded text.

@@ -1,6 +1,6 @@
 //! The tables of a file: the catalog of the contract, and what SQLite alone has to say about columns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::Connection;
 
@@ -56,8 +56,8 @@ pub(super) struct Nature {
     pub(super) collation: Collation,
     /// Whether it holds times or GUIDs, which have one spelling.
     pub(super) spelled: Option<Spelled>,
-    /// Whether its text is read as it was written all the same: pages and updates go by these columns, and what
-    /// refers to one has to be the same text.
+    /// Whether its text is read as it was written all the same: it is an id, or refers to one, and SQLite compares
+    /// the two as they were written.
     pub(super) as_written: bool,
 }
 
@@ -91,7 +91,30 @@ impl Schema {
             found.catalog.tables.push(table);
             found.natures.push(natures);
         }
+        found.keep_ids();
         Ok(found)
+    }
+
+    /// Ids and what refers to them are handed out as they were written.
+    fn keep_ids(&mut self) {
+        let mut kept: HashSet<(String, String)> = HashSet::new();
+        let mut keep = |table: &str, columns: &[String]| {
+            let names = columns.iter().map(|name| (table.to_ascii_lowercase(), name.to_ascii_lowercase()));
+            kept.extend(names);
+        };
+        for table in &self.catalog.tables {
+            keep(&table.name, &table.primary_key);
+            for key in &table.foreign_keys {
+                keep(&table.name, &key.columns);
+                keep(&key.to, &key.to_columns);
+            }
+        }
+        for (table, natures) in self.catalog.tables.iter().zip(&mut self.natures) {
+            for (column, nature) in table.columns.iter().zip(natures) {
+                let name = (table.name.to_ascii_lowercase(), column.name.to_ascii_lowercase());
+                nature.as_written = kept.contains(&name);
+            }
+        }
     }
 
     /// Finds a table, without regard to case.
@@ -165,11 +188,6 @@ fn discover_table(connection: &Connection, name: String) -> rusqlite::Result<(Ta
     }
     let unique = unique_sets(connection, &name)?;
     let foreign_keys = foreign_keys(connection, &name)?;
-    let keys = unique.iter().chain([&primary_key]).chain(foreign_keys.iter().map(|key| &key.columns));
-    let keys: Vec<&String> = keys.flatten().collect();
-    for (column, nature) in columns.iter().zip(&mut natures) {
-        nature.as_written = keys.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
-    }
     Ok((Table { name, columns, primary_key, unique, foreign_keys }, natures))
 }
 

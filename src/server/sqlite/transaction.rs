@@ -8,10 +8,13 @@ use super::bind::{self, Bound};
 use super::check::Orphans;
 use super::connect::abandon;
 use super::fault::{failed, fault, is_foreign_key};
+use super::lookup;
 use super::schema::{Field, Schema, are_unique};
 use super::view::{View, quoted};
 use crate::document::Value;
 use crate::server::{Catalog, ColumnType, Lookup, Page, Reader, Row, ServerError, Transaction, WriteError};
+
+const NO_ROW: &str = "no row has the key";
 
 /// A transaction under way; its view rolls it back when dropped.
 pub(super) struct Writing<'a> {
@@ -78,7 +81,7 @@ impl<'a> Writing<'a> {
             return Err(failed(&doing, "the key has another number of values than the columns compared"));
         }
         let Some(key) = key.iter().map(bind::compare).collect::<Option<Vec<_>>>() else {
-            return constraint("no row has the key");
+            return constraint(NO_ROW);
         };
         let mut names: Vec<String> = written_fields(fields)
             .enumerate()
@@ -103,7 +106,7 @@ impl<'a> Writing<'a> {
         self.orphans.note(schema, self.view.connection, table_name)?;
         match statement.execute(params_from_iter(values)).map_err(fail)? {
             1 => Ok(()),
-            0 => constraint("no row has the key"),
+            0 => constraint(NO_ROW),
             _ => constraint("several rows have the key"),
         }
     }
@@ -122,9 +125,23 @@ impl<'a> Writing<'a> {
         let name = &schema.table(table)?.name;
         let doing = format!("writing {name}");
         self.alive(&doing)?;
+        let many = by.iter().any(|field| field.nature.spelled.is_some());
         if are_unique(&by) {
-            return self.update_one(&schema, &by, key, &fields, row, name);
+            let result = self.update_one(&schema, &by, key, &fields, row, name);
+            if !(many && matches!(&result, Err(ServerError::Constraint { reason, .. }) if reason == NO_ROW)) {
+                return result;
+            }
         }
+        // Rows may spell the key in another way than the caller does.
+        let written = if many { lookup::as_written(&mut self.view, &by, name, key)? } else { Vec::new() };
+        let key = match written.as_slice() {
+            [] => key,
+            [one] => one,
+            _ => {
+                let reason = "several rows have the key".to_owned();
+                return Err(ServerError::Constraint { table: name.clone(), reason });
+            }
+        };
         // Several rows may have the key: then none of them is to stay changed.
         let connection = self.view.connection;
         let fail = |error| fault(&doing, name, error);

@@ -81,6 +81,13 @@ pub fn frozen(row: &Json) -> bool {
     row.get("IsFrozen").and_then(Json::as_i64) == Some(1)
 }
 
+/// A time of the tests' servers, however it is spelled: a server keeps the moment and not the text.
+fn moment(text: &str) -> String {
+    let clock = text.replacen('T', " ", 1);
+    let clock = clock.trim_end_matches("+00:00").trim_end();
+    clock.strip_suffix(".0000000").unwrap_or(clock).to_owned()
+}
+
 impl Snapshot {
     pub fn open(path: &Path) -> Self {
         Self::load(&Connection::open(path).unwrap())
@@ -102,6 +109,10 @@ impl Snapshot {
         for table in names {
             let mut query = db.prepare(&format!("SELECT * FROM [{table}]")).unwrap();
             let columns: Vec<String> = query.column_names().map(str::to_owned).collect();
+            let mut times =
+                db.prepare("SELECT name FROM pragma_table_info(?1) WHERE type LIKE 'datetime%'").unwrap();
+            let times: Vec<String> =
+                times.query_map([&table], |r| r.get(0)).unwrap().map(Result::unwrap).collect();
             let mut rows = query.query([]).unwrap();
             while let Some(row) = rows.next().unwrap() {
                 let mut map = Map::new();
@@ -114,6 +125,7 @@ impl Snapshot {
                             map.insert("$".to_owned(), serde_json::from_str(&text).unwrap());
                             continue;
                         }
+                        Sql::Text(text) if times.contains(column) => json!(moment(&text)),
                         Sql::Text(text) => json!(text),
                         Sql::Blob(bytes) => json!(format!("{bytes:?}")),
                     };
