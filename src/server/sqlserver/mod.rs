@@ -120,10 +120,14 @@ CAST(d.[is_read_only] AS int) FROM sys.databases AS d WHERE d.[database_id] = DB
     // Engines that speak T-SQL without being SQL Server tell levels of their own: what counts is what they can.
     if level < JSON_LEVEL {
         const PROBE: &str = "SELECT k.[c] FROM OPENJSON(N'[[\"\\\"\"]]') WITH ([c] nvarchar(9) '$[0]') AS k";
-        let Ok(rows) = connection.batch(&doing, PROBE) else {
-            return Err(unsupported(format!(
-                "the database has the compatibility level {level}, and {JSON_LEVEL} (SQL Server 2016) is needed"
-            )));
+        let rows = match connection.batch(&doing, PROBE) {
+            Ok(rows) => rows,
+            Err(lost @ ServerError::Lost { .. }) => return Err(lost),
+            Err(_) => {
+                return Err(unsupported(format!(
+                    "the database has the compatibility level {level}, and {JSON_LEVEL} (SQL Server 2016) is needed"
+                )));
+            }
         };
         json = rows.first().and_then(|row| row.try_get::<&str, _>(0).ok().flatten()) == Some("\"");
     }

@@ -27,6 +27,8 @@ pub(super) struct View<'a> {
     pub(super) address: Arc<str>,
     pub(super) notice: Option<String>,
     pub(super) rows_read: u64,
+    /// Whether the transaction has ended already.
+    pub(super) ended: bool,
     paging: Option<Paging>,
     /// The rest of the last answer, where it had more than was wanted.
     pub(super) answer: Option<super::lookup::Answer>,
@@ -56,7 +58,16 @@ impl<'a> View<'a> {
     /// Takes over the transaction that the connection has begun.
     pub(super) fn new(connection: &'a mut Connection, schema: Arc<Schema>) -> Self {
         let address = Arc::clone(&connection.address);
-        Self { connection, schema, address, notice: None, rows_read: 0, paging: None, answer: None }
+        Self {
+            connection,
+            schema,
+            address,
+            notice: None,
+            rows_read: 0,
+            ended: false,
+            paging: None,
+            answer: None,
+        }
     }
 
     /// Frees the connection: rows still on the wire are put aside.
@@ -175,7 +186,7 @@ impl Drop for View<'_> {
     fn drop(&mut self) {
         if matches!(&self.paging, Some(Paging { rows: Rows::Arriving(..), .. })) {
             self.stop();
-        } else if self.connection.is_alive() {
+        } else if self.connection.is_alive() && !self.ended {
             let doing =
                 Doing { what: "ending the transaction", address: &self.address, table: "", schema: None };
             // A connection that does not even take this is given up, which rolls back too.

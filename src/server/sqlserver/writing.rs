@@ -260,7 +260,10 @@ impl Transaction for Writing<'_> {
         let address = Arc::clone(&self.view.address);
         let doing = Doing { what: "committing", address: &address, table: "", schema: None };
         match self.view.connection.batch(&doing, "COMMIT TRANSACTION") {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.view.ended = true;
+                Ok(())
+            }
             Err(ServerError::Lost { .. }) => {
                 Ok(super::settle::settle(self.address, &self.view.schema, self.witness.as_ref())?)
             }
@@ -275,6 +278,8 @@ impl Transaction for Writing<'_> {
         }
         let address = Arc::clone(&self.view.address);
         let doing = Doing { what: "rolling back", address: &address, table: "", schema: None };
-        self.view.connection.batch(&doing, "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION").map(|_| ())
+        self.view.connection.batch(&doing, "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION")?;
+        self.view.ended = true;
+        Ok(())
     }
 }

@@ -1,0 +1,142 @@
+//! An import over TDS whose connection breaks: at every packet, in both directions, around COMMIT above all. The
+//! target is as before or as after, and the answer says which.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/tsql.rs"]
+mod tsql;
+
+use std::net::ToSocketAddrs as _;
+use std::time::Duration;
+
+use proxy::{Direction, Proxy};
+use sealift::document::Value;
+use sealift::server::sqlserver::SqlServer;
+use sealift::server::{Catalog, Column, ColumnType, Page, Row, Server, ServerError, Table, WriteError};
+use tsql::{TestDatabase, TestServer};
+
+fn column(name: &str, declared: &str) -> Column {
+    let kind = ColumnType::of(declared);
+    Column { name: name.into(), declared: declared.into(), kind, nullable: false, default: None }
+}
+
+fn thing() -> Catalog {
+    let columns = vec![column("Id", "int"), column("Name", "nvarchar(50)")];
+    let (primary_key, unique) = (vec!["Id".to_owned()], Vec::new());
+    Catalog {
+        tables: vec![Table { name: "Thing".into(), columns, primary_key, unique, foreign_keys: Vec::new() }],
+    }
+}
+
+fn server() -> Option<TestServer> {
+    let server = TestServer::named();
+    if server.is_none() {
+        eprintln!("skipped: SEALIFT_TEST_SQLSERVER names no server");
+    }
+    server
+}
+
+fn row(id: i64, name: &str) -> Row {
+    vec![Value::Int(id), name.into()]
+}
+
+fn before() -> Vec<Row> {
+    vec![row(1, "one"), row(2, "two")]
+}
+
+fn after() -> Vec<Row> {
+    vec![row(1, "changed"), row(2, "two"), row(3, "three"), row(4, "four")]
+}
+
+/// Puts the table into its first state.
+fn reset(database: &TestDatabase) {
+    let values =
+        "DELETE FROM [dbo].[Thing]; INSERT INTO [dbo].[Thing] ([Id], [Name]) VALUES (1, N'one'), (2, N'two')";
+    database.server.run(&database.name, &[values.to_owned()]);
+}
+
+fn held(database: &TestDatabase) -> Vec<Row> {
+    let mut server = SqlServer::open(&database.address()).unwrap();
+    let mut reader = server.read().unwrap();
+    let (columns, order, after) = (["Id", "Name"].as_slice(), ["Id"].as_slice(), None);
+    let page = Page { table: "Thing", columns, order, after, max_rows: 100, max_bytes: usize::MAX };
+    reader.page(&page).unwrap()
+}
+
+/// Reads, writes and commits over a connection that may break.
+fn work(server: &mut SqlServer) -> Result<(), WriteError> {
+    let mut transaction = server.begin()?;
+    transaction.count("Thing")?;
+    transaction.insert("Thing", &["Id", "Name"], &[row(3, "three"), row(4, "four")])?;
+    transaction.update("Thing", &["Id"], &[Value::Int(1)], &["Name"], &vec!["changed".into()])?;
+    transaction.check()?;
+    transaction.commit()
+}
+
+/// What is known of the work by its answer.
+fn expected(result: &Result<(), WriteError>) -> Vec<Row> {
+    match result {
+        Ok(()) => after(),
+        Err(WriteError { source: ServerError::Lost { .. } | ServerError::Unreachable { .. }, .. }) => {
+            before()
+        }
+        Err(WriteError { source: ServerError::TakenBack, .. }) => before(),
+        Err(error) => panic!("not an answer to a broken connection: {error:?}"),
+    }
+}
+
+/// Cuts the connection at every packet of a direction until none is left to cut. Says how often each answer came.
+fn sweep(server: &TestServer, direction: Direction, bytes: usize) -> (u32, u32, u32) {
+    let database = server.database();
+    database.make(&thing());
+    let to = (server.host.as_str(), server.port).to_socket_addrs().unwrap().find(|a| a.is_ipv4()).unwrap();
+    let (mut lost, mut taken_back, mut committed) = (0, 0, 0);
+    for packet in 0..1000 {
+        reset(&database);
+        let proxy = Proxy::start(to, direction, packet, bytes);
+        let mut address = database.address();
+        (address.host, address.port) = (proxy.address.ip().to_string(), Some(proxy.address.port()));
+        address.encryption = sealift::server::sqlserver::Encryption::Off;
+        address.lock_timeout = Duration::from_secs(20);
+        let result = match SqlServer::open(&address) {
+            Ok(mut server) => work(&mut server),
+            Err(error) => Err(error.into()),
+        };
+        if !proxy.struck() {
+            result.expect("nothing was cut");
+            assert!(packet > 10, "the way has more packets than that");
+            return (lost, taken_back, committed);
+        }
+        match &result {
+            Ok(()) => committed += 1,
+            Err(WriteError { source: ServerError::TakenBack, .. }) => taken_back += 1,
+            Err(_) => lost += 1,
+        }
+        let expected = expected(&result);
+        assert_eq!(held(&database), expected, "{direction:?} {packet}: {result:?}");
+    }
+    panic!("the sweep does not end");
+}
+
+#[test]
+fn a_connection_cut_anywhere_leaves_the_target_as_it_was_or_as_it_should_be() {
+    let Some(server) = server() else { return };
+    // Requests cut before they are sent, and in their middle.
+    for bytes in [0, 9] {
+        let (lost, taken_back, committed) = sweep(&server, Direction::There, bytes);
+        println!(
+            "requests, {bytes} bytes of the last: {lost} lost, {taken_back} taken back, {committed} committed"
+        );
+        assert_eq!((taken_back, committed), (1, 0), "a commit that was not sent is taken back");
+    }
+    // Answers: the work is done, and who waits for it does not hear of it.
+    for bytes in [0, 9] {
+        let (lost, taken_back, committed) = sweep(&server, Direction::Back, bytes);
+        println!(
+            "answers, {bytes} bytes of the last: {lost} lost, {taken_back} taken back, {committed} committed"
+        );
+        assert_eq!((taken_back, committed), (0, 1), "a commit whose answer is lost has happened");
+    }
+}
