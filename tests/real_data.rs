@@ -18,6 +18,7 @@ use support::*;
 const LIBRARY_KEY: &str = "U0knqNESBcTMiomXZgLm3A==";
 
 /// Every document of the library by table and name, its secrets decrypted and its ids replaced by names.
+/// GUIDs are numbers, however their letters are written.
 fn library(path: &Path, key: &MasterKey) -> (BTreeMap<String, Json>, usize) {
     let db = Connection::open(path).unwrap();
     let mut names: BTreeMap<String, String> = BTreeMap::new();
@@ -29,7 +30,7 @@ fn library(path: &Path, key: &MasterKey) -> (BTreeMap<String, Json>, usize) {
     let mut secrets = 0;
     let mut documents = BTreeMap::new();
     let mut select = db
-        .prepare("SELECT 'A', Name, Version, ActionType, CommunityActionTemplateId, JSON FROM ActionTemplate UNION ALL SELECT 'C', Name, ExternalId, NULL, NULL, JSON FROM CommunityActionTemplate")
+        .prepare("SELECT 'A', Name, Version, ActionType, CommunityActionTemplateId, JSON FROM ActionTemplate UNION ALL SELECT 'C', Name, lower(ExternalId), NULL, NULL, JSON FROM CommunityActionTemplate")
         .unwrap();
     let mut rows = select.query([]).unwrap();
     while let Some(row) = rows.next().unwrap() {
