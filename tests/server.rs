@@ -107,7 +107,7 @@ suite!(named_server, super::TestServer::named().map(super::Networked));
 
 fn column(name: &str, declared: &str, nullable: bool) -> Column {
     let kind = ColumnType::of(declared);
-    Column { name: name.into(), declared: declared.into(), kind, nullable, default: None }
+    Column { name: name.into(), declared: declared.into(), kind, nullable, default: None, identity: false }
 }
 
 fn strings(names: &[&str]) -> Vec<String> {
@@ -740,6 +740,7 @@ fn the_models_tables_are_the_products() {
         table.foreign_keys.clear();
         for column in table.columns.iter_mut().filter(|c| c.declared.eq_ignore_ascii_case("integer")) {
             column.declared = "INT".into();
+            column.identity = false;
         }
     }
     assert_eq!(made, product);
@@ -1039,4 +1040,18 @@ fn times_have_one_spelling() {
     let mut reader = server.read().unwrap();
     assert_eq!(find(&mut *reader, "u", "Id", &["Note"], &[vec!["new".into()]]), [(0, int(2))]);
     assert_eq!(find(&mut *reader, "t", "Id", &["Note"], &[vec!["new".into()]]), [(0, int(3))]);
+}
+
+#[test]
+fn a_copy_numbers_rows_where_its_server_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut numbered =
+        table("N", vec![column("Id", "int", false), column("Name", "nvarchar(20)", true)], &["Id"]);
+    numbered.columns[0].identity = true;
+    let catalog = Catalog { tables: vec![numbered] };
+    let mut server = SqliteServer::create(&folder.path().join("n"), Schema::Like(&catalog)).unwrap();
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("N", &["Name"], &[vec!["a".into()], vec!["b".into()]]).unwrap();
+    assert!(transaction.catalog().table("N").unwrap().columns[0].identity);
+    assert_eq!(all(transaction.reader(), "N", &["Id"], &["Id"], 9), [[int(1)], [int(2)]]);
 }

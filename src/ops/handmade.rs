@@ -100,6 +100,7 @@ fn made_up<'m>(model: &'m Model, index: usize, names: &[String]) -> Option<Layou
         kind: ColumnType::Text,
         nullable: true,
         default: None,
+        identity: false,
     });
     let table = Table {
         name: kind.table.clone(),

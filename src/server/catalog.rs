@@ -51,6 +51,8 @@ pub struct Column {
     pub nullable: bool,
     /// The SQL text of its default, where it has one.
     pub default: Option<String>,
+    /// Whether the server numbers rows that bring no value.
+    pub identity: bool,
 }
 
 /// A foreign key.

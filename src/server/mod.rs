@@ -8,6 +8,7 @@
 
 mod address;
 mod catalog;
+mod defaults;
 pub mod spelling;
 pub mod sqlite;
 pub mod sqlserver;

@@ -4,6 +4,7 @@
 //! does. Text compares without regard to case, as the product's servers are installed.
 
 use super::schema::Affinity;
+use crate::server::defaults::Literal;
 use crate::server::{Catalog, Column, ColumnType, ServerError, Table};
 
 /// Writes the statements for all tables.
@@ -39,7 +40,10 @@ fn write_table(sql: &mut String, table: &Table) -> Result<(), ServerError> {
 }
 
 fn column_line(table: &Table, column: &Column) -> Result<String, ServerError> {
-    let declared = declared(&column.declared).ok_or_else(|| {
+    // SQLite numbers rows where their whole key has this type, and nowhere else.
+    let numbers = column.identity && table.primary_key == [column.name.as_str()];
+    let text = if numbers { "integer" } else { &column.declared };
+    let declared = declared(text).ok_or_else(|| {
         let what = format!("column {:?} has the type {:?}", column.name, column.declared);
         super::fault::failed(&format!("creating {}", table.name), what)
     })?;
@@ -107,34 +111,17 @@ fn is_reserved(word: &str) -> bool {
     RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(word))
 }
 
-/// A default as SQLite takes it: a literal, or the time. Other expressions of T-SQL mean nothing here and are
-/// left out; a row must then bring its value.
+/// A default as SQLite takes it. Other expressions of T-SQL mean nothing here and are left out; a row must then
+/// bring its value.
 fn default(text: &str) -> Option<String> {
-    let mut text = text.trim();
-    while let Some(inner) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
-        text = inner.trim();
-    }
-    let lower = text.to_ascii_lowercase();
-    if matches!(lower.as_str(), "null" | "current_timestamp" | "current_date" | "current_time") {
-        return Some(text.to_owned());
-    }
-    // `getutcdate(` has lost its last bracket to the loop only where the whole was in brackets.
-    const TIMES: [&str; 5] = ["getdate", "getutcdate", "sysdatetime", "sysutcdatetime", "sysdatetimeoffset"];
-    if TIMES.iter().any(|time| lower.trim_end_matches(['(', ')']) == *time) {
-        return Some("CURRENT_TIMESTAMP".to_owned());
-    }
-    let digits = lower.strip_prefix(['-', '+']).unwrap_or(&lower);
-    let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
-        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        && text.parse::<f64>().is_ok();
-    if is_number {
-        return Some(text.to_owned());
-    }
-    let literal = text.strip_prefix(['N', 'n']).unwrap_or(text);
-    let inside = literal.strip_prefix('\'')?.strip_suffix('\'')?;
-    // Quotes inside come in pairs, or the text does not end where it seems to.
-    let lone = inside.replace("''", "").contains('\'');
-    (!lone).then(|| literal.to_owned())
+    Some(match Literal::of(text)? {
+        Literal::Null => "NULL".to_owned(),
+        Literal::Number(number) => number.to_owned(),
+        Literal::Text(inside) => format!("'{inside}'"),
+        Literal::Now => "CURRENT_TIMESTAMP".to_owned(),
+        Literal::Today => "CURRENT_DATE".to_owned(),
+        Literal::Clock => "CURRENT_TIME".to_owned(),
+    })
 }
 
 fn names(columns: &[String]) -> String {
@@ -171,6 +158,7 @@ mod tests {
             ("'a'", Some("'a'")),
             ("(getutcdate())", Some("CURRENT_TIMESTAMP")),
             ("getdate()", Some("CURRENT_TIMESTAMP")),
+            ("current_date", Some("CURRENT_DATE")),
             ("(-1.5)", Some("-1.5")),
             ("(newid())", None),
             ("'a') , x int, (y default 'b'", None),

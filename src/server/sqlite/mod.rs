@@ -30,7 +30,7 @@ use std::rc::Rc;
 
 use rusqlite::Connection;
 
-use super::{Address, Reader, Server, ServerError, Transaction};
+use super::{Address, Catalog, Reader, Server, ServerError, Transaction};
 use fault::fault;
 use schema::Schema as Tables;
 
@@ -69,6 +69,29 @@ impl SqliteServer {
         create::create(path, &address, schema)?;
         Self::open(path)
     }
+}
+
+/// The tables that some statements make, which are SQLite's.
+///
+/// # Errors
+/// [`ServerError::Failed`] for statements that fail, or that make rows: a catalog has none.
+pub(super) fn catalog_of(ddl: &str) -> Result<Catalog, ServerError> {
+    const DOING: &str = "reading the tables";
+    let connection = Connection::open_in_memory().map_err(|error| fault(DOING, "", error))?;
+    connection.execute_batch(ddl).map_err(|error| match error {
+        // The statement that failed would repeat the whole text.
+        rusqlite::Error::SqlInputError { msg, .. } => fault::failed(DOING, msg),
+        error => fault(DOING, "", error),
+    })?;
+    let tables = Tables::discover(&connection).map_err(|error| fault(DOING, "", error))?;
+    for table in &tables.catalog.tables {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {})", view::quoted(&table.name));
+        let rows = connection.query_row(&sql, [], |row| row.get(0)).map_err(|e| fault(DOING, "", e))?;
+        if rows {
+            return Err(fault::failed(DOING, format!("they put rows into {}", table.name)));
+        }
+    }
+    Ok(tables.catalog)
 }
 
 /// Discovers the tables, unless the schema is the one already known. Runs inside the caller's transaction.

@@ -169,6 +169,7 @@ fn discover_table(connection: &Connection, name: String) -> rusqlite::Result<(Ta
             kind: ColumnType::of(&declared),
             nullable: !row.get::<_, bool>(2)?,
             default: row.get(3)?,
+            identity: false,
             declared,
         };
         let position: i64 = row.get(4)?;
@@ -184,6 +185,7 @@ fn discover_table(connection: &Connection, name: String) -> rusqlite::Result<(Ta
         let own = columns.iter_mut().find(|c| c.name == *only && c.declared.eq_ignore_ascii_case("integer"));
         if let Some(own) = own {
             own.nullable = false;
+            own.identity = true;
         }
     }
     let unique = unique_sets(connection, &name)?;

@@ -17,6 +17,8 @@ mod address;
 mod address_tests;
 mod ado;
 mod connect;
+mod ddl;
+mod declared;
 mod fault;
 mod flush;
 mod lookup;
