@@ -89,6 +89,32 @@ fn the_demo_proves_itself_and_says_what_to_try() {
 }
 
 #[test]
+fn the_demo_goes_where_it_is_told() {
+    let parent = support::folder();
+    let at = |name: &str| text(&parent.path().join(name));
+    let (one, other) = (format!("sqlite:{}", at("one")), format!("sqlite:{}", at("other")));
+    refuse(&["demo", &at("d"), "--on", &one], 2, "two servers");
+    refuse(&["demo", &at("d"), "--on", &one, "--on", &one], 2, "both servers");
+    refuse(&["demo", &at("d"), "--on", &one, "--on", "nowhere"], 2, "nowhere");
+    std::fs::write(at("other"), "something").unwrap();
+    let error = refuse(&["demo", &at("d"), "--on", &one, "--on", &other], 1, "exists already");
+    assert!(error.contains(&at("other")), "{error}");
+    assert!(!parent.path().join("d").exists() && !parent.path().join("one").exists(), "nothing was begun");
+    std::fs::remove_file(at("other")).unwrap();
+    let out = run(&["demo", &at("d"), "--on", &one, "--on", &other], &[]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let told = stdout(&out);
+    assert!(told.contains(&format!("sealift diff {one} {other}")), "{told}");
+    let made: Vec<bool> =
+        ["build.sqlite", "production.sqlite", "build.key", "production.key", "build.sealift"]
+            .map(|name| parent.path().join("d").join(name).exists())
+            .to_vec();
+    assert_eq!(made, [false, false, true, true, true]);
+    let count = run(&["diff", &one, &other, "--json"], &[]);
+    assert_eq!(count.status.code(), Some(3), "production keeps what it alone has\n{}", stderr(&count));
+}
+
+#[test]
 fn every_command_the_demo_advises_works() {
     let parent = support::folder();
     let folder = parent.path().join("d");

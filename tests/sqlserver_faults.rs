@@ -19,7 +19,7 @@ use tsql::{TestDatabase, TestServer};
 
 fn column(name: &str, declared: &str) -> Column {
     let kind = ColumnType::of(declared);
-    Column { name: name.into(), declared: declared.into(), kind, nullable: false, default: None }
+    Column { name: name.into(), declared: declared.into(), kind, nullable: false, default: None, identity: false }
 }
 
 fn thing() -> Catalog {

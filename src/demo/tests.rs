@@ -6,7 +6,7 @@ use crate::crypto::MasterKeySize;
 use crate::document::{Map, Value, json};
 use crate::model::{Direction, Form, Keep, Kind, Model, Rule};
 use crate::server::sqlite::{Schema, SqliteServer};
-use crate::server::{Page, Reader};
+use crate::server::{Catalog, Lookup, Page, Reader, Row, Transaction, WriteError};
 
 const SPACES: &str = include_str!("../model/octopus-spaces.sql");
 const BEFORE_SPACES: &str = include_str!("../model/octopus-2018.sql");
@@ -204,4 +204,126 @@ fn equal_seeds_give_equal_rows_but_for_the_secrets() {
         })
         .collect();
     assert_eq!(texts[0], texts[1]);
+}
+
+/// A server across a network: it takes rows when it is asked to check them, and shows none before.
+struct Later(SqliteServer);
+
+struct Collecting<'a> {
+    inner: Box<dyn Transaction + 'a>,
+    kept: Vec<(String, Vec<String>, Row)>,
+}
+
+impl Server for Later {
+    fn read(&mut self) -> Result<Box<dyn Reader + '_>, ServerError> {
+        self.0.read()
+    }
+
+    fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, ServerError> {
+        Ok(Box::new(Collecting { inner: self.0.begin()?, kept: Vec::new() }))
+    }
+}
+
+impl Reader for Collecting<'_> {
+    fn address(&self) -> &str {
+        self.inner.address()
+    }
+
+    fn catalog(&self) -> &Catalog {
+        self.inner.catalog()
+    }
+
+    fn page(&mut self, page: &Page<'_>) -> Result<Vec<Row>, ServerError> {
+        self.inner.page(page)
+    }
+
+    fn lookup_some(
+        &mut self,
+        lookup: &Lookup<'_>,
+        max_bytes: usize,
+        see: &mut dyn FnMut(usize, Row),
+    ) -> Result<Vec<usize>, ServerError> {
+        self.inner.lookup_some(lookup, max_bytes, see)
+    }
+
+    fn count(&mut self, table: &str) -> Result<u64, ServerError> {
+        self.inner.count(table)
+    }
+
+    fn max_int(&mut self, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
+        self.inner.max_int(table, column)
+    }
+
+    fn rows_read(&self) -> u64 {
+        self.inner.rows_read()
+    }
+}
+
+impl Transaction for Collecting<'_> {
+    fn reader(&mut self) -> &mut dyn Reader {
+        self
+    }
+
+    fn insert(&mut self, table: &str, columns: &[&str], rows: &[Row]) -> Result<(), WriteError> {
+        let columns: Vec<String> = columns.iter().map(|column| (*column).to_owned()).collect();
+        self.kept.extend(rows.iter().map(|row| (table.to_owned(), columns.clone(), row.clone())));
+        Ok(())
+    }
+
+    fn update(
+        &mut self,
+        table: &str,
+        _: &[&str],
+        _: &[Value],
+        _: &[&str],
+        _: &Row,
+    ) -> Result<(), WriteError> {
+        panic!("{table} is updated")
+    }
+
+    fn check(&mut self) -> Result<(), WriteError> {
+        for (table, columns, row) in std::mem::take(&mut self.kept) {
+            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+            self.inner.insert(&table, &columns, &[row])?;
+        }
+        self.inner.check()
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), WriteError> {
+        self.check()?;
+        self.inner.commit()
+    }
+
+    fn rollback(self: Box<Self>) -> Result<(), ServerError> {
+        self.inner.rollback()
+    }
+}
+
+#[test]
+fn a_server_that_takes_its_rows_late_is_filled_as_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut at_once, key, counts) = filled(folder.path(), SPACES, Site::Build);
+    let server = SqliteServer::create(&folder.path().join("late"), Schema::Ddl(SPACES)).unwrap();
+    let mut late = Later(server);
+    assert_eq!(build(&mut late, Site::Build, &key, &DemoOptions::default()).unwrap(), counts);
+    let model = Model::octopus().unwrap();
+    let ids = |reader: &mut dyn Reader| -> Vec<(usize, String)> {
+        read(reader, &model).into_iter().map(|found| (found.kind, found.id)).collect()
+    };
+    assert_eq!(ids(&mut *late.read().unwrap()), ids(&mut *at_once.read().unwrap()));
+}
+
+#[test]
+fn a_row_that_is_refused_late_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = format!(
+        "{SPACES}; INSERT INTO Lifecycle (Id, Name, SpaceId, JSON) VALUES ('Lifecycles-2', 'x', '', '');"
+    );
+    let server = SqliteServer::create(&folder.path().join("late"), Schema::Ddl(&taken)).unwrap();
+    let key = MasterKey::generate(MasterKeySize::Bits256).unwrap();
+    let error = build(&mut Later(server), Site::Build, &key, &DemoOptions::default()).unwrap_err();
+    assert!(
+        matches!(&error, DemoError::Row { table, what, .. } if table == "Lifecycle" && what == "Lifecycles-2"),
+        "{error}"
+    );
 }

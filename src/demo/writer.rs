@@ -19,6 +19,8 @@ pub(super) struct Writer<'a> {
     last: BTreeMap<&'static str, i64>,
     ids: HashMap<(String, &'static str, String), String>,
     counts: Counts,
+    /// Table and id of each row, in the order they were given to the transaction.
+    rows: Vec<(&'static str, String)>,
 }
 
 /// How many ids the server takes at a time from its counters.
@@ -49,6 +51,7 @@ impl<'a> Writer<'a> {
             last: BTreeMap::new(),
             ids: HashMap::new(),
             counts: Counts::default(),
+            rows: Vec::new(),
         })
     }
 
@@ -205,9 +208,9 @@ impl<'a> Writer<'a> {
             row.push(Value::Text(body.to_string()));
         }
         let what = columns.first().and_then(|(_, id)| id.as_text()).unwrap_or_default().to_owned();
-        self.transaction
-            .insert(table, &names, &[row])
-            .map_err(|WriteError { source, .. }| DemoError::Row { table: table.to_owned(), what, source })?;
+        self.rows.push((table, what));
+        let result = self.transaction.insert(table, &names, &[row]);
+        result.map_err(|error| refused(&self.rows, error))?;
         self.counts.documents += 1;
         Ok(())
     }
@@ -242,7 +245,19 @@ impl<'a> Writer<'a> {
             ];
             self.put("OctopusServerInstallationHistory", &columns, &json!({}))?;
         }
-        self.transaction.commit().map_err(|error| error.source)?;
+        // A server across a network takes the rows only now, and may refuse any of them.
+        self.transaction.check().map_err(|error| refused(&self.rows, error))?;
+        let rows = self.rows;
+        self.transaction.commit().map_err(|error| refused(&rows, error))?;
         Ok(counts)
+    }
+}
+
+/// The error of a write, with the row that it was.
+fn refused(rows: &[(&'static str, String)], WriteError { write, source }: WriteError) -> DemoError {
+    let row = write.and_then(|write| usize::try_from(write).ok()).and_then(|write| rows.get(write));
+    match row {
+        Some((table, what)) => DemoError::Row { table: (*table).to_owned(), what: what.clone(), source },
+        None => DemoError::Server(source),
     }
 }

@@ -8,6 +8,7 @@
 
 mod address;
 mod catalog;
+mod create;
 mod defaults;
 pub mod spelling;
 pub mod sqlite;
@@ -15,6 +16,7 @@ pub mod sqlserver;
 
 pub use address::{Address, AddressError};
 pub use catalog::{Catalog, Column, ColumnType, ForeignKey, Table};
+pub use create::{Schema, create, vacant};
 
 use crate::document::Value;
 
@@ -42,6 +44,9 @@ pub enum ServerError {
     /// There is something at the address already.
     #[error("{0} exists already")]
     Exists(String),
+    /// The database has tables already, where new ones are to be made.
+    #[error("{0} has tables already")]
+    NotEmpty(String),
     /// The model or a caller named a table that the server has not.
     #[error("there is no table {0:?} on the server")]
     NoTable(String),

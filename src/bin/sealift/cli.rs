@@ -61,7 +61,7 @@ pub struct MasterKeyArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make an empty embedded server
+    /// Make an empty server: the product's tables, or another server's, without rows
     Init(commands::init::InitArgs),
     /// Write a server's documents into a bundle
     Export(commands::export::ExportArgs),

@@ -196,7 +196,11 @@ impl Failure {
             _ => Exit::Failed,
         };
         match error {
+            ServerError::Missing(name) if name.starts_with("mssql:") => {
+                self.hint("check the name; a database administrator makes one: CREATE DATABASE")
+            }
             ServerError::Missing(_) => self.hint("`sealift init` makes an empty one"),
+            ServerError::NotEmpty(_) => self.hint("name a database without tables; nothing is ever overwritten"),
             ServerError::NotADatabase(_) => self.hint("an embedded server is a SQLite database"),
             ServerError::Exists(_) => self.hint("choose another path; a server is never overwritten"),
             ServerError::Busy => self.hint("wait until the other process is done, then try again"),

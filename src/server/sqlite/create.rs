@@ -6,16 +6,7 @@ use rusqlite::Connection;
 
 use super::ddl;
 use super::fault::failed;
-use crate::server::{Catalog, ServerError};
-
-/// The tables of a new server.
-#[derive(Debug, Clone, Copy)]
-pub enum Schema<'a> {
-    /// SQL statements that make them.
-    Ddl(&'a str),
-    /// The tables another server has, of whatever kind.
-    Like(&'a Catalog),
-}
+use crate::server::{Schema, ServerError};
 
 /// Makes the file.
 pub(super) fn create(path: &Path, address: &str, schema: Schema<'_>) -> Result<(), ServerError> {

@@ -34,7 +34,7 @@ use super::{Address, Catalog, Reader, Server, ServerError, Transaction};
 use fault::fault;
 use schema::Schema as Tables;
 
-pub use create::Schema;
+pub use super::Schema;
 
 /// An embedded server.
 pub struct SqliteServer {

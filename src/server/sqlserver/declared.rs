@@ -195,7 +195,11 @@ mod tests {
             ("date", "date"),
             ("uniqueidentifier", "uniqueidentifier"),
         ] {
-            assert_eq!(Declared::of(declared).map(|t| t.to_string()).as_deref(), Some(expected), "{declared}");
+            assert_eq!(
+                Declared::of(declared).map(|t| t.to_string()).as_deref(),
+                Some(expected),
+                "{declared}"
+            );
         }
     }
 

@@ -279,7 +279,7 @@ impl<'f> Flush<'f> {
                     columns.join(", "),
                     values.join(", ")
                 );
-                match all.iter().any(|(_, field)| field.nature.identity) {
+                match all.iter().any(|(_, field)| field.column.identity) {
                     true => {
                         format!("SET IDENTITY_INSERT {name} ON; {insert}; SET IDENTITY_INSERT {name} OFF")
                     }

@@ -17,6 +17,7 @@ mod address;
 mod address_tests;
 mod ado;
 mod connect;
+mod create;
 mod ddl;
 mod declared;
 mod fault;

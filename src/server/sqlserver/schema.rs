@@ -15,7 +15,6 @@ pub(super) struct Nature {
     pub(super) kind: SqlType,
     /// The collation of a column of text.
     pub(super) collation: Option<String>,
-    pub(super) identity: bool,
 }
 
 /// What is known of a table beside the catalog.
@@ -173,8 +172,9 @@ impl Schema {
                 nullable: row.try_get(8).ok()??,
                 // The server fills a row version by itself.
                 default: text(row, 11).filter(|_| kind != SqlType::RowVersion),
+                identity: row.try_get(9).ok()??,
             });
-            detail.natures.push(Nature { kind, collation: text(row, 10), identity: row.try_get(9).ok()?? });
+            detail.natures.push(Nature { kind, collation: text(row, 10) });
             Some(())
         })?;
         let at: HashMap<i32, usize> = tables.iter().enumerate().map(|(at, (id, ..))| (*id, at)).collect();

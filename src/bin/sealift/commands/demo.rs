@@ -10,8 +10,7 @@ use sealift::model::{Model, OCTOPUS_SPACES_SQL};
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, ExportOptions, ImportOptions, Keys, Outcome};
 use sealift::plan::{Action, Plan};
-use sealift::server::Server;
-use sealift::server::sqlite::{Schema, SqliteServer};
+use sealift::server::{self, Address, Schema, Server};
 use serde_json::json;
 
 use super::render;
@@ -29,6 +28,10 @@ pub struct DemoArgs {
     /// The folder to make; it must not exist
     #[arg(value_name = "DIR", default_value = "sealift-demo")]
     folder: PathBuf,
+    /// Make the two servers here and not in the folder, the build server first: mssql://… of a database that exists
+    /// and has no tables, or sqlite:PATH
+    #[arg(long = "on", value_name = "SERVER")]
+    on: Vec<String>,
 }
 
 /// Prints the story, unless the answer is wanted as JSON.
@@ -56,8 +59,7 @@ impl Story {
 
 /// One of the two servers.
 struct Shop {
-    server: SqliteServer,
-    path: PathBuf,
+    server: Box<dyn Server>,
     key: MasterKey,
     documents: u64,
 }
@@ -74,18 +76,53 @@ fn write_secret(path: &Path, text: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn make(folder: &Path, name: &str, site: Site, size: MasterKeySize) -> Result<Shop, Failure> {
+/// Where the two servers are to be, the build server first.
+fn places(args: &DemoArgs) -> Result<[Address; 2], Failure> {
+    let places = match args.on.as_slice() {
+        [] => ["build", "production"].map(|name| Address::Sqlite(args.folder.join(format!("{name}.sqlite")))),
+        [build, production] => [build.parse::<Address>()?, production.parse::<Address>()?],
+        _ => {
+            return Err(Failure::new(Exit::Usage, "the demo has two servers")
+                .hint("give --on twice: first for the build server, then for production"));
+        }
+    };
+    if places[0] == places[1] {
+        return Err(Failure::new(Exit::Usage, format!("both servers of the demo would be {}", places[0])));
+    }
+    // Before anything is made: a demo begun and not ended would have to be cleared away by hand. What is to be in
+    // the folder finds it new.
+    if !args.on.is_empty() {
+        places.iter().try_for_each(server::vacant)?;
+    }
+    Ok(places)
+}
+
+/// The file of an embedded server; the address of another.
+fn shown(address: &Address) -> String {
+    match address {
+        Address::Sqlite(path) => path.display().to_string(),
+        address => address.to_string(),
+    }
+}
+
+fn make(
+    folder: &Path,
+    name: &str,
+    address: &Address,
+    site: Site,
+    size: MasterKeySize,
+) -> Result<Shop, Failure> {
     let failed = |e: sealift::crypto::CryptoError| Failure::new(Exit::Failed, e.to_string());
-    let path = folder.join(format!("{name}.sqlite"));
     let key = MasterKey::generate(size).map_err(failed)?;
     write_secret(&folder.join(format!("{name}.key")), key.to_base64().expose())?;
-    let mut server = SqliteServer::create(&path, Schema::Ddl(OCTOPUS_SPACES_SQL))?;
-    let counts = demo::build(&mut server, site, &key, &DemoOptions::default())?;
-    Ok(Shop { server, path, key, documents: counts.documents })
+    let mut server = server::create(address, Schema::Ddl(OCTOPUS_SPACES_SQL))?;
+    let counts = demo::build(&mut *server, site, &key, &DemoOptions::default())?;
+    Ok(Shop { server, key, documents: counts.documents })
 }
 
 pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
     let folder = &args.folder;
+    let [at_build, at_production] = &places(args)?;
     std::fs::create_dir(folder).map_err(|e| {
         let failure = Failure::new(Exit::Failed, format!("cannot make the folder {}: {e}", folder.display()));
         failure.hint("name a folder that does not exist yet: sealift demo DIR")
@@ -95,16 +132,12 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
     let model = Model::octopus()?;
 
     story.chapter("Two servers")?;
-    let mut build = make(folder, "build", Site::Build, MasterKeySize::Bits128)?;
-    let mut production = make(folder, "production", Site::Production, MasterKeySize::Bits256)?;
-    story.tell(format!(
-        "{} is where the team works: {} documents.",
-        build.path.display(),
-        build.documents
-    ))?;
+    let mut build = make(folder, "build", at_build, Site::Build, MasterKeySize::Bits128)?;
+    let mut production = make(folder, "production", at_production, Site::Production, MasterKeySize::Bits256)?;
+    story.tell(format!("{} is where the team works: {} documents.", shown(at_build), build.documents))?;
     story.tell(format!(
         "{} is production: {} documents, some of the same names, other ids, another master key.",
-        production.path.display(),
+        shown(at_production),
         production.documents
     ))?;
 
@@ -169,8 +202,16 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
     refuse_findings(&plan)?;
 
     story.chapter("Import: one transaction, all of it or nothing")?;
-    let outcome =
-        ops::import(&bundle, &mut production.server, &model, keys, Some(&plan), false, options(), &progress)?;
+    let outcome = ops::import(
+        &bundle,
+        &mut *production.server,
+        &model,
+        keys,
+        Some(&plan),
+        false,
+        options(),
+        &progress,
+    )?;
     progress.clear();
     let Outcome::Applied(applied) = outcome else {
         return Err(Failure::new(Exit::Failed, "the import of the demo was not applied"));
@@ -196,6 +237,8 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
     if common.json {
         super::print_json(&json!({
             "folder": folder.display().to_string(),
+            "build": at_build.to_string(),
+            "production": at_production.to_string(),
             "documents": summary.documents,
             "secrets": summary.secrets,
             "content_root": summary.content_root.to_string(),
@@ -203,7 +246,7 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
             "second_plan_empty": true,
         }))?;
     } else {
-        advice(folder)?;
+        advice(folder, at_build, at_production)?;
     }
     Ok(Exit::Done)
 }
@@ -215,20 +258,19 @@ fn refuse_findings(plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-fn advice(folder: &Path) -> Result<(), Failure> {
+fn advice(folder: &Path, build: &Address, production: &Address) -> Result<(), Failure> {
     let at = |name: &str| folder.join(name).display().to_string();
     let (file, password) = (at("build.sealift"), at("password"));
     say!("\nTo look around:");
     say!("   sealift info {file}");
     say!("   sealift list {file} Project");
     say!("   sealift show {file} VariableSet \"{}\"", A_PROJECT);
-    say!("   sealift diff sqlite:{} sqlite:{}", at("build.sqlite"), at("production.sqlite"));
+    say!("   sealift diff {build} {production}");
     say!("   sealift verify {file} --password-file {password}");
     say!("To carry a single project into a new server:");
     say!("   sealift init sqlite:{}", at("new.sqlite"));
     say!(
-        "   sealift partial-export sqlite:{} --project \"{}\" -o {} --master-key-file {} --password-file {password}",
-        at("build.sqlite"),
+        "   sealift partial-export {build} --project \"{}\" -o {} --master-key-file {} --password-file {password}",
         A_PROJECT,
         at("one.sealift"),
         at("build.key")

@@ -1,10 +1,9 @@
-//! `init`: an empty embedded server.
+//! `init`: an empty server.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use sealift::server::sqlite::{Schema, SqliteServer};
-use sealift::server::{Address, Server};
+use sealift::server::{self, Address, Schema};
 
 use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
@@ -13,7 +12,7 @@ use crate::ui::say;
 /// Arguments of `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// The server to make: sqlite:PATH
+    /// The server to make: sqlite:PATH of no file yet, or mssql://… of a database that has no tables yet
     #[arg(value_name = "SERVER")]
     server: String,
     /// Take over the tables of this server (without their rows)
@@ -40,24 +39,20 @@ enum Generation {
 
 pub fn run(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
     let address: Address = args.server.parse()?;
-    let Address::Sqlite(path) = &address else {
-        return Err(Failure::new(Exit::Usage, format!("{address} is not made by init"))
-            .hint("an empty server is made as sqlite:PATH"));
-    };
     let mut made = if let Some(like) = &args.like {
         let mut like = super::open_server(&like.parse()?, &args.login)?;
         let catalog = like.read()?.catalog().clone();
-        SqliteServer::create(path, Schema::Like(&catalog))?
+        server::create(&address, Schema::Like(&catalog))?
     } else if let Some(sql) = &args.sql {
         let ddl = std::fs::read_to_string(sql)
             .map_err(|e| Failure::new(Exit::Failed, format!("cannot read {}: {e}", sql.display())))?;
-        SqliteServer::create(path, Schema::Ddl(&ddl))?
+        server::create(&address, Schema::Ddl(&ddl))?
     } else {
         let ddl = match args.schema {
             Generation::OctopusSpaces => sealift::model::OCTOPUS_SPACES_SQL,
             Generation::Octopus2018 => sealift::model::OCTOPUS_2018_SQL,
         };
-        SqliteServer::create(path, Schema::Ddl(ddl))?
+        server::create(&address, Schema::Ddl(ddl))?
     };
     let tables = made.read()?.catalog().tables.len();
     if common.json {
