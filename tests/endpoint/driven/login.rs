@@ -61,6 +61,7 @@ async fn every_request_is_recorded_in_order() {
     connection.execute("INSERT INTO #s ([n]) VALUES (@P1)", &[&7i32]).await.unwrap();
     connection.begin_transaction().await.unwrap();
     run(&mut connection, "SELECT 1").await;
+    connection.cancel_query().await.unwrap();
     connection.commit_transaction().await.unwrap();
     let mut bulk = connection.bulk_insert("#s").await.unwrap();
     for n in 10..15i32 {
@@ -90,6 +91,7 @@ async fn every_request_is_recorded_in_order() {
             Kind::Rpc,
             Kind::TransactionManager,
             Kind::Batch,
+            Kind::Attention,
             Kind::TransactionManager,
             Kind::Batch,
             Kind::Batch,
@@ -106,10 +108,10 @@ async fn every_request_is_recorded_in_order() {
         ("@P1", "int", Some(8))
     );
     assert_eq!((requests[3].transactions_before, requests[3].transactions_after), (0, Some(1)));
-    assert_eq!((requests[4].transactions_before, requests[5].transactions_after), (1, Some(0)));
-    assert_eq!(requests[8].bulk_rows, 5);
-    assert!(requests[8].sql.starts_with("INSERT BULK #s"), "{}", requests[8].sql);
-    assert_eq!(requests[9].errors, [207]);
+    assert_eq!((requests[4].transactions_before, requests[6].transactions_after), (1, Some(0)));
+    assert_eq!(requests[9].bulk_rows, 5);
+    assert!(requests[9].sql.starts_with("INSERT BULK #s"), "{}", requests[9].sql);
+    assert_eq!(requests[10].errors, [207]);
     assert!(requests.iter().all(|r| r.session == requests[0].session));
     endpoint.clear_requests();
     assert!(endpoint.requests().is_empty());

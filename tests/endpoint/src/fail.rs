@@ -113,10 +113,10 @@ impl From<rusqlite::Error> for Fail {
         };
         if let Some(at) = text.find(MARK) {
             let packed = &text[at + MARK.len()..];
-            if let Some((number, message)) = packed.split_once('\u{1}') {
-                if let Ok(number) = number.parse() {
-                    return Fail::new(number, message);
-                }
+            if let Some((number, message)) = packed.split_once('\u{1}')
+                && let Ok(number) = number.parse()
+            {
+                return Fail::new(number, message);
             }
         }
         Fail::new(50000, format!("endpoint: SQLite says: {text}"))

@@ -27,6 +27,7 @@ mod options;
 mod parse;
 mod record;
 mod server;
+mod shared;
 mod system;
 mod text;
 mod transaction;
@@ -38,7 +39,7 @@ pub use faults::{Direction, Fault, On, Struck, What};
 pub use options::{Options, Tls};
 pub use record::{Kind, Parameter, Request};
 
-use server::Shared;
+use shared::Shared;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -62,7 +62,7 @@ impl Default for Options {
             product_version: "16.0.1000.6".to_owned(),
             read_only: false,
             denied: Vec::new(),
-            packet_size: 4096,
+            packet_size: 32767,
             split_writes: None,
             compressed_nulls: false,
         }

@@ -1,13 +1,12 @@
 //! Connections: accepted, greeted, logged in, served request by request.
 
-use crate::database::Database;
 use crate::execute::{Halt, Session, Stop};
 use crate::fail::{Fail, Result};
-use crate::faults::{Faults, Place, What};
-use crate::locks::Locks;
+use crate::faults::{Place, What};
 use crate::options::{Options, Tls};
 use crate::parse::{self, ast::Isolation};
-use crate::record::{Kind, Record, recorded};
+use crate::record::{Kind, recorded};
+use crate::shared::Shared;
 use crate::translate::{Variable, Variables};
 use crate::types::Type;
 use crate::wire::channel::{Channel, Message, Packet};
@@ -19,127 +18,8 @@ use rusqlite::types::Value;
 use std::collections::HashMap;
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
-
-/// What all sessions share.
-pub(crate) struct Shared {
-    options: RwLock<Options>,
-    databases: Mutex<Vec<Arc<Database>>>,
-    folder: PathBuf,
-    pub identity: tls::Identity,
-    pub record: Record,
-    pub faults: Arc<Faults>,
-    pub locks: Locks,
-    pub stop: AtomicBool,
-    sessions: AtomicU32,
-    transactions: AtomicU64,
-    last_database: AtomicU32,
-    sockets: Mutex<HashMap<u32, TcpStream>>,
-}
-
-impl Shared {
-    pub fn new(options: Options, folder: PathBuf, identity: tls::Identity) -> Result<Shared> {
-        let shared = Shared {
-            databases: Mutex::new(Vec::new()),
-            folder,
-            identity,
-            record: Record::default(),
-            faults: Arc::default(),
-            locks: Locks::default(),
-            stop: AtomicBool::new(false),
-            sessions: AtomicU32::new(50),
-            transactions: AtomicU64::new(0x10_0000_0000),
-            last_database: AtomicU32::new(4),
-            sockets: Mutex::default(),
-            options: RwLock::new(options),
-        };
-        for name in shared.options().databases {
-            shared.create_database(&name, None)?;
-        }
-        Ok(shared)
-    }
-
-    pub fn options(&self) -> Options {
-        self.options.read().expect("no panic under this lock").clone()
-    }
-
-    pub fn change_options(&self, change: impl FnOnce(&mut Options)) {
-        change(&mut self.options.write().expect("no panic under this lock"));
-    }
-
-    pub fn databases(&self) -> Vec<Arc<Database>> {
-        self.databases.lock().expect("no panic under this lock").clone()
-    }
-
-    pub fn database(&self, name: &str) -> Option<Arc<Database>> {
-        self.databases().into_iter().find(|d| d.name.eq_ignore_ascii_case(name))
-    }
-
-    pub fn next_transaction(&self) -> u64 {
-        self.transactions.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    pub fn create_database(&self, name: &str, collation: Option<&str>) -> Result<()> {
-        if self.database(name).is_some() {
-            return Err(Fail::new(
-                1801,
-                format!("Database '{name}' already exists. Choose a different database name."),
-            ));
-        }
-        let id = i64::from(self.last_database.fetch_add(1, Ordering::SeqCst) + 1);
-        let options = self.options();
-        let collation = collation.unwrap_or(&options.collation);
-        let made = Database::create(&self.folder, name, id, collation, options.snapshot_isolation)?;
-        self.databases.lock().expect("no panic under this lock").push(Arc::new(made));
-        Ok(())
-    }
-
-    pub fn drop_database(&self, name: &str, if_exists: bool) -> Result<()> {
-        let mut databases = self.databases.lock().expect("no panic under this lock");
-        match databases.iter().position(|d| d.name.eq_ignore_ascii_case(name)) {
-            Some(at) => {
-                databases.remove(at);
-                Ok(())
-            }
-            None if if_exists => Ok(()),
-            None => Err(Fail::new(
-                3701,
-                format!(
-                    "Cannot drop the database '{name}', because it does not exist or you do not have permission."
-                ),
-            )),
-        }
-    }
-
-    pub fn allow_snapshot(&self, name: &str, on: bool) -> Result<()> {
-        let Some(database) = self.database(name) else {
-            return Err(Fail::new(
-                5011,
-                format!(
-                    "User does not have permission to alter database '{name}', the database does not exist, or the database is not in a state that allows access checks."
-                ),
-            ));
-        };
-        database.snapshot_allowed.store(on, Ordering::SeqCst);
-        Ok(())
-    }
-
-    /// Ends every connection.
-    pub fn shut(&self) {
-        self.stop.store(true, Ordering::SeqCst);
-        for socket in self.sockets.lock().expect("no panic under this lock").values() {
-            let _ = socket.shutdown(Shutdown::Both);
-        }
-    }
-
-    pub fn close_session(&self, session: u32) {
-        if let Some(socket) = self.sockets.lock().expect("no panic under this lock").get(&session) {
-            let _ = socket.shutdown(Shutdown::Both);
-        }
-    }
-}
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Accepts until stopped; each connection has a thread.
 pub(crate) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
@@ -205,35 +85,33 @@ fn serve(shared: &Arc<Shared>, socket: TcpStream, id: u32) -> io::Result<()> {
     if answer == Encryption::Off {
         channel.change(|stream| Ok(stream.without_tls()))?;
     }
-    let number = shared.record.begin(id, Kind::Login, &login.database, &login.user, 0);
-    let result = log_in(shared, &mut channel, &login, &options, id);
-    shared.record.change(number, |r| {
-        r.transactions_after = Some(0);
-        let application = Value::Text(login.application.clone());
-        r.parameters = vec![recorded("application", "nvarchar(128)".to_owned(), &application)];
-        r.errors = result.as_ref().err().and_then(|e| e.as_ref().ok()).into_iter().copied().collect();
-    });
-    let mut session = match result {
-        Ok(session) => session,
-        Err(Ok(_)) => return Ok(()),
-        Err(Err(error)) => return Err(error),
-    };
+    let Some(mut session) = log_in(shared, &mut channel, &login, &options, id)? else { return Ok(()) };
     let served = requests(&mut session, &mut channel);
+    let before = session.transaction.depth();
     session.end();
-    let database = session.database.name.clone();
-    let number = shared.record.begin(id, Kind::Disconnect, &database, "", session.transaction.depth());
+    let number = shared.record.begin(id, Kind::Disconnect, &session.database.name, "", before);
     shared.record.change(number, |r| r.transactions_after = Some(0));
     served
 }
 
-/// Answers LOGIN7: a session, or the number of the error that was answered.
+/// Answers LOGIN7: a session, or none where it was refused.
 fn log_in(
     shared: &Arc<Shared>,
     channel: &mut Channel,
     login: &crate::wire::login::Login,
     options: &Options,
     id: u32,
-) -> std::result::Result<Session, std::result::Result<i32, io::Error>> {
+) -> io::Result<Option<Session>> {
+    let number = shared.record.begin(id, Kind::Login, &login.database, &login.user, 0);
+    // Recorded before the answer is sent: who has read it finds it recorded.
+    let recorded = |errors: Vec<i32>| {
+        shared.record.change(number, |r| {
+            let application = Value::Text(login.application.clone());
+            r.parameters = vec![recorded("application", "nvarchar(128)".to_owned(), &application)];
+            r.transactions_after = Some(0);
+            r.errors = errors;
+        });
+    };
     let mut fail = None;
     for what in shared.faults.at(id, &Place::Login) {
         match what {
@@ -241,64 +119,57 @@ fn log_in(
             What::Delay(time) => std::thread::sleep(time),
             What::SplitPackets(size) => channel.split = Some(size),
             What::CloseMidReply(bytes) => channel.allowance = Some(bytes),
-            What::CloseBefore | What::CloseAfter => return Err(Err(channel.close())),
+            What::CloseBefore | What::CloseAfter => return Err(channel.close()),
         }
     }
-    let wanted = if login.database.is_empty() {
-        options.databases.first().cloned().unwrap_or_default()
-    } else {
-        login.database.clone()
-    };
+    let first = || options.databases.first().cloned().unwrap_or_default();
+    let wanted = if login.database.is_empty() { first() } else { login.database.clone() };
     let right = login.user.eq_ignore_ascii_case(&options.user) && login.password == options.password;
-    let database = shared.database(&wanted);
-    if fail.is_none() && !right {
-        fail = Some(Fail::new(18456, format!("Login failed for user '{}'.", login.user)));
-    } else if fail.is_none() && database.is_none() {
-        fail = Some(Fail::new(
+    let opened = match (fail, shared.database(&wanted)) {
+        (Some(fail), _) => Err(fail),
+        _ if !right => Err(Fail::new(18456, format!("Login failed for user '{}'.", login.user))),
+        (None, Some(database)) => Session::new(shared.clone(), id, database, login.user.clone()),
+        (None, None) => Err(Fail::new(
             4060,
             format!("Cannot open database \"{wanted}\" requested by the login. The login failed."),
-        ));
-    }
-    let opened = match (fail, database) {
-        (None, Some(database)) => Session::new(shared.clone(), id, database, login.user.clone()),
-        (Some(fail), _) => Err(fail),
-        (None, None) => Err(Fail::refused("a login")),
+        )),
     };
     let session = match opened {
         Ok(session) => session,
         Err(fail) => {
+            recorded(vec![fail.number]);
             let mut reply = Reply::new(channel, crate::text::Order::CaseInsensitive);
-            let sent =
-                reply.error(&fail).and_then(|()| reply.done(0xFD, ERROR, 0)).and_then(|()| reply.end());
-            return Err(sent.map(|()| fail.number));
+            reply.error(&fail)?;
+            reply.done(0xFD, ERROR, 0)?;
+            reply.end()?;
+            return Ok(None);
         }
     };
+    recorded(Vec::new());
     let size = match login.packet_size {
-        0 => options.packet_size,
+        0 => options.packet_size.min(4096),
         size => size.clamp(512, 32767).min(options.packet_size),
     };
     let mut reply = Reply::new(channel, session.database.order);
-    let greet = |reply: &mut Reply<'_>| {
-        reply.environment(1, &session.database.name, "master")?;
-        reply.information(5701, &format!("Changed database context to '{}'.", session.database.name))?;
-        reply.collation(session.database.order)?;
-        reply.login_acknowledged(&options.product_version)?;
-        reply.environment(4, &size.to_string(), "4096")?;
-        reply.done(0xFD, 0, 0)
-    };
-    greet(&mut reply).and_then(|()| reply.end()).map_err(Err)?;
+    reply.environment(1, &session.database.name, "master")?;
+    reply.information(5701, &format!("Changed database context to '{}'.", session.database.name))?;
+    reply.collation(session.database.order)?;
+    reply.login_acknowledged(&options.product_version)?;
+    reply.environment(4, &size.to_string(), "4096")?;
+    reply.done(0xFD, 0, 0)?;
+    reply.end()?;
     channel.packet_size = size;
-    Ok(session)
+    Ok(Some(session))
 }
 
 fn requests(session: &mut Session, channel: &mut Channel) -> io::Result<()> {
     let mut number = 0;
     loop {
         let first = channel.read_packet()?;
-        if first.status & 0x18 != 0 {
-            if let Err(fail) = session.reset() {
-                return Err(malformed(fail.message));
-            }
+        if first.status & 0x18 != 0
+            && let Err(fail) = session.reset()
+        {
+            return Err(malformed(fail.message));
         }
         number += 1;
         let options = session.shared.options();

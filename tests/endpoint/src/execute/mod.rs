@@ -1,6 +1,7 @@
 //! A session: runs batches statement by statement, as SQL Server goes on or stops after errors.
 
 mod change;
+mod constrain;
 mod constraint;
 mod define;
 mod load;
@@ -13,7 +14,7 @@ use crate::fail::{Effect, Fail};
 use crate::faults::{Place, What};
 use crate::locks::Owner;
 use crate::parse::{self, ast::Isolation, ast::Parsed};
-use crate::server::Shared;
+use crate::shared::Shared;
 use crate::transaction::Transaction;
 use crate::translate::{Env, Facts, Variables};
 use crate::types::Type;
@@ -243,10 +244,7 @@ impl Session {
     /// Runs one statement with the faults that strike it, and answers for it.
     fn statement(&mut self, parsed: &Parsed, reply: &mut Reply<'_>) -> Result<(), Halt> {
         let result = match self.struck(&Place::Sql(&parsed.text), !parsed.is_compound(), reply) {
-            Ok(()) => match self.perform(parsed, reply) {
-                Ok(result) => result,
-                Err(halt) => return Err(halt),
-            },
+            Ok(()) => self.perform(parsed, reply)?,
             Err(stop) => Err(stop),
         };
         self.transaction.drop_json(&self.db);

@@ -430,10 +430,10 @@ fn real(target: &Name, from: Option<&crate::parse::ast::From>) -> Name {
     let Some(from) = from else { return target.clone() };
     let sources = std::iter::once(&from.first).chain(from.joins.iter().map(|(_, s, _)| s));
     for source in sources {
-        if let (Some(alias), SourceKind::Table(name)) = (&source.alias, &source.kind) {
-            if alias.eq_ignore_ascii_case(&target.name) {
-                return name.clone();
-            }
+        if let (Some(alias), SourceKind::Table(name)) = (&source.alias, &source.kind)
+            && alias.eq_ignore_ascii_case(&target.name)
+        {
+            return name.clone();
         }
     }
     target.clone()

@@ -172,7 +172,7 @@ pub(crate) enum Isolation {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Statement {
-    Select(Select),
+    Select(Box<Select>),
     Insert { table: Name, columns: Option<Vec<String>>, source: InsertSource },
     Update { target: Name, sets: Vec<(String, Expr)>, from: Option<From>, filter: Option<Expr> },
     Delete { target: Name, from: Option<From>, filter: Option<Expr> },

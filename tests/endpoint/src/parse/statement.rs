@@ -28,7 +28,7 @@ impl Parser<'_> {
         let Token::Word(word) = self.peek().clone() else { return Err(self.wrong()) };
         let word = word.to_ascii_uppercase();
         if word == "SELECT" {
-            return self.select().map(Statement::Select);
+            return self.select().map(|s| Statement::Select(Box::new(s)));
         }
         let at = self.at;
         self.at += 1;

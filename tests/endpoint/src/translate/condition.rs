@@ -126,14 +126,9 @@ fn chain(expr: &Expr) -> (&'static str, Vec<&Expr>) {
     let is_and = matches!(expr, Expr::And(..));
     let mut parts = Vec::new();
     let mut rest = expr;
-    loop {
-        match (rest, is_and) {
-            (Expr::And(a, b), true) | (Expr::Or(a, b), false) => {
-                parts.push(&**b);
-                rest = a;
-            }
-            _ => break,
-        }
+    while let (Expr::And(a, b), true) | (Expr::Or(a, b), false) = (rest, is_and) {
+        parts.push(&**b);
+        rest = a;
     }
     parts.push(rest);
     parts.reverse();

@@ -287,16 +287,17 @@ impl<'a> Translator<'a> {
                 }
             }
             if let Some(found) = found {
-                if let Some(grouped) = &self.grouped {
-                    if !self.in_aggregate && !grouped.contains(&found.sql) {
-                        return Err(Fail::new(
-                            8120,
-                            format!(
-                                "Column '{name}' is invalid in the select list because it is not contained in \
-                                 either an aggregate function or the GROUP BY clause."
-                            ),
-                        ));
-                    }
+                if let Some(grouped) = &self.grouped
+                    && !self.in_aggregate
+                    && !grouped.contains(&found.sql)
+                {
+                    return Err(Fail::new(
+                        8120,
+                        format!(
+                            "Column '{name}' is invalid in the select list because it is not contained in either an \
+                             aggregate function or the GROUP BY clause."
+                        ),
+                    ));
                 }
                 return Ok(found.clone());
             }
