@@ -1,9 +1,12 @@
-//! A SQL Server for tests: the one that `SEALIFT_TEST_SQLSERVER` names, with a database for each test.
+//! SQL Servers for tests: the endpoint that comes with the tests, and the one that `SEALIFT_TEST_SQLSERVER` names.
+//! Each test makes the databases that it needs there.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use endpoint::{Endpoint, Options};
 use sealift::server::sqlserver::SqlServerAddress;
-use sealift::server::{Address, Catalog};
+use sealift::server::{self, Address, Catalog, Schema};
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
 use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
@@ -15,24 +18,39 @@ pub struct TestServer {
     pub port: u16,
     pub user: String,
     pub password: String,
+    /// Where it is the tests' own.
+    pub endpoint: Option<Arc<Endpoint>>,
 }
 
 impl TestServer {
-    /// The server that `SEALIFT_TEST_SQLSERVER` names: `mssql://user:password@host:port`.
+    /// The server that `SEALIFT_TEST_SQLSERVER` names, `mssql://user:password@host:port`; says so where it names
+    /// none.
     pub fn named() -> Option<Self> {
-        let text = std::env::var("SEALIFT_TEST_SQLSERVER").ok()?;
+        let Ok(text) = std::env::var("SEALIFT_TEST_SQLSERVER") else {
+            eprintln!("skipped: SEALIFT_TEST_SQLSERVER names no server");
+            return None;
+        };
         let rest = text.strip_prefix("mssql://").expect("mssql://user:password@host:port");
         let (login, place) = rest.rsplit_once('@').unwrap();
         let (user, password) = login.split_once(':').unwrap();
         let place = place.split(['/', '?']).next().unwrap();
         let (host, port) = place.rsplit_once(':').unwrap_or((place, "1433"));
         let (user, password) = (user.to_owned(), password.to_owned());
-        Some(Self { host: host.to_owned(), port: port.parse().unwrap(), user, password })
+        Some(Self { host: host.to_owned(), port: port.parse().unwrap(), user, password, endpoint: None })
+    }
+
+    /// An endpoint of the tests' own.
+    pub fn own(mut options: Options) -> Self {
+        options.databases.insert(0, "master".to_owned());
+        let (user, password) = (options.user.clone(), options.password.clone());
+        let endpoint = Endpoint::start(options);
+        let (host, port) = endpoint.address();
+        Self { host, port, user, password, endpoint: Some(Arc::new(endpoint)) }
     }
 
     /// The address of a database.
     pub fn address(&self, database: &str) -> SqlServerAddress {
-        let Self { host, port, user, password } = self;
+        let Self { host, port, user, password, .. } = self;
         let text = format!(
             "mssql://{user}:{password}@{host}:{port}/{database}?trust_server_certificate=true&application_name=sealift-test"
         );
@@ -44,8 +62,8 @@ impl TestServer {
 
     /// Works over a connection of the driver's own.
     pub fn with<T>(&self, database: &str, work: impl AsyncFnOnce(&mut Client<Compat<TcpStream>>) -> T) -> T {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build().unwrap();
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.enable_all().worker_threads(1).build().unwrap();
         runtime.block_on(async {
             let mut config = Config::new();
             config.host(&self.host);
@@ -78,8 +96,8 @@ impl TestServer {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("sealift_{}_{count}", std::process::id());
         // Not every engine makes two at a time.
-        static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-        let one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        static ONE: Mutex<()> = Mutex::new(());
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         self.run("master", &[format!("CREATE DATABASE [{name}]")]);
         drop(one);
         TestDatabase { server: self.clone(), name }
@@ -99,51 +117,15 @@ impl TestDatabase {
 
     /// Makes the tables of a catalog.
     pub fn make(&self, catalog: &Catalog) {
-        let mut batches = Vec::new();
-        let names =
-            |names: &[String]| names.iter().map(|name| format!("[{name}]")).collect::<Vec<_>>().join(", ");
-        for table in &catalog.tables {
-            let mut lines = Vec::new();
-            for column in &table.columns {
-                let null = if column.nullable { "NULL" } else { "NOT NULL" };
-                let default = column.default.as_ref().map(|d| format!(" DEFAULT {d}")).unwrap_or_default();
-                let mut declared = column.declared.replace("(-1)", "(max)");
-                if declared == "integer" {
-                    declared = "int".to_owned();
-                }
-                lines.push(format!("[{}] {declared} {null}{default}", column.name));
-            }
-            if !table.primary_key.is_empty() {
-                let key = names(&table.primary_key);
-                lines.push(format!("CONSTRAINT [PK_{}] PRIMARY KEY ({key})", table.name));
-            }
-            for (at, set) in table.unique.iter().enumerate() {
-                lines.push(format!("CONSTRAINT [UQ_{}_{at}] UNIQUE ({})", table.name, names(set)));
-            }
-            batches.push(format!("CREATE TABLE [dbo].[{}] ({})", table.name, lines.join(", ")));
-        }
-        for table in &catalog.tables {
-            for (at, key) in table.foreign_keys.iter().enumerate() {
-                let to = if key.to_columns.is_empty() {
-                    let to = catalog.table(&key.to).unwrap();
-                    names(&to.primary_key)
-                } else {
-                    names(&key.to_columns)
-                };
-                batches.push(format!(
-                    "ALTER TABLE [dbo].[{0}] ADD CONSTRAINT [FK_{0}_{at}] FOREIGN KEY ({1}) REFERENCES [dbo].[{2}] ({to})",
-                    table.name,
-                    names(&key.columns),
-                    key.to,
-                ));
-            }
-        }
-        self.server.run(&self.name, &batches);
+        server::create(&Address::SqlServer(Box::new(self.address())), Schema::Like(catalog)).unwrap();
     }
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        if self.server.endpoint.is_some() {
+            return;
+        }
         let (server, name) = (self.server.clone(), self.name.clone());
         // What is left of a test that failed is of no use, but must not hide why it failed.
         let _ = std::thread::spawn(move || server.run("master", &[format!("DROP DATABASE [{name}]")])).join();
