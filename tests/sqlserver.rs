@@ -6,9 +6,11 @@ mod support;
 #[path = "support/tsql.rs"]
 mod tsql;
 
+use endpoint::{Kind, Request};
 use sealift::bundle::Bundle;
 use sealift::crypto::{FingerprintKey, MasterKey};
 use sealift::demo::{self, DemoOptions, Site};
+use sealift::document::Value;
 use sealift::model::OCTOPUS_SPACES_SQL;
 use sealift::ops::{self, Keys, Outcome};
 use sealift::plan::{Action, Plan};
@@ -132,4 +134,95 @@ fn job(ring: &Ring) {
     let after_there = ring.export(&mut server, Site::Production, "after there.sealift");
     same_content(&after_here, &after_there);
     assert!(matches!(import(&ours, &mut server, false), Outcome::Nothing(_)), "nothing is left to do");
+}
+
+/// A server with one space and so many library variable sets, each with its variables.
+fn library(server: &mut dyn Server, sets: usize) {
+    let text = |text: &str| Value::from(text);
+    let mut transaction = server.begin().unwrap();
+    let space = vec![text("Spaces-1"), text("Default"), true.into(), text("{}")];
+    transaction.insert("Space", &["Id", "Name", "IsDefault", "JSON"], &[space]).unwrap();
+    for n in 1..=sets {
+        let owner = format!("LibraryVariableSets-{n}");
+        let variables = format!("variableset-{owner}");
+        let columns = ["Id", "Name", "VariableSetId", "ContentType", "SpaceId", "JSON"];
+        let row = vec![
+            text(&owner),
+            format!("Library {n}").into(),
+            text(&variables),
+            text("Variables"),
+            text("Spaces-1"),
+            text("{\"Templates\":[]}"),
+        ];
+        transaction.insert("LibraryVariableSet", &columns, &[row]).unwrap();
+        let columns = ["Id", "OwnerId", "Version", "IsFrozen", "RelatedDocumentIds", "SpaceId", "JSON"];
+        let row = vec![
+            text(&variables),
+            text(&owner),
+            Value::Int(1),
+            Value::Bool(false),
+            text("||"),
+            text("Spaces-1"),
+            text("{\"Variables\":[]}"),
+        ];
+        transaction.insert("VariableSet", &columns, &[row]).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+/// Imports so many documents into a server that has the space alone, and says what was sent.
+fn sent(sets: usize) -> (Vec<Request>, Vec<Request>) {
+    let ring = Ring::new(TestServer::own(Default::default()));
+    let path = ring.folder.path().join("source.sqlite");
+    let mut source = SqliteServer::create(&path, Schema::Ddl(OCTOPUS_SPACES_SQL)).unwrap();
+    library(&mut source, sets);
+    let bundle = ring.export(&mut source, Site::Production, "library.sealift");
+    let database = ring.server.database();
+    database.make(source.read().unwrap().catalog());
+    let mut server = SqlServer::open(&database.address()).unwrap();
+    library(&mut server, 0);
+    let endpoint = ring.server.endpoint.as_ref().unwrap();
+    endpoint.clear_requests();
+    assert!(matches!(import(&bundle, &mut server, false), Outcome::Applied(_)));
+    let first = endpoint.requests();
+    endpoint.clear_requests();
+    assert!(matches!(import(&bundle, &mut server, false), Outcome::Nothing(_)));
+    (first, endpoint.requests())
+}
+
+fn writes(request: &Request) -> bool {
+    let sql = request.sql.trim_start();
+    request.kind == Kind::Bulk
+        || ["INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "SET IDENTITY_INSERT"]
+            .iter()
+            .any(|verb| sql.starts_with(verb))
+}
+
+#[test]
+fn an_import_is_one_transaction_and_as_many_statements_for_few_documents_as_for_many() {
+    let (few, again) = sent(300);
+    let (many, _) = sent(1500);
+    let counted = |requests: &[Request]| requests.iter().filter(|r| r.kind != Kind::Disconnect).count();
+    assert_eq!(counted(&few), counted(&many), "the number does not grow with the documents");
+    for requests in [&few, &many] {
+        let session = requests[0].session;
+        assert!(requests.iter().all(|r| r.session == session), "one connection");
+        let begun = requests.iter().position(|r| r.sql.contains("BEGIN TRANSACTION")).unwrap();
+        let ended = requests.iter().position(|r| r.sql == "COMMIT TRANSACTION").unwrap();
+        assert!(requests[begun].sql.contains("SET XACT_ABORT ON"));
+        assert!(requests[begun + 1].sql.contains("sp_getapplock"), "the lock comes first");
+        for (at, request) in requests.iter().enumerate() {
+            if writes(request) {
+                assert!(begun < at && at < ended, "{}", request.sql);
+                let inside = (request.transactions_before, request.transactions_after);
+                assert_eq!(inside, (1, Some(1)), "{}", request.sql);
+            }
+        }
+        let tables = requests.iter().filter(|r| r.sql.contains("INSERT INTO [dbo]."));
+        assert_eq!(tables.count(), 3, "one statement a table, and one for the product's own count");
+        assert!(requests.iter().any(|r| r.kind == Kind::Bulk), "rows go by bulk load");
+        let lasting = requests.iter().filter(|r| r.sql.starts_with("CREATE TABLE"));
+        assert!(lasting.into_iter().all(|r| r.sql.starts_with("CREATE TABLE #sealift_")), "no trace is left");
+    }
+    assert!(!again.iter().any(writes), "an import that has nothing to do writes nothing");
 }
