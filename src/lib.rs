@@ -11,7 +11,7 @@
 //! | L1 | [`bundle`] | the file format: packs, index, sealed secrets; writer, reader, verify |
 //! | L1 | [`plan`] | the difference between a bundle and a target, as a value: diff, merge, findings |
 //! | L1 | [`tree`] | the same content as a folder of JSON files: paths, writer, reader |
-//! | L1 | [`server`] | the contract with servers: Reader, Server, Transaction; `sqlite` is the embedded one |
+//! | L1 | [`server`] | the contract with servers: Reader, Server, Transaction; `sqlite` is the embedded one, `sqlserver` speaks TDS |
 //! | L1 | [`vendor`] | the folder that the product's own migrator exports into, read only |
 //! | L2 | [`ops`] | what Sealift does, one verb a file |
 //! | L2 | [`demo`] | two made-up servers to try things on |
