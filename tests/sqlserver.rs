@@ -226,3 +226,108 @@ fn an_import_is_one_transaction_and_as_many_statements_for_few_documents_as_for_
     }
     assert!(!again.iter().any(writes), "an import that has nothing to do writes nothing");
 }
+
+/// The import of a bundle as a script, as the batches that tools make of it.
+fn scripted(bundle: &Bundle, database: &TestDatabase) -> Vec<String> {
+    let (model, bundle_key) = (octopus(), unlock(bundle));
+    let (key, seen) = (master(Site::Production), FingerprintKey::generate().unwrap());
+    let keys = Keys { bundle: bundle_key.as_ref(), master: Some(&key), seen: &seen };
+    let mut server = SqlServer::open(&database.address()).unwrap();
+    let (target, schema) = (database.address().to_string(), "dbo".to_owned());
+    let about = ops::About { target, database: Some(database.name.clone()), schema };
+    let mut text = Vec::new();
+    let mut reader = server.read().unwrap();
+    let (_, statements) =
+        ops::script(bundle, &mut *reader, &model, keys, overwrite(), &about, &mut text, &Silent).unwrap();
+    assert!(statements > 50, "{statements}");
+    let text = String::from_utf8(text).unwrap();
+    assert!(!text.contains("$("), "sqlcmd would replace it");
+    let mut batches = vec![String::new()];
+    for line in text.trim_start_matches('\u{feff}').lines() {
+        match line {
+            "GO" => batches.push(String::new()),
+            line => {
+                let batch = batches.last_mut().unwrap();
+                batch.push_str(line);
+                batch.push('\n');
+            }
+        }
+    }
+    assert_eq!(batches.pop().as_deref(), Some(""), "it ends with GO");
+    batches
+}
+
+/// Runs batches over one connection as `sqlcmd -b` does not: to the end, whatever fails. Returns the errors' numbers.
+fn run_all(database: &TestDatabase, batches: &[String]) -> Vec<u32> {
+    database.server.with(&database.name, async |client| {
+        let mut errors = Vec::new();
+        for batch in batches {
+            let result = match client.simple_query(batch.as_str()).await {
+                Ok(stream) => stream.into_results().await.map(|_| ()),
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(()) => {}
+                Err(tiberius::error::Error::Server(token)) => {
+                    println!("{}: {}", token.code(), token.message());
+                    errors.push(token.code());
+                }
+                Err(error) => panic!("{batch}: {error}"),
+            }
+        }
+        errors
+    })
+}
+
+#[test]
+fn a_script_does_what_the_import_does() {
+    scripts(&Ring::new(TestServer::own(Default::default())));
+}
+
+#[test]
+fn a_script_does_what_the_import_does_on_the_named_server() {
+    TestServer::named().into_iter().for_each(|server| scripts(&Ring::new(server)));
+}
+
+fn scripts(ring: &Ring) {
+    let bundle = ring.export(&mut ring.embedded(Site::Build), Site::Build, "build.sealift");
+    let mut here = ring.embedded(Site::Production);
+    assert!(matches!(import(&bundle, &mut here, false), Outcome::Applied(_)));
+    let there = ring.database(Site::Production);
+    let batches = scripted(&bundle, &there);
+    assert_eq!(run_all(&there, &batches), Vec::<u32>::new(), "it runs");
+    let mut server = SqlServer::open(&there.address()).unwrap();
+    let after_here = ring.export(&mut here, Site::Production, "here.sealift");
+    let after_there = ring.export(&mut server, Site::Production, "there.sealift");
+    same_content(&after_here, &after_there);
+    assert!(matches!(import(&bundle, &mut server, false), Outcome::Nothing(_)), "nothing is left to do");
+
+    // What changes between review and run stops it; the rest of the batches do nothing.
+    let moved = ring.database(Site::Production);
+    let batches = scripted(&bundle, &moved);
+    let mut updates = batches.iter().flat_map(|batch| batch.split("UPDATE [dbo].[").skip(1));
+    let updated =
+        updates.find(|update| update.contains("WHERE [Id] = N'") && update.contains("[JSON] =")).unwrap();
+    let table = updated.split(']').next().unwrap();
+    let id = updated.split("WHERE [Id] = N'").nth(1).unwrap().split('\'').next().unwrap();
+    let change = format!("UPDATE [dbo].[{table}] SET [JSON] = N'{{\"Changed\":true}}' WHERE [Id] = N'{id}'");
+    moved.server.run(&moved.name, &[change]);
+    let mut server = SqlServer::open(&moved.address()).unwrap();
+    let before = ring.export(&mut server, Site::Production, "before.sealift");
+    drop(server);
+    let errors = run_all(&moved, &batches);
+    assert_eq!(errors.len(), batches.len() - errors_before(&batches, table, id), "{errors:?}");
+    assert!(errors.iter().all(|number| *number == 50_000), "{errors:?}");
+    let mut server = SqlServer::open(&moved.address()).unwrap();
+    let after = ring.export(&mut server, Site::Production, "after.sealift");
+    same_content(&before, &after);
+}
+
+/// How many batches go well before the one that updates a row.
+fn errors_before(batches: &[String], table: &str, id: &str) -> usize {
+    let is_it = |batch: &String| {
+        let mut updates = batch.split("UPDATE [dbo].").skip(1);
+        updates.any(|u| u.starts_with(&format!("[{table}] ")) && u.contains(&format!("WHERE [Id] = N'{id}'")))
+    };
+    batches.iter().position(is_it).unwrap()
+}

@@ -160,7 +160,7 @@ impl Written {
 }
 
 /// Writes what a plan says.
-fn apply(
+pub(super) fn apply(
     bundle: &Bundle,
     transaction: &mut dyn Transaction,
     examiner: &mut Examiner<'_, '_>,

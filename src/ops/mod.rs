@@ -19,6 +19,7 @@ mod plan;
 mod references;
 mod salvage;
 mod scope;
+mod script;
 mod select;
 pub mod translate;
 mod undeclared;
@@ -41,6 +42,7 @@ pub use merge::{
 pub use named::named;
 pub use plan::{Keys, by_kind, plan};
 pub use salvage::{SALVAGED, Salvage, SalvageError, SalvageOptions, SalvageReport, SealedValues, salvage};
+pub use script::{About, script};
 pub use select::Root;
 pub use undeclared::Undeclared;
 pub use vendor::{UncarriedType, VendorReadError, VendorReport, VendorServer};

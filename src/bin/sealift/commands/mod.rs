@@ -16,6 +16,7 @@ mod model_view;
 pub mod plan;
 mod render;
 pub mod salvage;
+mod script;
 mod vendor;
 pub mod verify;
 pub mod why;

@@ -9,6 +9,7 @@ use sealift::ops::{self, ImportOptions, IntoScope, Keys};
 use super::render;
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
+use crate::ui::say;
 use crate::{secrets, ui};
 
 /// What plan and import have in common.
@@ -66,24 +67,60 @@ pub fn seen_key() -> Result<FingerprintKey, Failure> {
 pub struct PlanArgs {
     #[command(flatten)]
     target: TargetArgs,
+    /// Write the import as a T-SQL script for review: one transaction, that stops where the target has changed
+    #[arg(long, value_name = "SCRIPT")]
+    sql: Option<PathBuf>,
+    /// Overwrite the script
+    #[arg(long, requires = "sql")]
+    force: bool,
 }
 
 pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
-    let args = &args.target;
+    let (sql, force, args) = (args.sql.as_deref(), args.force, &args.target);
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     let bundle = super::input::open(common, &args.file, args.password.password_file.as_deref(), &progress)?;
-    let mut server = super::open_server(&args.to.parse()?, &args.server)?;
+    let target = args.to.parse()?;
+    let mut server = super::open_server(&target, &args.server)?;
     let master = secrets::master_key(args.master_key.master_key_file.as_deref())?;
     let key = super::unlock(&bundle, args.password.password_file.as_deref())?;
     let seen = seen_key()?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
-    let plan = ops::plan(&bundle, &mut *server.read()?, &model, keys, args.options(), &progress)?;
+    let mut reader = server.read()?;
+    let (plan, statements) = match sql {
+        None => (ops::plan(&bundle, &mut *reader, &model, keys, args.options(), &progress)?, 0),
+        Some(path) => super::script::write(
+            path,
+            force,
+            &bundle,
+            &target,
+            &mut *reader,
+            &model,
+            keys,
+            args.options(),
+            &progress,
+        )?,
+    };
     progress.clear();
     if common.json {
-        super::print_json(&render::plan_json(&plan))?;
-    } else {
-        render::print_plan(&plan)?;
+        let mut answer = render::plan_json(&plan);
+        if let (Some(map), Some(path), 1..) = (answer.as_object_mut(), sql, statements) {
+            map.insert("sql".to_owned(), path.display().to_string().into());
+        }
+        super::print_json(&answer)?;
+        return Ok(if plan.findings.is_empty() { Exit::Done } else { Exit::Refused });
+    }
+    render::print_plan(&plan)?;
+    match (sql, statements) {
+        (None, _) => {}
+        (Some(path), 0) if plan.findings.is_empty() => {
+            say!("nothing to do: {} is not written", path.display())
+        }
+        (Some(path), 0) => eprintln!("{} is not written: the plan has findings", path.display()),
+        (Some(path), statements) => say!(
+            "wrote {}: {statements} statements; review it, then run it with sqlcmd, as its head says",
+            path.display()
+        ),
     }
     Ok(if plan.findings.is_empty() { Exit::Done } else { Exit::Refused })
 }

@@ -1,0 +1,608 @@
+//! `script`: an import as T-SQL, for a person who reviews it and runs it.
+//!
+//! The script is what the import would do: the same documents under the same ids, secrets under the target's
+//! master key, in one transaction. Each row that is changed is compared with what it was when the script was made,
+//! and anything else stops it. Ids of new rows come from the target's own count, which is compared too.
+
+mod literal;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write};
+
+use crate::bundle::Bundle;
+use crate::document::Value;
+use crate::model::Model;
+use crate::plan::{Action, Plan};
+use crate::progress::Progress;
+use crate::server::{
+    Catalog, Column, ForeignKey, Lookup, Page, Reader, Row, ServerError, Table, Transaction, WriteError,
+};
+
+use super::ImportError;
+use super::examine::ImportOptions;
+use super::import::{Written, apply};
+use super::plan::{Keys, examine_all};
+use literal::{Variables, base, literal, quoted};
+
+/// As many statements make a batch.
+const BATCH_STATEMENTS: usize = 100;
+/// A batch ends after so many bytes.
+const BATCH_BYTES: usize = 256 << 10;
+/// As many updates look at their rows together.
+const UPDATES: usize = 256;
+
+/// What the head of a script tells.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// The target's address, without secrets.
+    pub target: String,
+    /// The database that the script is for; it refuses to run in another.
+    pub database: Option<String>,
+    /// The schema of the tables: `dbo`.
+    pub schema: String,
+}
+
+/// Writes the import of a bundle as a script. Nothing is written where the plan has findings, or nothing to do.
+/// Returns the plan, and how many statements change rows.
+///
+/// The target is only read.
+///
+/// # Errors
+/// [`ImportError`], where one of the sides cannot be read, or the script not be written.
+#[allow(clippy::too_many_arguments, reason = "as `plan`, and where the script goes")]
+pub fn script(
+    bundle: &Bundle,
+    reader: &mut dyn Reader,
+    model: &Model,
+    keys: Keys<'_>,
+    options: ImportOptions,
+    about: &About,
+    out: &mut dyn Write,
+    progress: &dyn Progress,
+) -> Result<(Plan, u64), ImportError> {
+    let (mut plan, mut examiner) = examine_all(bundle, reader, model, keys, options, progress)?;
+    if !plan.findings.is_empty() || plan.is_empty() {
+        return Ok((plan, 0));
+    }
+    let catalog = reader.catalog().clone();
+    let mut scripting = Scripting {
+        reader,
+        names: Names { schema: about.schema.clone(), circular: circular(&catalog) },
+        catalog,
+        early: Chunks::new()?,
+        inserts: BTreeMap::new(),
+        late: Chunks::new()?,
+        waiting: None,
+        written: 0,
+    };
+    let mut written = Written::default();
+    apply(bundle, &mut scripting, &mut examiner, &plan, &mut written, progress)?;
+    examiner.take_faults();
+    if !examiner.findings.is_empty() {
+        plan.findings.append(&mut examiner.findings);
+        return Ok((plan, 0));
+    }
+    scripting.check().map_err(|error| written.name(&plan, error))?;
+    let statements = scripting.assemble(bundle, model, &plan, about, out).map_err(unwritten)?;
+    Ok((plan, statements))
+}
+
+fn unwritten(error: std::io::Error) -> ServerError {
+    ServerError::Failed { doing: "writing the script".to_owned(), source: Box::new(error) }
+}
+
+/// Statements put aside, each with its length before it.
+struct Chunks {
+    out: BufWriter<File>,
+    count: u64,
+}
+
+impl Chunks {
+    fn new() -> Result<Self, ServerError> {
+        Ok(Self { out: BufWriter::new(tempfile::tempfile().map_err(unwritten)?), count: 0 })
+    }
+
+    fn push(&mut self, text: &str) -> Result<(), ServerError> {
+        self.count += 1;
+        let put = self.out.write_all(&(text.len() as u64).to_le_bytes());
+        put.and_then(|()| self.out.write_all(text.as_bytes())).map_err(unwritten)
+    }
+
+    fn each(self, see: &mut dyn FnMut(&str) -> std::io::Result<()>) -> std::io::Result<()> {
+        let mut file = self.out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        file.seek(SeekFrom::Start(0))?;
+        let mut input = BufReader::new(file);
+        for _ in 0..self.count {
+            let mut length = [0; 8];
+            input.read_exact(&mut length)?;
+            let mut text = String::new();
+            (&mut input).take(u64::from_le_bytes(length)).read_to_string(&mut text)?;
+            see(&text)?;
+        }
+        Ok(())
+    }
+}
+
+/// How tables are named, and which of their columns refer in circles.
+struct Names {
+    schema: String,
+    /// Table and column, in lower case.
+    circular: Vec<(String, String)>,
+}
+
+impl Names {
+    fn table(&self, table: &Table) -> String {
+        format!("{}.{}", bracketed(&self.schema), bracketed(&table.name))
+    }
+
+    fn waits(&self, table: &Table, column: &Column) -> bool {
+        let key = (table.name.to_lowercase(), column.name.to_lowercase());
+        column.nullable && self.circular.contains(&key)
+    }
+}
+
+fn bracketed(name: &str) -> String {
+    format!("[{}]", name.replace(']', "]]"))
+}
+
+/// The columns of foreign keys from which a way leads back to their table.
+fn circular(catalog: &Catalog) -> Vec<(String, String)> {
+    let leads_to = |key: &ForeignKey, goal: &str| {
+        let (mut seen, mut open): (Vec<String>, Vec<&str>) = (Vec::new(), vec![&key.to]);
+        while let Some(name) = open.pop() {
+            if name.eq_ignore_ascii_case(goal) {
+                return true;
+            }
+            if seen.iter().any(|s| s.eq_ignore_ascii_case(name)) {
+                continue;
+            }
+            seen.push(name.to_owned());
+            let next = catalog.table(name).map(|table| table.foreign_keys.as_slice());
+            open.extend(next.unwrap_or_default().iter().map(|key| key.to.as_str()));
+        }
+        false
+    };
+    let mut found = Vec::new();
+    for table in &catalog.tables {
+        for key in table.foreign_keys.iter().filter(|key| leads_to(key, &table.name)) {
+            found.extend(key.columns.iter().map(|c| (table.name.to_lowercase(), c.to_lowercase())));
+        }
+    }
+    found
+}
+
+/// Updates of one kind whose rows have yet to be looked at.
+struct Waiting {
+    table: String,
+    by: Vec<String>,
+    columns: Vec<String>,
+    /// The number of each write, its key, and its row.
+    rows: Vec<(u64, Vec<Value>, Row)>,
+}
+
+/// A transaction that becomes text.
+struct Scripting<'r> {
+    reader: &'r mut dyn Reader,
+    names: Names,
+    catalog: Catalog,
+    /// Updates that refer to nothing new.
+    early: Chunks,
+    /// Inserts by table.
+    inserts: BTreeMap<String, Chunks>,
+    /// What needs the rows that are inserted.
+    late: Chunks,
+    waiting: Option<Waiting>,
+    written: u64,
+}
+
+impl Scripting<'_> {
+    fn columns<'c>(table: &'c Table, names: &[&str]) -> Result<Vec<&'c Column>, ServerError> {
+        let find = |name: &&str| {
+            table.column(name).ok_or_else(|| ServerError::NoColumn {
+                table: table.name.clone(),
+                column: (*name).to_owned(),
+            })
+        };
+        names.iter().map(find).collect()
+    }
+
+    fn table(catalog: &Catalog, name: &str) -> Result<Table, ServerError> {
+        catalog.table(name).cloned().ok_or_else(|| ServerError::NoTable(name.to_owned()))
+    }
+
+    fn insert_row(&mut self, table: &Table, columns: &[&Column], row: &Row) -> Result<(), ServerError> {
+        let (mut before, mut variables) = (String::new(), Variables::default());
+        let (mut names, mut values, mut late) = (Vec::new(), Vec::new(), Vec::new());
+        for (column, value) in columns.iter().copied().zip(row) {
+            if column.kind == crate::server::ColumnType::RowVersion {
+                continue;
+            }
+            names.push(bracketed(&column.name));
+            if self.names.waits(table, column) && !value.is_null() {
+                values.push("NULL".to_owned());
+                late.push((column, value));
+            } else {
+                values.push(spelled(table, column, value, &mut variables, &mut before)?);
+            }
+        }
+        let name = self.names.table(table);
+        let insert =
+            format!("INSERT INTO {name} ({})\n  VALUES ({});\n", names.join(", "), values.join(", "));
+        let numbered = columns.iter().any(|column| column.identity);
+        let text = match numbered {
+            true => {
+                format!("{before}SET IDENTITY_INSERT {name} ON;\n{insert}SET IDENTITY_INSERT {name} OFF;\n")
+            }
+            false => format!("{before}{insert}"),
+        };
+        let chunks = match self.inserts.entry(table.name.clone()) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Chunks::new()?),
+        };
+        chunks.push(&text)?;
+        if late.is_empty() {
+            return Ok(());
+        }
+        let (mut before, mut variables) = (String::new(), Variables::default());
+        let mut set = Vec::new();
+        for (column, value) in late {
+            let value = spelled(table, column, value, &mut variables, &mut before)?;
+            set.push(format!("{} = {value}", bracketed(&column.name)));
+        }
+        let mut key = Vec::new();
+        for name in &table.primary_key {
+            let at = columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+            let Some((column, value)) = at.and_then(|at| Some((columns.get(at)?, row.get(at)?))) else {
+                continue;
+            };
+            let value = spelled(table, column, value, &mut variables, &mut before)?;
+            key.push(format!("{} = {value}", bracketed(&column.name)));
+        }
+        let text = format!("{before}UPDATE {name} SET {}\n  WHERE {};\n", set.join(", "), key.join(" AND "));
+        self.late.push(&text)
+    }
+
+    /// Looks at the rows of the updates that wait, and spells them.
+    fn flush(&mut self) -> Result<(), WriteError> {
+        let Some(Waiting { table, by, columns, rows }) = self.waiting.take() else { return Ok(()) };
+        let table = Self::table(&self.catalog, &table)?;
+        let by_names: Vec<&str> = by.iter().map(String::as_str).collect();
+        let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let keys: Vec<Vec<Value>> = rows.iter().map(|(_, key, _)| key.clone()).collect();
+        let mut old: Vec<Vec<Row>> = vec![Vec::new(); keys.len()];
+        let lookup = Lookup { table: &table.name, columns: &names, by: &by_names, keys: &keys };
+        self.reader.lookup(&lookup, &mut |at, row| {
+            if let Some(found) = old.get_mut(at) {
+                found.push(row);
+            }
+        })?;
+        for ((write, key, row), old) in rows.into_iter().zip(old) {
+            let wrong = |reason: &str| WriteError {
+                write: Some(write),
+                source: ServerError::Constraint { table: table.name.clone(), reason: reason.to_owned() },
+            };
+            let [old] = old.as_slice() else {
+                return Err(wrong(if old.is_empty() {
+                    "no row has the key"
+                } else {
+                    "several rows have the key"
+                }));
+            };
+            self.update_row(&table, &by_names, &key, &names, &row, old)
+                .map_err(|source| WriteError { write: Some(write), source })?;
+        }
+        Ok(())
+    }
+
+    fn update_row(
+        &mut self,
+        table: &Table,
+        by: &[&str],
+        key: &[Value],
+        names: &[&str],
+        row: &Row,
+        old: &Row,
+    ) -> Result<(), ServerError> {
+        let (mut before, mut variables) = (String::new(), Variables::default());
+        let columns = Self::columns(table, names)?;
+        let (mut set, mut same) = (Vec::new(), Vec::new());
+        for ((column, new), old) in columns.iter().copied().zip(row).zip(old) {
+            // What stays as it is need not be written; it was not read for this import either.
+            if new == old || column.kind == crate::server::ColumnType::RowVersion {
+                continue;
+            }
+            let value = spelled(table, column, new, &mut variables, &mut before)?;
+            set.push(format!("{} = {value}", bracketed(&column.name)));
+            let value = spelled(table, column, old, &mut variables, &mut before)?;
+            same.push(unchanged(column, old, &value));
+        }
+        if set.is_empty() {
+            return Ok(());
+        }
+        let mut found = Vec::new();
+        for (column, value) in Self::columns(table, by)?.into_iter().zip(key) {
+            let spelled = spelled(table, column, value, &mut variables, &mut before)?;
+            found.push(match value {
+                Value::Null => format!("{} IS NULL", bracketed(&column.name)),
+                _ => format!("{} = {spelled}", bracketed(&column.name)),
+            });
+        }
+        let shown: Vec<String> = key.iter().map(shown).collect();
+        let message = format!("{} {} has changed since this script was made", table.name, shown.join(", "));
+        let message = quoted(&message.chars().take(400).collect::<String>(), &mut variables, &mut before);
+        let text = format!(
+            "{before}UPDATE {} SET\n    {}\n  WHERE {}\n    AND {};\nIF @@ROWCOUNT <> 1 THROW 50000, {message}, 1;\n",
+            self.names.table(table),
+            set.join(",\n    "),
+            found.join(" AND "),
+            same.join("\n    AND ")
+        );
+        let refers = |column: &&Column| {
+            let has = |key: &ForeignKey| key.columns.iter().any(|c| c.eq_ignore_ascii_case(&column.name));
+            table.foreign_keys.iter().any(has)
+        };
+        if columns.iter().any(refers) { self.late.push(&text) } else { self.early.push(&text) }
+    }
+
+    /// Writes the script.
+    fn assemble(
+        self,
+        bundle: &Bundle,
+        model: &Model,
+        plan: &Plan,
+        about: &About,
+        out: &mut dyn Write,
+    ) -> std::io::Result<u64> {
+        let mut batches = Batches { out, statements: 0, bytes: 0, total: 0 };
+        batches.head(bundle, model, plan, about)?;
+        self.early.each(&mut |text| batches.statement(text))?;
+        let mut inserts = self.inserts;
+        let mut open: Vec<&Table> = self.catalog.tables.iter().collect();
+        while !open.is_empty() {
+            let free = |table: &&Table| {
+                let waits = |key: &ForeignKey| {
+                    !key.to.eq_ignore_ascii_case(&table.name)
+                        && open.iter().any(|other| other.name.eq_ignore_ascii_case(&key.to))
+                        && !key
+                            .columns
+                            .iter()
+                            .all(|c| table.column(c).is_some_and(|column| self.names.waits(table, column)))
+                };
+                !table.foreign_keys.iter().any(waits)
+            };
+            let at = open.iter().position(free).unwrap_or(0);
+            let table = open.remove(at);
+            if let Some(chunks) = inserts.remove(&table.name) {
+                chunks.each(&mut |text| batches.statement(text))?;
+            }
+        }
+        self.late.each(&mut |text| batches.statement(text))?;
+        batches.end()
+    }
+}
+
+/// The condition that a column still holds what it held, to the byte.
+fn unchanged(column: &Column, old: &Value, spelled: &str) -> String {
+    let name = bracketed(&column.name);
+    match old {
+        Value::Null => format!("{name} IS NULL"),
+        Value::Text(_) => match base(&column.declared).as_str() {
+            "date" | "time" | "datetime" | "smalldatetime" | "datetime2" | "datetimeoffset"
+            | "uniqueidentifier" => format!("{name} = {spelled}"),
+            // As it compares, upper case is lower case and blanks at the end are nothing.
+            _ => format!(
+                "CONVERT(varbinary(max), CONVERT(nvarchar(max), {name})) = \
+                 CONVERT(varbinary(max), CONVERT(nvarchar(max), {spelled}))"
+            ),
+        },
+        _ => format!("{name} = {spelled}"),
+    }
+}
+
+fn spelled(
+    table: &Table,
+    column: &Column,
+    value: &Value,
+    variables: &mut Variables,
+    before: &mut String,
+) -> Result<String, ServerError> {
+    literal(column, value, variables, before).ok_or_else(|| ServerError::Value {
+        table: table.name.clone(),
+        column: column.name.clone(),
+        value: value.type_name().to_owned(),
+    })
+}
+
+/// A key in a message: ids and names, on one line.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        Value::Int(number) => number.to_string(),
+        Value::Number(text) => text.to_string(),
+        _ => String::from("?"),
+    }
+}
+
+/// Statements in batches of a size that tools take. Each begins with a look whether the transaction still is.
+struct Batches<'o> {
+    out: &'o mut dyn Write,
+    statements: usize,
+    bytes: usize,
+    total: u64,
+}
+
+impl Batches<'_> {
+    fn head(&mut self, bundle: &Bundle, model: &Model, plan: &Plan, about: &About) -> std::io::Result<()> {
+        let line = |text: &str| -> String {
+            text.chars().map(|c| if c.is_control() || c == '\u{2028}' { ' ' } else { c }).collect()
+        };
+        let out = &mut *self.out;
+        // Without the mark, tools take the file for another encoding.
+        out.write_all("\u{feff}".as_bytes())?;
+        writeln!(out, "-- {}: an import, written by Sealift for review.", line(&model.title))?;
+        writeln!(out, "-- Target: {}", line(&about.target))?;
+        writeln!(out, "-- Bundle: content root {}", bundle.info().content_root)?;
+        for action in [Action::Create, Action::Update, Action::Merge, Action::Skip, Action::Unchanged] {
+            writeln!(out, "-- {}: {}", format!("{action:?}").to_lowercase(), plan.count(action))?;
+        }
+        for notice in &plan.notices {
+            writeln!(out, "-- Note: {}", line(notice))?;
+        }
+        writeln!(out, "-- Run it whole: sqlcmd -f 65001 -x -b -I -d DATABASE -i FILE, or in an editor.")?;
+        writeln!(
+            out,
+            "-- One transaction; whatever has changed since it was made stops it, and nothing is written."
+        )?;
+        writeln!(
+            out,
+            "-- Secrets in it are encrypted for the target; keep the file as you keep its database."
+        )?;
+        writeln!(out, "SET XACT_ABORT ON;\nSET NOCOUNT ON;")?;
+        writeln!(out, "IF @@TRANCOUNT <> 0 THROW 50000, N'a transaction is open already', 1;")?;
+        let (mut none, mut before) = (Variables::default(), String::new());
+        if let Some(database) = &about.database {
+            let message =
+                quoted(&format!("this script is for the database {database}"), &mut none, &mut before);
+            let name = quoted(database, &mut none, &mut before);
+            writeln!(out, "IF DB_NAME() <> {name} THROW 50000, {message}, 1;")?;
+        }
+        writeln!(out, "BEGIN TRANSACTION;")?;
+        writeln!(
+            out,
+            "DECLARE @r int;\nEXEC @r = sp_getapplock @Resource = N'Sealift', @LockMode = N'Exclusive', \
+             @LockOwner = N'Transaction', @LockTimeout = 30000;"
+        )?;
+        writeln!(out, "IF @r < 0 THROW 50000, N'another import is under way', 1;\nGO")
+    }
+
+    fn guard(&mut self) -> std::io::Result<()> {
+        writeln!(
+            self.out,
+            "IF @@TRANCOUNT = 0 THROW 50000, N'an earlier part has failed: nothing is written', 1;"
+        )
+    }
+
+    fn statement(&mut self, text: &str) -> std::io::Result<()> {
+        // A variable is known until its batch ends.
+        let declares = text.starts_with("DECLARE ");
+        if self.statements > 0
+            && (self.statements >= BATCH_STATEMENTS || self.bytes >= BATCH_BYTES || declares)
+        {
+            writeln!(self.out, "GO")?;
+            (self.statements, self.bytes) = (0, 0);
+        }
+        if self.statements == 0 {
+            self.guard()?;
+        }
+        self.statements = if declares { BATCH_STATEMENTS } else { self.statements + 1 };
+        self.bytes += text.len();
+        self.total += 1;
+        self.out.write_all(text.as_bytes())
+    }
+
+    fn end(mut self) -> std::io::Result<u64> {
+        if self.statements > 0 {
+            writeln!(self.out, "GO")?;
+        }
+        self.guard()?;
+        writeln!(self.out, "COMMIT TRANSACTION;\nGO")?;
+        self.out.flush()?;
+        Ok(self.total)
+    }
+}
+
+impl Reader for Scripting<'_> {
+    fn address(&self) -> &str {
+        self.reader.address()
+    }
+
+    fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    fn page(&mut self, page: &Page<'_>) -> Result<Vec<Row>, ServerError> {
+        self.reader.page(page)
+    }
+
+    fn lookup_some(
+        &mut self,
+        lookup: &Lookup<'_>,
+        max_bytes: usize,
+        see: &mut dyn FnMut(usize, Row),
+    ) -> Result<Vec<usize>, ServerError> {
+        self.reader.lookup_some(lookup, max_bytes, see)
+    }
+
+    fn count(&mut self, table: &str) -> Result<u64, ServerError> {
+        self.reader.count(table)
+    }
+
+    fn max_int(&mut self, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
+        self.reader.max_int(table, column)
+    }
+
+    fn rows_read(&self) -> u64 {
+        self.reader.rows_read()
+    }
+}
+
+impl Transaction for Scripting<'_> {
+    fn reader(&mut self) -> &mut dyn Reader {
+        self
+    }
+
+    fn insert(&mut self, table: &str, columns: &[&str], rows: &[Row]) -> Result<(), WriteError> {
+        let table = Self::table(&self.catalog, table)?;
+        let columns = Self::columns(&table, columns)?;
+        for row in rows {
+            let write = Some(self.written);
+            self.insert_row(&table, &columns, row).map_err(|source| WriteError { write, source })?;
+            self.written += 1;
+        }
+        Ok(())
+    }
+
+    fn update(
+        &mut self,
+        table: &str,
+        by: &[&str],
+        key: &[Value],
+        columns: &[&str],
+        row: &Row,
+    ) -> Result<(), WriteError> {
+        let same =
+            |names: &[String], given: &[&str]| names.iter().map(String::as_str).eq(given.iter().copied());
+        let fits = self.waiting.as_ref().is_some_and(|waiting| {
+            waiting.table == table
+                && same(&waiting.by, by)
+                && same(&waiting.columns, columns)
+                && waiting.rows.len() < UPDATES
+        });
+        if !fits {
+            self.flush()?;
+        }
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let waiting = self.waiting.get_or_insert_with(|| Waiting {
+            table: table.to_owned(),
+            by: owned(by),
+            columns: owned(columns),
+            rows: Vec::new(),
+        });
+        waiting.rows.push((self.written, key.to_vec(), row.clone()));
+        self.written += 1;
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), WriteError> {
+        self.flush()
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), WriteError> {
+        Err(ServerError::ReadOnly(self.reader.address().to_owned()).into())
+    }
+
+    fn rollback(self: Box<Self>) -> Result<(), ServerError> {
+        Ok(())
+    }
+}
