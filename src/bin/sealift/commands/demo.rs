@@ -14,7 +14,7 @@ use sealift::server::{self, Address, Schema, Server};
 use serde_json::json;
 
 use super::render;
-use crate::cli::Common;
+use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::ui;
 use crate::ui::say;
@@ -32,6 +32,8 @@ pub struct DemoArgs {
     /// and has no tables, or sqlite:PATH
     #[arg(long = "on", value_name = "SERVER")]
     on: Vec<String>,
+    #[command(flatten)]
+    login: ServerArgs,
 }
 
 /// Prints the story, unless the answer is wanted as JSON.
@@ -80,7 +82,10 @@ fn write_secret(path: &Path, text: &[u8]) -> Result<(), Failure> {
 fn places(args: &DemoArgs) -> Result<[Address; 2], Failure> {
     let places = match args.on.as_slice() {
         [] => ["build", "production"].map(|name| Address::Sqlite(args.folder.join(format!("{name}.sqlite")))),
-        [build, production] => [build.parse::<Address>()?, production.parse::<Address>()?],
+        [build, production] => [
+            super::with_login(&build.parse::<Address>()?, &args.login)?,
+            super::with_login(&production.parse::<Address>()?, &args.login)?,
+        ],
         _ => {
             return Err(Failure::new(Exit::Usage, "the demo has two servers")
                 .hint("give --on twice: first for the build server, then for production"));

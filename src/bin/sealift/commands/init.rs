@@ -39,20 +39,21 @@ enum Generation {
 
 pub fn run(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
     let address: Address = args.server.parse()?;
+    let place = super::with_login(&address, &args.login)?;
     let mut made = if let Some(like) = &args.like {
         let mut like = super::open_server(&like.parse()?, &args.login)?;
         let catalog = like.read()?.catalog().clone();
-        server::create(&address, Schema::Like(&catalog))?
+        server::create(&place, Schema::Like(&catalog))?
     } else if let Some(sql) = &args.sql {
         let ddl = std::fs::read_to_string(sql)
             .map_err(|e| Failure::new(Exit::Failed, format!("cannot read {}: {e}", sql.display())))?;
-        server::create(&address, Schema::Ddl(&ddl))?
+        server::create(&place, Schema::Ddl(&ddl))?
     } else {
         let ddl = match args.schema {
             Generation::OctopusSpaces => sealift::model::OCTOPUS_SPACES_SQL,
             Generation::Octopus2018 => sealift::model::OCTOPUS_2018_SQL,
         };
-        server::create(&address, Schema::Ddl(ddl))?
+        server::create(&place, Schema::Ddl(ddl))?
     };
     let tables = made.read()?.catalog().tables.len();
     if common.json {

@@ -67,6 +67,11 @@ fn load_model(common: &Common) -> Result<Model, Failure> {
 
 /// Opens a server; finds what it is logged in with, or asks for it.
 fn open_server(address: &Address, args: &ServerArgs) -> Result<Box<dyn Server>, Failure> {
+    Ok(server::open(&with_login(address, args)?)?)
+}
+
+/// An address with what its server is logged in with: found, or asked for.
+fn with_login(address: &Address, args: &ServerArgs) -> Result<Address, Failure> {
     let mut address = address.clone();
     if let Address::SqlServer(address) = &mut address {
         crate::secrets::log_in(address, args.sql_password_file.as_deref())?;
@@ -74,7 +79,7 @@ fn open_server(address: &Address, args: &ServerArgs) -> Result<Box<dyn Server>, 
             address.lock_timeout = Duration::from_secs(seconds);
         }
     }
-    Ok(server::open(&address)?)
+    Ok(address)
 }
 
 /// Opens the secrets of a bundle, asking for the password; `None` where it holds none.
