@@ -20,8 +20,9 @@ use futures_util::TryStreamExt as _;
 use generator::Rng;
 use sealift::document::Value;
 use sealift::model::OCTOPUS_SPACES_SQL;
-use sealift::server::Server;
 use sealift::server::sqlite::{Schema, SqliteServer};
+use sealift::server::sqlserver::SqlServer;
+use sealift::server::{Page, Server};
 use tiberius::{ColumnData, IntoSql as _, QueryItem, TokenRow};
 use tsql::TestServer;
 
@@ -101,6 +102,32 @@ fn fill(server: &mut dyn Server, sets: &[Vec<Value>]) {
     transaction.commit().unwrap();
 }
 
+/// Reads a table in pages. Returns how many rows and bytes it has.
+fn page(server: &mut dyn Server, table: &str) -> (usize, usize) {
+    let mut reader = server.read().unwrap();
+    let columns: Vec<String> =
+        reader.catalog().table(table).unwrap().columns.iter().map(|column| column.name.clone()).collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let at = columns.iter().position(|name| *name == "Id").unwrap();
+    let (mut rows, mut bytes, mut after) = (0, 0, None);
+    loop {
+        let after_ref: Option<&[Value]> = after.as_deref();
+        let page = Page {
+            table,
+            columns: &columns,
+            order: &["Id"],
+            after: after_ref,
+            max_rows: 1000,
+            max_bytes: 4 << 20,
+        };
+        let found = reader.page(&page).unwrap();
+        let Some(last) = found.last() else { return (rows, bytes) };
+        after = Some(vec![last[at].clone()]);
+        rows += found.len();
+        bytes += found.iter().flatten().map(|value| value.as_text().map_or(8, str::len)).sum::<usize>();
+    }
+}
+
 fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<usize>().ok());
     let documents = numbers.next().unwrap_or(100_000);
@@ -166,9 +193,19 @@ fn main() {
     });
     println!("{:44} wall {took:7.2} s", "raw bulk load of the rows");
 
+    // The part of an import that writes: rows put aside, loaded, written by one statement a table, committed.
+    let written = server.database();
+    written.make(&catalog);
+    let mut writing = SqlServer::open(&written.address()).unwrap();
+    let started = Instant::now();
+    fill(&mut writing, &rows);
+    let wall = started.elapsed().as_secs_f64();
+    println!("{:44} wall {wall:7.2} s", "the rows written by one transaction");
+    println!("{:44} {:5.2} x", "written, to the raw load", wall / took);
+
     let target = server.database();
     target.make(&catalog);
-    fill(&mut sealift::server::sqlserver::SqlServer::open(&target.address()).unwrap(), &[]);
+    fill(&mut SqlServer::open(&target.address()).unwrap(), &[]);
     let address = format!(
         "mssql://{}@{}:{}/{}?trust_server_certificate=true",
         server.user, server.host, server.port, target.name
@@ -200,6 +237,12 @@ fn main() {
     });
     let took = started.elapsed().as_secs_f64();
     println!("{:44} wall {took:7.2} s   {read} rows, {bytes} bytes", "the rows read by the bare driver");
+    let mut reading = SqlServer::open(&target.address()).unwrap();
+    let started = Instant::now();
+    let (paged, _) = page(&mut reading, "VariableSet").max(page(&mut reading, "LibraryVariableSet"));
+    let wall = started.elapsed().as_secs_f64();
+    println!("{:44} wall {wall:7.2} s   {paged} rows a table", "the rows read in pages");
+    println!("{:44} {:5.2} x", "pages, to the bare driver", wall / took);
     let again = at("again.sealift");
     let mut args = vec!["export", &address, "-o", &again];
     args.extend(secret);
