@@ -58,6 +58,8 @@ pub(super) struct Connection {
     /// `None` after an error, and while a task has it.
     wire: Option<Wire>,
     pub(super) address: Arc<str>,
+    /// Where it leads, for another one.
+    pub(super) target: Arc<SqlServerAddress>,
     /// Whether the connection is kept after the server has refused a statement: for finding out why, where all is
     /// taken back anyway.
     pub(super) forgiving: bool,
@@ -91,7 +93,8 @@ impl Connection {
                 return Err(unreachable(why.into()));
             }
         };
-        Ok(Self { runtime, wire: Some(wire), address: shown.into(), forgiving: false })
+        let target = Arc::new(address.clone());
+        Ok(Self { runtime, wire: Some(wire), address: shown.into(), target, forgiving: false })
     }
 
     /// Whether statements can still be sent.

@@ -1,11 +1,13 @@
 //! What SQL Server and its driver say, as an error of the contract.
 //!
-//! Many of the server's messages quote values of the row, so none is repeated: the number decides, and of the
-//! message only names that the catalog knows are passed on.
+//! Many of the server's messages quote values of the row, and so may those that are not known here: the number
+//! decides, and of the message only names that the catalog knows are passed on. A few messages that never hold
+//! a value are repeated.
 
 use tiberius::error::Error;
 
 use super::address::SqlServerAddress;
+use super::malformed::{self, Malformed};
 use super::schema::Schema;
 use crate::server::ServerError;
 
@@ -41,18 +43,12 @@ mod number {
     pub(super) const NO_DATABASE: [u32; 4] = [4060, 911, 4064, 40532];
     pub(super) const LOGIN: [u32; 9] = [18456, 18452, 18470, 18486, 18487, 18488, 18461, 18401, 40607];
     pub(super) const FIREWALL: [u32; 2] = [40615, 40914];
-    /// Messages from here on are the product's own, and those that quote values.
-    pub(super) const OWN: u32 = 50_000;
-}
-
-/// Numbers whose messages hold nothing of a row: they may be repeated.
-fn is_quotable(number: u32) -> bool {
-    let quoting = [245, 248, 2601, 2627, 2628, 8152, 295, 241, 242, 8114, 8115, 547, 515];
-    number < number::OWN
-        && !quoting.contains(&number)
-        && !(6300..=6700).contains(&number)
-        && !(9400..=9520).contains(&number)
-        && !(13600..=13660).contains(&number)
+    /// Those whose messages hold names and words of a statement, which never has values in it: syntax, unknown
+    /// names, settings of the session, memory and locks.
+    pub(super) const QUOTABLE: [u32; 35] = [
+        102, 105, 137, 156, 195, 201, 207, 208, 209, 213, 266, 334, 447, 544, 545, 701, 802, 911, 1204, 1934,
+        2714, 2812, 3609, 3701, 3902, 3903, 3930, 3952, 3960, 3961, 8120, 8621, 8623, 8645, 8651,
+    ];
 }
 
 /// The error of a statement.
@@ -60,10 +56,9 @@ pub(super) fn of(doing: &Doing<'_>, error: Error) -> ServerError {
     let failed = |source: String| ServerError::Failed { doing: doing.what.to_owned(), source: source.into() };
     let Error::Server(token) = &error else {
         return match error {
-            Error::Utf16 | Error::Utf8 | Error::Encoding(_) => failed(
-                "the server sent text that is not well-formed (half of a surrogate pair, or an unknown code page)"
-                    .to_owned(),
-            ),
+            error if malformed::is_text(&error) => {
+                ServerError::Failed { doing: doing.what.to_owned(), source: Box::new(Malformed) }
+            }
             error => ServerError::Lost { doing: doing.what.to_owned(), source: Box::new(error) },
         };
     };
@@ -101,7 +96,9 @@ pub(super) fn of(doing: &Doing<'_>, error: Error) -> ServerError {
             doing: doing.what.to_owned(),
             source: format!("SQL Server error {code}").into(),
         },
-        code if is_quotable(code) => failed(format!("SQL Server error {code}: {}", token.message())),
+        code if number::QUOTABLE.contains(&code) => {
+            failed(format!("SQL Server error {code}: {}", token.message()))
+        }
         code => failed(format!("SQL Server error {code}")),
     }
 }

@@ -7,6 +7,7 @@
 use super::connect::Connection;
 use super::fault::Doing;
 use super::lookup::equal;
+use super::narrow;
 use super::schema::{Field, Schema, are_unique, quoted};
 use super::stage;
 use super::types::SqlType;
@@ -143,7 +144,7 @@ impl<'f> Flush<'f> {
         }
         let Some(step) = steps.0.get(failed) else { return Ok(None) };
         let Some(shape) = shapes.get_mut(step.shape) else { return Ok(None) };
-        self.stage(step.shape, shape)?;
+        self.stage(step.shape, shape).map_err(|error| error.source)?;
         let mut numbers = Vec::new();
         let rows = shape.read()?;
         while let Some((number, _)) = rows
@@ -182,7 +183,7 @@ impl<'f> Flush<'f> {
     }
 
     /// Loads the rows into their temporary table, unless they are there.
-    fn stage(&mut self, number: usize, shape: &mut Shape) -> Result<(), ServerError> {
+    fn stage(&mut self, number: usize, shape: &mut Shape) -> Result<(), WriteError> {
         if self.staged.contains(&number) {
             return Ok(());
         }
@@ -195,7 +196,24 @@ impl<'f> Flush<'f> {
         stage::create(self.connection, &doing, &name, &fields)?;
         self.staged.push(number);
         let count = shape.count;
-        stage::load(self.connection, &doing, &name, &fields, shape.read()?, count)
+        stage::load(self.connection, &doing, &name, &fields, shape.read()?, count)?;
+        self.check_narrow(number, shape, &fields)
+    }
+
+    /// Looks whether every text gets through the code page of its column.
+    fn check_narrow(&mut self, number: usize, shape: &Shape, fields: &[Field<'_>]) -> Result<(), WriteError> {
+        let Some(sql) = narrow::lost(&stage_name(number), fields) else { return Ok(()) };
+        let what = format!("writing {}", shape.table);
+        let address = std::sync::Arc::clone(&self.connection.address);
+        let doing = Doing { what: &what, address: &address, table: &shape.table, schema: Some(self.schema) };
+        let rows = self.connection.batch(&doing, &sql)?;
+        let Some(row) = rows.first() else { return Ok(()) };
+        let number = |at: usize| row.try_get::<i64, _>(at).ok().flatten();
+        let column = number(1).and_then(|at| fields.get(usize::try_from(at).ok()?));
+        let column = column.map(|field| field.column.name.clone()).unwrap_or_default();
+        let value = "text with characters that its code page has not".to_owned();
+        let source = ServerError::Value { table: shape.table.clone(), column, value };
+        Err(WriteError { write: number(0).and_then(|write| u64::try_from(write).ok()), source })
     }
 
     fn step(
@@ -261,7 +279,7 @@ impl<'f> Flush<'f> {
         let table = self.schema.table(&shape.table)?;
         let (name, stage) = (self.schema.qualified(table), stage_name(step.shape));
         let written = |(_, field): &(usize, &Field<'_>)| field.nature.kind != SqlType::RowVersion;
-        let value = |at: usize, field: &Field<'_>| field.nature.kind.converted(&format!("s.[c{at}]"));
+        let value = |at: usize, field: &Field<'_>| narrow::converted(field, &format!("s.[c{at}]"));
         let sql = match &step.act {
             Act::Insert(late) => {
                 let all: Vec<(usize, &Field<'_>)> = fields.iter().enumerate().filter(written).collect();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::connect::{Param, WireRow};
 use super::fault::Doing;
+use super::narrow;
 use super::schema::{Field, quoted};
 use super::spool::{Spool, Unspool};
 use super::types::SqlType;
@@ -276,22 +277,17 @@ fn matching(by: &[Field<'_>], json: bool) -> String {
 /// The condition that a column equals a value in its staged form.
 pub(super) fn equal(field: &Field<'_>, column: &str, staged: &str) -> String {
     let kind = &field.nature.kind;
-    let collation = match &field.nature.collation {
-        Some(name) if is_name(name) => format!(" COLLATE {name}"),
-        _ => String::new(),
-    };
+    let collation = narrow::collation(field);
     match kind {
         SqlType::Unicode { .. } => format!("{column} = {staged}{collation}"),
         // A character that the code page lacks becomes another: the row must equal the text itself too.
         SqlType::Narrow { .. } => {
-            format!("({column} = {}{collation} AND {column} = {staged}{collation})", kind.converted(staged))
+            format!(
+                "({column} = {}{collation} AND {column} = {staged}{collation})",
+                narrow::converted(field, staged)
+            )
         }
         kind if !kind.is_comparable() => format!("{} = {staged}", kind.read(column)),
         kind => format!("{column} = {}", kind.converted(staged)),
     }
-}
-
-/// Names of collations stand bare in statements.
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

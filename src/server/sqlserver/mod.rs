@@ -23,6 +23,8 @@ mod declared;
 mod fault;
 mod flush;
 mod lookup;
+mod malformed;
+mod narrow;
 mod schema;
 mod settings;
 mod settle;

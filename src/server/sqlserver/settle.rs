@@ -13,7 +13,7 @@ use crate::server::{Lookup, Reader as _, Row, ServerError};
 
 /// How many rows are remembered.
 const ROWS: usize = 8;
-/// How often a new connection is tried, with pauses that double from a second.
+/// How often a new connection is tried, with pauses that double from a second to what a connection may take.
 const ATTEMPTS: u32 = 5;
 
 /// Some rows that a transaction wrote, as they were before and after.
@@ -105,12 +105,12 @@ pub(super) fn settle(
     let Some(witness) = witness.filter(|witness| witness.before != witness.after) else {
         return Err(unknown("nothing that was written can be told from what was there"));
     };
-    let mut pause = Duration::from_secs(1);
+    let mut pause = Duration::from_secs(1).min(address.connect_timeout);
     let mut connection = None;
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
             std::thread::sleep(pause);
-            pause *= 2;
+            pause = pause.saturating_mul(2).min(address.connect_timeout);
         }
         connection = Connection::open(address).ok();
         if connection.is_some() {

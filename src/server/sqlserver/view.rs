@@ -14,6 +14,7 @@ use super::schema::{Field, Schema, quoted};
 use super::spool::{Spool, Unspool};
 use super::types::SqlType;
 use super::values::{self, Reading};
+use super::{malformed, narrow};
 use crate::document::Value;
 use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError};
 
@@ -228,7 +229,11 @@ impl Reader for View<'_> {
         let address = Arc::clone(&self.address);
         let doing = Doing { what: &what, address: &address, table: &table, schema: None };
         let (mut found, mut bytes) = (Vec::new(), 0usize);
-        while let Some(mut row) = self.next_row(&mut paging, &doing)? {
+        let named = |view: &Self, error| {
+            let columns: Vec<&str> = page.columns.iter().chain(page.order).copied().collect();
+            malformed::named(view.connection, &view.schema, page.table, &columns, error)
+        };
+        while let Some(mut row) = self.next_row(&mut paging, &doing).map_err(|error| named(self, error))? {
             paging.last = row.split_off(paging.columns.len().min(row.len()));
             self.rows_read += 1;
             bytes = bytes.saturating_add(row.iter().map(Value::weight).sum());
@@ -248,7 +253,9 @@ impl Reader for View<'_> {
         see: &mut dyn FnMut(usize, Row),
     ) -> Result<Vec<usize>, ServerError> {
         self.free()?;
-        super::lookup::lookup(self, lookup, max_bytes, see)
+        super::lookup::lookup(self, lookup, max_bytes, see).map_err(|error| {
+            malformed::named(self.connection, &self.schema, lookup.table, lookup.columns, error)
+        })
     }
 
     fn count(&mut self, table: &str) -> Result<u64, ServerError> {
@@ -319,7 +326,7 @@ fn after_filter(order: &[Field<'_>], after: &[Value]) -> Result<(String, Vec<Par
             continue;
         }
         params.push(values::staged(field, value)?);
-        places.push(Some(field.nature.kind.converted(&format!("@P{}", params.len()))));
+        places.push(Some(narrow::converted(field, &format!("@P{}", params.len()))));
     }
     let mut either = Vec::new();
     for (at, (field, place)) in order.iter().zip(&places).enumerate() {

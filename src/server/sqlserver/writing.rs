@@ -129,6 +129,8 @@ impl<'a> Writing<'a> {
         }
         let mut flush = Flush::new(self.view.connection, &schema);
         if let Err((step, error)) = flush.all(&steps, &mut shapes) {
+            // Some of the writes are there and some are not: nothing of it may be committed.
+            self.view.connection.abandon();
             return Err(self.diagnose(&steps, &mut shapes, step, error));
         }
         if let Some(witness) = &mut witness {
@@ -150,7 +152,6 @@ impl<'a> Writing<'a> {
         if error.write.is_some() || !matches!(error.source, ServerError::Constraint { .. }) {
             return error;
         }
-        self.view.connection.abandon();
         let schema = Arc::clone(&self.view.schema);
         let mut again = || -> Result<Option<(u64, ServerError)>, ServerError> {
             let mut connection = Connection::open(self.address)?;
