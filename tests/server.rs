@@ -56,12 +56,14 @@ impl Place for InFolder {
     }
 }
 
-/// Answers that come in small pieces, and rows whose NULLs are told apart.
+/// Answers that come in small pieces, rows whose NULLs are told apart, and temporary tables that compare text
+/// otherwise than the database does.
 fn in_pieces() -> endpoint::Options {
     endpoint::Options {
         split_writes: Some(7),
         packet_size: 512,
         compressed_nulls: true,
+        server_collation: "Latin1_General_BIN2".to_owned(),
         ..Default::default()
     }
 }
