@@ -147,8 +147,7 @@ pub(super) fn staged(field: &Field<'_>, value: &Value) -> Result<Param, ServerEr
             }
         }
         (SqlType::Money(name), Value::Int(_) | Value::Number(_)) => {
-            let precision = if *name == "money" { 19 } else { 10 };
-            match plain(value).filter(|text| fits(text, precision, 4)) {
+            match plain(value).filter(|text| is_money(name, text)) {
                 Some(text) => Param::Text(Some(text)),
                 None => return refuse("a number of so many digits".to_owned()),
             }
@@ -160,7 +159,7 @@ pub(super) fn staged(field: &Field<'_>, value: &Value) -> Result<Param, ServerEr
                 _ => String::new(),
             };
             match text.parse::<f64>() {
-                Ok(number) if number.is_finite() => Param::Float(Some(number)),
+                Ok(number) if is_in_float(&field.nature.kind, number) => Param::Float(Some(number)),
                 _ => return refuse("a number that large".to_owned()),
             }
         }
@@ -232,6 +231,24 @@ fn fits(text: &str, precision: u8, scale: u8) -> bool {
     fraction.len() <= usize::from(scale) && whole.len() <= usize::from(precision.saturating_sub(scale))
 }
 
+/// Whether a plain number is within the bounds of `money` or `smallmoney`: a whole number of ten thousandths.
+fn is_money(name: &str, text: &str) -> bool {
+    if !fits(text, 19, 4) {
+        return false;
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let units = format!("{whole}{:0<4}", fraction.trim_end_matches('0')).parse::<i64>();
+    units.is_ok_and(|units| name == "money" || i32::try_from(units).is_ok())
+}
+
+/// Whether a column of floating point has room for a number. `real` rounds it, but not to infinity.
+fn is_in_float(kind: &SqlType, number: f64) -> bool {
+    match kind {
+        SqlType::Real => (number as f32).is_finite(),
+        _ => number.is_finite(),
+    }
+}
+
 /// A value to be compared with a column, as JSON; `None` when no row can hold it.
 pub(super) fn sought(field: &Field<'_>, value: &Value) -> Option<serde_json::Value> {
     use serde_json::Value as Json;
@@ -291,5 +308,8 @@ mod tests {
         assert_eq!(decimal(7, 0), "7");
         assert!(fits("-12.50", 4, 1) && !fits("-12.55", 4, 1) && !fits("1234", 4, 1));
         assert!(fits("-0.99", 2, 2) && !fits("-1.99", 2, 2));
+        assert!(is_money("money", "-922337203685477.5808") && !is_money("money", "922337203685477.5808"));
+        assert!(is_money("smallmoney", "214748.3647") && !is_money("smallmoney", "214748.3648"));
+        assert!(is_money("money", "-0.0001") && !is_money("money", "0.00001"));
     }
 }
