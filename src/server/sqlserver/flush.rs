@@ -34,8 +34,9 @@ enum Act {
 }
 
 impl Steps {
-    /// The order of the statements.
-    pub(super) fn of(schema: &Schema, shapes: &[Shape]) -> Self {
+    /// The order of the statements. `apart`: so that each row of a table that refers to itself can be inserted by
+    /// itself, where that can be.
+    pub(super) fn of(schema: &Schema, shapes: &[Shape], apart: bool) -> Self {
         let mut steps = Vec::new();
         let mut fills = Vec::new();
         let mut open: Vec<&Table> = Vec::new();
@@ -47,30 +48,42 @@ impl Steps {
             let table = schema.table(&shape.table).ok();
             open.extend(table.filter(|table| !open.iter().any(|other| other.name == table.name)));
         }
+        // Rows that were inserted with NULL are found again by their primary key.
+        let keyed = |table: &Table| {
+            let keyed = |shape: &Shape| {
+                let has = |name: &String| shape.columns.iter().any(|c| c.eq_ignore_ascii_case(name));
+                !table.primary_key.is_empty() && table.primary_key.iter().all(has)
+            };
+            inserts(table).iter().all(|(_, shape)| keyed(shape))
+        };
+        let nullable =
+            |table: &Table, name: &String| table.column(name).is_some_and(|column| column.nullable);
+        // One NULL in a foreign key is enough for it to refer to nothing.
+        let may_wait = |table: &Table, keys: &[&ForeignKey]| {
+            keyed(table) && keys.iter().all(|key| key.columns.iter().any(|name| nullable(table, name)))
+        };
         while !open.is_empty() {
-            // A table with several kinds of rows that refers to itself waits for itself, and is filled too.
-            let free =
-                open.iter().position(|table| waits_for(table, &open, inserts(table).len() > 1).is_empty());
-            let may_wait = |table: &&Table| {
-                let keyed = |shape: &Shape| {
-                    let has = |name: &String| shape.columns.iter().any(|c| c.eq_ignore_ascii_case(name));
-                    !table.primary_key.is_empty() && table.primary_key.iter().all(has)
-                };
-                let nullable = |name: &String| table.column(name).is_some_and(|column| column.nullable);
-                waits_for(table, &open, inserts(table).len() > 1)
+            let waits = |table: &Table| {
+                // A table with several kinds of rows that refers to itself waits for itself, and is filled too.
+                let itself: Vec<&ForeignKey> = table
+                    .foreign_keys
                     .iter()
-                    .all(|key| key.columns.iter().all(nullable))
-                    && inserts(table).iter().all(|(_, shape)| keyed(shape))
+                    .filter(|key| key.to.eq_ignore_ascii_case(&table.name))
+                    .collect();
+                let many = (apart || inserts(table).len() > 1) && may_wait(table, &itself);
+                waits_for(table, &open, many).into_iter().cloned().collect::<Vec<_>>()
             };
-            let at = free.or_else(|| open.iter().position(may_wait)).unwrap_or(0);
-            let Some(table) = open.get(at).copied() else { break };
-            let late: Vec<String> = match free {
-                Some(_) => Vec::new(),
-                None => waits_for(table, &open, inserts(table).len() > 1)
-                    .into_iter()
-                    .flat_map(|key| key.columns.clone())
-                    .collect(),
+            let free = open.iter().position(|table| waits(table).is_empty());
+            let can = |table: &&Table| may_wait(table, &waits(table).iter().collect::<Vec<_>>());
+            let at = free.or_else(|| open.iter().position(can));
+            // A circle in which nothing may be NULL: the server will say so.
+            let Some(table) = open.get(at.unwrap_or(0)).copied() else { break };
+            let late: Vec<String> = match at {
+                Some(_) => waits(table).into_iter().flat_map(|key| key.columns).collect(),
+                None => Vec::new(),
             };
+            let late: Vec<String> = late.into_iter().filter(|name| nullable(table, name)).collect();
+            let at = at.unwrap_or(0);
             for (shape, Shape { columns, .. }) in inserts(table) {
                 let is_late = |name: &String| late.iter().any(|late| late.eq_ignore_ascii_case(name));
                 let late = columns.iter().enumerate().filter(|(_, c)| is_late(c)).map(|(at, _)| at);
@@ -124,27 +137,56 @@ impl<'f> Flush<'f> {
         Self { connection, schema, staged: Vec::new() }
     }
 
-    /// Sends all steps; an error tells which of them it was.
-    pub(super) fn all(&mut self, steps: &Steps, shapes: &mut [Shape]) -> Result<(), (usize, WriteError)> {
+    /// Sends all steps.
+    pub(super) fn all(&mut self, steps: &Steps, shapes: &mut [Shape]) -> Result<(), WriteError> {
         for (at, step) in steps.0.iter().enumerate() {
-            self.step(steps, at, step, shapes).map_err(|error| (at, error))?;
+            self.step(steps, at, step, shapes)?;
         }
         Ok(())
     }
 
-    /// Sends the steps before one that has failed, and then finds the first row that makes it fail.
+    /// Sends steps until one fails, and then finds the first row that makes it fail; `known` is how the whole
+    /// failed.
     pub(super) fn find(
         &mut self,
         steps: &Steps,
         shapes: &mut [Shape],
-        failed: usize,
+        known: &ServerError,
     ) -> Result<Option<(u64, ServerError)>, ServerError> {
-        for (at, step) in steps.0.iter().enumerate().take(failed) {
-            self.step(steps, at, step, shapes).map_err(|error| error.source)?;
+        for step in &steps.0 {
+            let Some(shape) = shapes.get_mut(step.shape) else { return Ok(None) };
+            self.stage(step.shape, shape).map_err(|error| error.source)?;
+            if let Err(error) = self.statement(step, shape, "") {
+                if !self.connection.is_alive() {
+                    return Err(error);
+                }
+                // Rows that need each other cannot be told apart.
+                let found = if self.is_one(step, shape)? { None } else { self.first(step, shape)? };
+                // Names that rows exchange clash where only some rows are updated.
+                let is_so = |(_, error): &(u64, ServerError)| {
+                    !matches!(step.act, Act::Update) || error.to_string() == known.to_string()
+                };
+                return Ok(found.filter(is_so));
+            }
         }
-        let Some(step) = steps.0.get(failed) else { return Ok(None) };
-        let Some(shape) = shapes.get_mut(step.shape) else { return Ok(None) };
-        self.stage(step.shape, shape).map_err(|error| error.source)?;
+        Ok(None)
+    }
+
+    /// Whether rows of an insert refer to others of the same statement.
+    fn is_one(&self, step: &Step, shape: &Shape) -> Result<bool, ServerError> {
+        let Act::Insert(late) = &step.act else { return Ok(false) };
+        let table = self.schema.table(&shape.table)?;
+        let at = |name: &String| shape.columns.iter().position(|c| c.eq_ignore_ascii_case(name));
+        let is_now = |key: &ForeignKey| {
+            let places: Option<Vec<usize>> = key.columns.iter().map(at).collect();
+            key.to.eq_ignore_ascii_case(&table.name)
+                && places.is_some_and(|places| !places.iter().any(|place| late.contains(place)))
+        };
+        Ok(table.foreign_keys.iter().any(is_now))
+    }
+
+    /// The first row that makes a step fail.
+    fn first(&mut self, step: &Step, shape: &mut Shape) -> Result<Option<(u64, ServerError)>, ServerError> {
         let mut numbers = Vec::new();
         let rows = shape.read()?;
         while let Some((number, _)) = rows

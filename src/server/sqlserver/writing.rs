@@ -122,16 +122,16 @@ impl<'a> Writing<'a> {
         }
         let mut shapes = std::mem::take(&mut self.shapes);
         let schema = Arc::clone(&self.view.schema);
-        let steps = Steps::of(&schema, &shapes);
+        let steps = Steps::of(&schema, &shapes, false);
         let mut witness = Witness::choose(&schema, &mut shapes)?;
         if let Some(witness) = &mut witness {
             witness.see_before(&mut self.view)?;
         }
         let mut flush = Flush::new(self.view.connection, &schema);
-        if let Err((step, error)) = flush.all(&steps, &mut shapes) {
+        if let Err(error) = flush.all(&steps, &mut shapes) {
             // Some of the writes are there and some are not: nothing of it may be committed.
             self.view.connection.abandon();
-            return Err(self.diagnose(&steps, &mut shapes, step, error));
+            return Err(self.diagnose(&mut shapes, error));
         }
         if let Some(witness) = &mut witness {
             witness.see_after(&mut self.view)?;
@@ -142,13 +142,7 @@ impl<'a> Writing<'a> {
 
     /// Finds out which write it was that the server refused: on a new connection, where everything is tried
     /// again and taken back.
-    fn diagnose(
-        &mut self,
-        steps: &Steps,
-        shapes: &mut [Shape],
-        failed: usize,
-        error: WriteError,
-    ) -> WriteError {
+    fn diagnose(&mut self, shapes: &mut [Shape], error: WriteError) -> WriteError {
         if error.write.is_some() || !matches!(error.source, ServerError::Constraint { .. }) {
             return error;
         }
@@ -158,7 +152,7 @@ impl<'a> Writing<'a> {
             super::begin(&mut connection, self.address.lock_timeout, "OFF")?;
             connection.forgiving = true;
             let mut flush = Flush::new(&mut connection, &schema);
-            let found = flush.find(steps, shapes, failed);
+            let found = flush.find(&Steps::of(&schema, shapes, true), shapes, &error.source);
             // Dropped with the connection; said so that the lock is free at once.
             let doing = Doing { what: "rolling back", address: "", table: "", schema: None };
             if connection.is_alive() {
