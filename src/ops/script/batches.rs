@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 
-use super::literal::{Variables, quoted};
+use super::literal::{Variables, message, on_one_line, quoted};
 use super::{About, unwritten};
 use crate::bundle::Bundle;
 use crate::model::Model;
@@ -14,6 +14,9 @@ use crate::server::ServerError;
 const BATCH_STATEMENTS: usize = 100;
 /// A batch ends after so many bytes.
 const BATCH_BYTES: usize = 256 << 10;
+
+/// The table that says which batch was the last that ran to its end.
+const DONE: &str = "#sealift";
 
 /// Statements put aside, each with its length before it.
 pub(super) struct Chunks {
@@ -49,13 +52,35 @@ impl Chunks {
     }
 }
 
-/// Statements in batches of a size that tools take. Each begins with a look whether the transaction still is.
+/// Statements in batches of a size that tools take.
+///
+/// XACT_ABORT ends a transaction at every error but one: a batch that does not compile (a column that is gone, say)
+/// does nothing, and the transaction stays open. A tool that goes on after errors would run the rest and commit it.
+/// So a table that comes and goes with the transaction says which batch was the last that ran to its end, and each
+/// batch begins only after the one before it.
 pub(super) struct Batches<'o> {
     out: &'o mut dyn Write,
+    /// How many batches have been closed.
+    batches: u64,
     statements: usize,
     bytes: usize,
     total: u64,
 }
+
+/// What a session must have set so that indexed views, computed columns and XML are written as the product does;
+/// and no transaction must begin before ours does, or the last batch would not end it.
+const SETTINGS: [&str; 10] = [
+    "IMPLICIT_TRANSACTIONS OFF",
+    "XACT_ABORT ON",
+    "NOCOUNT ON",
+    "ANSI_NULLS ON",
+    "ANSI_PADDING ON",
+    "ANSI_WARNINGS ON",
+    "ARITHABORT ON",
+    "CONCAT_NULL_YIELDS_NULL ON",
+    "NUMERIC_ROUNDABORT OFF",
+    "QUOTED_IDENTIFIER ON",
+];
 
 impl<'o> Batches<'o> {
     /// Writes the head: what the script is, and the beginning of its transaction.
@@ -66,44 +91,51 @@ impl<'o> Batches<'o> {
         plan: &Plan,
         about: &About,
     ) -> std::io::Result<Self> {
-        let mut begun = Self { out, statements: 0, bytes: 0, total: 0 };
+        let mut begun = Self { out, batches: 0, statements: 0, bytes: 0, total: 0 };
         begun.head(bundle, model, plan, about)?;
+        begun.open(about)?;
         Ok(begun)
     }
 
     fn head(&mut self, bundle: &Bundle, model: &Model, plan: &Plan, about: &About) -> std::io::Result<()> {
-        let line = |text: &str| -> String {
-            text.chars().map(|c| if c.is_control() || c == '\u{2028}' { ' ' } else { c }).collect()
-        };
         let out = &mut *self.out;
         // Without the mark, tools take the file for another encoding.
         out.write_all("\u{feff}".as_bytes())?;
-        writeln!(out, "-- {}: an import, written by Sealift for review.", line(&model.title))?;
-        writeln!(out, "-- Target: {}", line(&about.target))?;
+        writeln!(out, "-- {}: an import, written by Sealift for review.", on_one_line(&model.title))?;
+        writeln!(out, "-- Target: {}", on_one_line(&about.target))?;
         writeln!(out, "-- Bundle: content root {}", bundle.info().content_root)?;
         for action in [Action::Create, Action::Update, Action::Merge, Action::Skip, Action::Unchanged] {
             writeln!(out, "-- {}: {}", format!("{action:?}").to_lowercase(), plan.count(action))?;
         }
         for notice in &plan.notices {
-            writeln!(out, "-- Note: {}", line(notice))?;
+            writeln!(out, "-- Note: {}", on_one_line(notice))?;
         }
-        writeln!(out, "-- Run it whole: sqlcmd -f 65001 -x -b -I -d DATABASE -i FILE, or in an editor.")?;
-        writeln!(
-            out,
-            "-- One transaction; whatever has changed since it was made stops it, and nothing is written."
-        )?;
-        writeln!(
-            out,
-            "-- Secrets in it are encrypted for the target; keep the file as you keep its database."
-        )?;
-        writeln!(out, "SET XACT_ABORT ON;\nSET NOCOUNT ON;")?;
-        writeln!(out, "IF @@TRANCOUNT <> 0 THROW 50000, N'a transaction is open already', 1;")?;
+        for line in [
+            "Run it whole: sqlcmd -f 65001 -x -b -d DATABASE -i FILE, or in an editor, in a session of its own.",
+            "One transaction. No batch does anything unless all before it ran to their end, and the last one commits:",
+            "so an error in any of them, or one left out, means that nothing is written, also by tools that go on.",
+            "A tool that stops at an error may leave the transaction open: close its connection, or roll back.",
+            "It stops where a row that it changes is not what it was when the script was made, where a document that",
+            "the plan found is gone or has another name, and where one that it makes has come to be.",
+            "Secrets in it are encrypted for the target; keep the file as you keep its database.",
+        ] {
+            writeln!(out, "-- {line}")?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, about: &About) -> std::io::Result<()> {
+        let out = &mut *self.out;
+        // Before XACT_ABORT: an open transaction is somebody's work, and no error of ours ends it.
+        writeln!(out, "IF @@TRANCOUNT <> 0 THROW 50000, {}, 1;", message("a transaction is open already"))?;
+        for setting in SETTINGS {
+            writeln!(out, "SET {setting};")?;
+        }
         let (mut none, mut before) = (Variables::default(), String::new());
         if let Some(database) = &about.database {
-            let message =
-                quoted(&format!("this script is for the database {database}"), &mut none, &mut before);
             let name = quoted(database, &mut none, &mut before);
-            writeln!(out, "IF DB_NAME() <> {name} THROW 50000, {message}, 1;")?;
+            let message = message(&format!("this script is for the database {database}"));
+            writeln!(out, "{before}IF DB_NAME() <> {name} THROW 50000, {message}, 1;")?;
         }
         writeln!(out, "BEGIN TRANSACTION;")?;
         writeln!(
@@ -111,42 +143,63 @@ impl<'o> Batches<'o> {
             "DECLARE @r int;\nEXEC @r = sp_getapplock @Resource = N'Sealift', @LockMode = N'Exclusive', \
              @LockOwner = N'Transaction', @LockTimeout = 30000;"
         )?;
-        writeln!(out, "IF @r < 0 THROW 50000, N'another import is under way', 1;\nGO")
+        writeln!(out, "IF @r < 0 THROW 50000, {}, 1;", message("another import is under way"))?;
+        writeln!(out, "CREATE TABLE {DONE} ([batch] int NOT NULL);")?;
+        writeln!(out, "INSERT INTO {DONE} ([batch]) VALUES (1);\nGO")?;
+        self.batches = 1;
+        Ok(())
     }
 
+    /// Has a batch look that the one before it ran to its end.
     fn guard(&mut self) -> std::io::Result<()> {
+        let (out, before) = (&mut *self.out, self.batches);
+        let earlier = message("an earlier part has failed: nothing is written");
+        writeln!(out, "IF @@TRANCOUNT = 0 THROW 50000, {earlier}, 1;")?;
+        // A table that is not there is an error that stops a batch before its conditions are looked at, or does
+        // not end the transaction: it is asked for by name first.
+        writeln!(out, "IF OBJECT_ID(N'tempdb..{DONE}') IS NULL THROW 50000, {earlier}, 1;")?;
         writeln!(
-            self.out,
-            "IF @@TRANCOUNT = 0 THROW 50000, N'an earlier part has failed: nothing is written', 1;"
+            out,
+            "IF NOT EXISTS (SELECT 1 FROM {DONE} WHERE [batch] = {before}) THROW 50000, {earlier}, 1;"
         )
     }
 
-    /// Adds a statement, with what has to be said before it.
+    fn close(&mut self) -> std::io::Result<()> {
+        if self.statements > 0 {
+            self.batches += 1;
+            // The last of all: what stops a batch half way leaves the count as it is.
+            writeln!(self.out, "UPDATE {DONE} SET [batch] = {};\nGO", self.batches)?;
+        }
+        (self.statements, self.bytes) = (0, 0);
+        Ok(())
+    }
+
+    /// Adds a statement that writes, with what has to be said before it.
     pub(super) fn statement(&mut self, text: &str) -> std::io::Result<()> {
+        self.total += 1;
+        self.look(text)
+    }
+
+    /// Adds a statement that only looks.
+    pub(super) fn look(&mut self, text: &str) -> std::io::Result<()> {
         // A variable is known until its batch ends.
         let declares = text.starts_with("DECLARE ");
-        if self.statements > 0
-            && (self.statements >= BATCH_STATEMENTS || self.bytes >= BATCH_BYTES || declares)
-        {
-            writeln!(self.out, "GO")?;
-            (self.statements, self.bytes) = (0, 0);
+        if self.statements >= BATCH_STATEMENTS || self.bytes >= BATCH_BYTES || declares {
+            self.close()?;
         }
         if self.statements == 0 {
             self.guard()?;
         }
         self.statements = if declares { BATCH_STATEMENTS } else { self.statements + 1 };
         self.bytes += text.len();
-        self.total += 1;
         self.out.write_all(text.as_bytes())
     }
 
-    /// Commits. Says how many statements there are.
+    /// Commits. Says how many statements write.
     pub(super) fn end(mut self) -> std::io::Result<u64> {
-        if self.statements > 0 {
-            writeln!(self.out, "GO")?;
-        }
+        self.close()?;
         self.guard()?;
-        writeln!(self.out, "COMMIT TRANSACTION;\nGO")?;
+        writeln!(self.out, "DROP TABLE {DONE};\nCOMMIT TRANSACTION;\nGO")?;
         self.out.flush()?;
         Ok(self.total)
     }

@@ -6,12 +6,15 @@
 use std::fmt::Write as _;
 
 use crate::document::Value;
-use crate::server::{Column, ColumnType};
+use crate::server::{Column, ColumnType, ServerError};
 
 /// As many pieces as one expression joins; deeper ones exhaust the server's stack.
 const MAX_PIECES: usize = 100;
 /// As many characters as fit where text is not declared `max`.
 const MAX_SHORT: usize = 4000;
+
+/// As many characters has a message, about; the server cuts it at 2,048.
+const MAX_MESSAGE: usize = 400;
 
 /// Variables of one batch, that hold texts of many pieces.
 #[derive(Debug, Default)]
@@ -39,7 +42,9 @@ pub(super) fn literal(
         (Value::Int(number), _) => number.to_string(),
         (Value::Number(text), ColumnType::Float) => {
             let plain = text.contains(['e', 'E']);
-            if plain { text.to_string() } else { format!("{text}e0") }
+            let text = if plain { text.to_string() } else { format!("{text}e0") };
+            // The nearest of the narrow numbers is another number than the one that is written.
+            if base(&column.declared) == "real" { format!("CAST({text} AS real)") } else { text }
         }
         (Value::Number(text), _) => text.to_string(),
         (Value::Bytes(bytes), _) => {
@@ -64,6 +69,28 @@ pub(super) fn literal(
         }
         _ => return None,
     })
+}
+
+/// The condition that a column still holds what it held, to the byte.
+pub(super) fn unchanged(column: &Column, old: &Value, spelled: &str) -> String {
+    let name = super::bracketed(&column.name);
+    match old {
+        Value::Null => format!("{name} IS NULL"),
+        Value::Text(_) => match base(&column.declared).as_str() {
+            "date" | "time" | "datetime" | "smalldatetime" | "datetime2" | "datetimeoffset"
+            | "uniqueidentifier" => format!("{name} = {spelled}"),
+            // As it compares, upper case is lower case and blanks at the end are nothing.
+            _ => format!(
+                "CONVERT(varbinary(max), CONVERT(nvarchar(max), {name})) = \
+                 CONVERT(varbinary(max), CONVERT(nvarchar(max), {spelled}))"
+            ),
+        },
+        // Zeros at the end are nothing as bytes compare.
+        Value::Bytes(bytes) => {
+            format!("CONVERT(varbinary(max), {name}) = {spelled} AND DATALENGTH({name}) = {}", bytes.len())
+        }
+        _ => format!("{name} = {spelled}"),
+    }
 }
 
 /// The name of a declared type without its size.
@@ -91,6 +118,44 @@ pub(super) fn quoted(text: &str, variables: &mut Variables, before: &mut String)
     name
 }
 
+/// Characters that stand in no quotes: ends of lines, others that cannot be seen, and those that turn the direction
+/// of a line, which a reviewer would read otherwise.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Text for people where it cannot be joined from pieces: on one line, and nothing that `sqlcmd` replaces.
+pub(super) fn on_one_line(text: &str) -> String {
+    let line: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
+    line.replace("$(", "$ (")
+}
+
+/// A text as THROW takes it: one piece in quotes, no expression, and `%` twice, as messages have places to fill.
+pub(super) fn message(text: &str) -> String {
+    let mut line = on_one_line(text);
+    if let Some((end, _)) = line.char_indices().nth(MAX_MESSAGE) {
+        line.truncate(end);
+        line.push('…');
+    }
+    format!("N'{}'", line.replace('\'', "''").replace('%', "%%"))
+}
+
+/// Says no to a name that cannot stand in a script: it is no text that could be joined from pieces.
+///
+/// # Errors
+/// [`ServerError::Failed`], which has the name.
+pub(super) fn speakable(what: &str, name: &str) -> Result<(), ServerError> {
+    if !name.chars().any(is_hidden) && !name.contains("$(") {
+        return Ok(());
+    }
+    let source = format!(
+        "the {what} {name:?} cannot be named in a script: its name has characters that tools \
+                          take for their own"
+    );
+    Err(ServerError::Failed { doing: "writing the script".to_owned(), source: source.into() })
+}
+
 /// A text in pieces, each an expression of its own: quoted text, or a character by its number.
 fn pieces(text: &str) -> Vec<String> {
     let mut pieces = Vec::new();
@@ -110,7 +175,7 @@ fn pieces(text: &str) -> Vec<String> {
             units = 0;
         }
         last = c;
-        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') {
+        if is_hidden(c) {
             close(&mut open, &mut pieces);
             units = 0;
             pieces.push(format!("NCHAR({})", u32::from(c)));
@@ -200,6 +265,23 @@ mod tests {
         let (mut variables, mut before) = (Variables::default(), String::new());
         assert_eq!(quoted("a$(b)", &mut variables, &mut before), "N'a$' + N'(b)'");
         assert_eq!(quoted("x\n", &mut variables, &mut before), "N'x' + NCHAR(10)");
+        assert_eq!(quoted("a\u{202e}b", &mut variables, &mut before), "N'a' + NCHAR(8238) + N'b'");
+    }
+
+    #[test]
+    fn messages_are_one_piece_and_say_what_was_meant() {
+        assert_eq!(message("it's 5%\r\n$(x)\u{202e}"), "N'it''s 5%%  $ (x) '");
+        assert_eq!(message(&"é%".repeat(500)).chars().filter(|c| *c == '%').count(), 400);
+    }
+
+    #[test]
+    fn names_that_tools_would_change_are_refused() {
+        assert!(speakable("table", "An ]odd 'name' $ (").is_ok());
+        for name in ["a\nGO\nb", "$(x)", "\u{202e}", "\u{2028}"] {
+            let error = speakable("table", name).unwrap_err();
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert!(source.contains("cannot be named in a script"), "{source}");
+        }
     }
 
     proptest::proptest! {
@@ -223,6 +305,7 @@ mod tests {
             "CONVERT(datetimeoffset(7), N'2018-08-01 10:00:00 +00:00', 121)"
         );
         assert_eq!(spelled("float", Value::Number("0.5".into())).unwrap(), "0.5e0");
+        assert_eq!(spelled("real", Value::Number("0.1".into())).unwrap(), "CAST(0.1e0 AS real)");
         assert_eq!(spelled("decimal(10,2)", Value::Number("0.50".into())).unwrap(), "0.50");
         assert_eq!(spelled("varbinary(4)", Value::Bytes(vec![0, 255])).unwrap(), "0x00FF");
         assert_eq!(spelled("bit", Value::Bool(true)).unwrap(), "1");

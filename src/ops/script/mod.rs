@@ -1,10 +1,12 @@
 //! `script`: an import as T-SQL, for a person who reviews it and runs it.
 //!
 //! The script is what the import would do: the same documents under the same ids, secrets under the target's
-//! master key, in one transaction. Each row that is changed is compared with what it was when the script was made,
-//! and anything else stops it. Ids of new rows come from the target's own count, which is compared too.
+//! master key, in one transaction. Each row that is changed is compared with what it was when the script was made, the
+//! documents that the plan found must be there still, and those that it makes must not; anything else stops it. Ids
+//! of new rows come from the target's own count, which is compared too.
 
 mod batches;
+mod guards;
 mod literal;
 
 use std::collections::BTreeMap;
@@ -24,7 +26,7 @@ use super::examine::ImportOptions;
 use super::import::{Written, apply};
 use super::plan::{Keys, examine_all};
 use batches::{Batches, Chunks};
-use literal::{Variables, base, literal, quoted};
+use literal::{Variables, literal, message, speakable, unchanged};
 
 /// As many updates look at their rows together.
 const UPDATES: usize = 256;
@@ -62,17 +64,21 @@ pub fn script(
     if !plan.findings.is_empty() || plan.is_empty() {
         return Ok((plan, 0));
     }
+    speakable("schema", &about.schema)?;
+    let found = guards::found(&examiner, &plan);
     let catalog = reader.catalog().clone();
     let mut scripting = Scripting {
         reader,
         names: Names { schema: about.schema.clone(), circular: circular(&catalog) },
         catalog,
+        guards: Chunks::new()?,
         early: Chunks::new()?,
         inserts: BTreeMap::new(),
         late: Chunks::new()?,
         waiting: None,
         written: 0,
     };
+    scripting.rely_on(&examiner, found)?;
     let mut written = Written::default();
     apply(bundle, &mut scripting, &mut examiner, &plan, &mut written, progress)?;
     examiner.take_faults();
@@ -81,6 +87,7 @@ pub fn script(
         return Ok((plan, 0));
     }
     scripting.check().map_err(|error| written.name(&plan, error))?;
+    scripting.stay_absent(&examiner, &plan)?;
     let statements = scripting.assemble(bundle, model, &plan, about, out).map_err(unwritten)?;
     Ok((plan, statements))
 }
@@ -151,6 +158,8 @@ struct Scripting<'r> {
     reader: &'r mut dyn Reader,
     names: Names,
     catalog: Catalog,
+    /// What must hold before anything is written.
+    guards: Chunks,
     /// Updates that refer to nothing new.
     early: Chunks,
     /// Inserts by table.
@@ -164,16 +173,16 @@ struct Scripting<'r> {
 impl Scripting<'_> {
     fn columns<'c>(table: &'c Table, names: &[&str]) -> Result<Vec<&'c Column>, ServerError> {
         let find = |name: &&str| {
-            table.column(name).ok_or_else(|| ServerError::NoColumn {
-                table: table.name.clone(),
-                column: (*name).to_owned(),
-            })
+            let missing = || ServerError::NoColumn { table: table.name.clone(), column: (*name).to_owned() };
+            let column = table.column(name).ok_or_else(missing)?;
+            speakable("column", &column.name).map(|()| column)
         };
         names.iter().map(find).collect()
     }
 
     fn table(catalog: &Catalog, name: &str) -> Result<Table, ServerError> {
-        catalog.table(name).cloned().ok_or_else(|| ServerError::NoTable(name.to_owned()))
+        let table = catalog.table(name).ok_or_else(|| ServerError::NoTable(name.to_owned()))?;
+        speakable("table", &table.name).map(|()| table.clone())
     }
 
     fn insert_row(&mut self, table: &Table, columns: &[&Column], row: &Row) -> Result<(), ServerError> {
@@ -273,12 +282,14 @@ impl Scripting<'_> {
         let columns = Self::columns(table, names)?;
         let (mut set, mut same) = (Vec::new(), Vec::new());
         for ((column, new), old) in columns.iter().copied().zip(row).zip(old) {
-            // What stays as it is need not be written; it was not read for this import either.
-            if new == old || column.kind == crate::server::ColumnType::RowVersion {
+            if column.kind == crate::server::ColumnType::RowVersion {
                 continue;
             }
-            let value = spelled(table, column, new, &mut variables, &mut before)?;
-            set.push(format!("{} = {value}", bracketed(&column.name)));
+            // What stays as it is need not be written, but it must be as it was.
+            if new != old {
+                let value = spelled(table, column, new, &mut variables, &mut before)?;
+                set.push(format!("{} = {value}", bracketed(&column.name)));
+            }
             let value = spelled(table, column, old, &mut variables, &mut before)?;
             same.push(unchanged(column, old, &value));
         }
@@ -294,8 +305,8 @@ impl Scripting<'_> {
             });
         }
         let shown: Vec<String> = key.iter().map(shown).collect();
-        let message = format!("{} {} has changed since this script was made", table.name, shown.join(", "));
-        let message = quoted(&message.chars().take(400).collect::<String>(), &mut variables, &mut before);
+        let shown: String = shown.join(", ").chars().take(200).collect();
+        let message = message(&format!("{} {shown} has changed since this script was made", table.name));
         let text = format!(
             "{before}UPDATE {} SET\n    {}\n  WHERE {}\n    AND {};\nIF @@ROWCOUNT <> 1 THROW 50000, {message}, 1;\n",
             self.names.table(table),
@@ -320,6 +331,7 @@ impl Scripting<'_> {
         out: &mut dyn Write,
     ) -> std::io::Result<u64> {
         let mut batches = Batches::begin(out, bundle, model, plan, about)?;
+        self.guards.each(&mut |text| batches.look(text))?;
         self.early.each(&mut |text| batches.statement(text))?;
         let mut inserts = self.inserts;
         let mut open: Vec<&Table> = self.catalog.tables.iter().collect();
@@ -346,24 +358,6 @@ impl Scripting<'_> {
     }
 }
 
-/// The condition that a column still holds what it held, to the byte.
-fn unchanged(column: &Column, old: &Value, spelled: &str) -> String {
-    let name = bracketed(&column.name);
-    match old {
-        Value::Null => format!("{name} IS NULL"),
-        Value::Text(_) => match base(&column.declared).as_str() {
-            "date" | "time" | "datetime" | "smalldatetime" | "datetime2" | "datetimeoffset"
-            | "uniqueidentifier" => format!("{name} = {spelled}"),
-            // As it compares, upper case is lower case and blanks at the end are nothing.
-            _ => format!(
-                "CONVERT(varbinary(max), CONVERT(nvarchar(max), {name})) = \
-                 CONVERT(varbinary(max), CONVERT(nvarchar(max), {spelled}))"
-            ),
-        },
-        _ => format!("{name} = {spelled}"),
-    }
-}
-
 fn spelled(
     table: &Table,
     column: &Column,
@@ -381,7 +375,7 @@ fn spelled(
 /// A key in a message: ids and names, on one line.
 fn shown(value: &Value) -> String {
     match value {
-        Value::Text(text) => text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        Value::Text(text) => text.clone(),
         Value::Int(number) => number.to_string(),
         Value::Number(text) => text.to_string(),
         _ => String::from("?"),

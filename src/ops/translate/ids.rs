@@ -60,6 +60,14 @@ impl Ids {
         self.known.insert((target, key.folded(self.collation)), known);
     }
 
+    /// The documents that were found so far, by kind, in no order; those of kinds without ids are left out.
+    pub fn found(&self) -> impl Iterator<Item = (usize, &Id)> {
+        self.known.iter().filter_map(|((target, _), known)| match (target, known) {
+            (Target::Kind(kind), Known::Found(Some(id))) => Some((*kind, id)),
+            _ => None,
+        })
+    }
+
     /// Returns the id of a reference's document.
     pub fn id(&self, layouts: &Layouts<'_>, reference: &Reference) -> Option<&Id> {
         let target = layouts.model.target(&reference.kind)?;

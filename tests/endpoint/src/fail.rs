@@ -5,7 +5,8 @@ use std::fmt;
 /// What an error does besides ending its statement, with XACT_ABORT OFF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The batch did not compile: nothing of it ran, and XACT_ABORT has no say.
+    /// The batch did not compile: nothing of it ran, and XACT_ABORT has no say. A column that is not there is found
+    /// only when its statement comes, so that the statements before it have run.
     Compile,
     /// The statement is undone; the next one runs.
     Statement,
@@ -60,9 +61,9 @@ impl Fail {
 
     pub fn effect(&self) -> Effect {
         match self.number {
-            102 | 105 | 137 | 156 | 4145 | 8003 | 10738 => Effect::Compile,
+            102 | 105 | 137 | 156 | 207 | 4145 | 8003 | 10738 => Effect::Compile,
             1205 | 241 | 242 | 245 | 295 | 3952 | 3960 | 8114 | 8169 => Effect::Transaction,
-            207 | 208 | 209 | 229 | 262 | 266 | 468 | 911 | 2812 | 3906 | 3989 | 50000.. => Effect::Batch,
+            208 | 209 | 229 | 262 | 266 | 468 | 911 | 2812 | 3906 | 3989 | 50000.. => Effect::Batch,
             _ => Effect::Statement,
         }
     }

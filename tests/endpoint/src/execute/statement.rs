@@ -148,6 +148,11 @@ impl Session {
             Statement::SetSwitch { name, on } => match (name.as_str(), on) {
                 ("XACT_ABORT", on) => self.xact_abort = *on,
                 ("NOCOUNT", on) => self.nocount = *on,
+                // What the endpoint never does; on would be another server.
+                ("NUMERIC_ROUNDABORT" | "IMPLICIT_TRANSACTIONS", false) => {}
+                (name @ ("NUMERIC_ROUNDABORT" | "IMPLICIT_TRANSACTIONS"), true) => {
+                    return Err(Fail::refused(format!("SET {name} ON")).into());
+                }
                 // What the endpoint always does; off would be another server.
                 (_, true) => {}
                 (name, false) => return Err(Fail::refused(format!("SET {name} OFF")).into()),
@@ -309,7 +314,11 @@ impl Session {
             ));
         }
         let message = match env.constant(message)? {
-            (Value::Text(text), _) => text,
+            // A message has places to fill: one sign of it stands twice.
+            (Value::Text(text), _) if text.replace("%%", "").contains('%') => {
+                return Err(Fail::refused("THROW of a text with a single %"));
+            }
+            (Value::Text(text), _) => text.replace("%%", "%"),
             _ => return Err(Fail::refused("THROW without a text")),
         };
         Ok(Fail { state: state as u8, ..Fail::new(number as i32, message) })

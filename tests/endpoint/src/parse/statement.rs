@@ -88,7 +88,14 @@ impl Parser<'_> {
             "THROW" => {
                 let number = self.sum()?;
                 self.expect(",")?;
+                // A text or a variable, no expression.
+                if !matches!(self.peek(), Token::Text { .. } | Token::Variable(_)) {
+                    return Err(self.wrong());
+                }
                 let message = self.sum()?;
+                if !matches!(message, Expr::Literal(..) | Expr::Variable(_)) {
+                    return Err(self.wrong());
+                }
                 self.expect(",")?;
                 Ok(Statement::Throw(number, message, self.sum()?))
             }
@@ -255,7 +262,9 @@ impl Parser<'_> {
                 return Ok(Statement::SetSwitch { name: name.to_owned(), on: self.on_or_off()? });
             }
         }
-        for name in ["QUOTED_IDENTIFIER", "CONCAT_NULL_YIELDS_NULL"] {
+        let others =
+            ["QUOTED_IDENTIFIER", "CONCAT_NULL_YIELDS_NULL", "NUMERIC_ROUNDABORT", "IMPLICIT_TRANSACTIONS"];
+        for name in others {
             if self.keyword(name) {
                 return Ok(Statement::SetSwitch { name: name.to_owned(), on: self.on_or_off()? });
             }
