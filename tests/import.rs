@@ -15,7 +15,7 @@ use sealift::crypto::{FingerprintKey, MasterKey, SecretBytes};
 use sealift::document::{Document, Key, KindName, Map, Reference, SecretId, Value};
 use sealift::model::Model;
 use sealift::ops::translate::{ServerSecrets, TranslateError};
-use sealift::ops::{self, ExportError, ExportOptions, ImportOptions, Keys, Outcome};
+use sealift::ops::{self, ExportError, ExportOptions, How, ImportOptions, Keys, Outcome};
 use sealift::plan::Action;
 use sealift::progress::Silent;
 use sealift::server::Server;
@@ -274,8 +274,8 @@ fn a_target_that_moved_since_the_plan_is_refused_and_named() {
     let shown = ops::plan(&bundle, &mut *server.read().unwrap(), &model, keys, overwrite(), &Silent).unwrap();
     target.run("UPDATE Team SET Members = '|Projects-33|', JSON = '{\"Moved\":1}'");
     let before = std::fs::read(&target.path).unwrap();
-    match ops::import(&bundle, &mut server, &model, keys, Some(&shown), false, overwrite(), &Silent).unwrap()
-    {
+    let how = How { shown: Some(&shown), ..How::default() };
+    match ops::import(&bundle, &mut server, &model, keys, how, overwrite(), &Silent).unwrap() {
         Outcome::Stale(moved) => {
             assert_eq!(moved.len(), 1);
             assert_eq!((moved[0].kind.as_str(), moved[0].name.as_str()), ("Team", "Ops"));
@@ -480,8 +480,8 @@ fn an_import_that_is_cancelled_changes_nothing() {
     progress.cancel();
     let keys = Keys { bundle: data_key.as_ref(), master: Some(&target.key), seen: &seen };
     let mut server = SqliteServer::open(&target.path).unwrap();
-    let error =
-        ops::import(&bundle, &mut server, &model(), keys, None, false, overwrite(), &progress).unwrap_err();
+    let error = ops::import(&bundle, &mut server, &model(), keys, How::default(), overwrite(), &progress)
+        .unwrap_err();
     assert!(matches!(error, ops::ImportError::Cancelled(_)), "{error}");
     assert!(before == std::fs::read(&target.path).unwrap());
 }

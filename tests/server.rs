@@ -107,7 +107,8 @@ macro_rules! suite {
             pages_follow_composite_keys, pages_end_at_bytes, lookups_compare_as_the_server_does,
             lookups_see_nulls_and_numbers, lookups_answer_each_key, lookups_stop_at_bytes, commit_rollback_and_drop,
             a_transaction_sees_its_own_writes, a_second_writer_is_busy, constraints_are_named,
-            values_must_fit, updates_touch_one_row, foreign_keys_wait_for_the_check,
+            values_must_fit, updates_touch_one_row, deletions_take_one_row, deletions_leave_room,
+            deletions_keep_foreign_keys, foreign_keys_wait_for_the_check,
             a_check_fails_where_the_commit_would, missing_names_are_told, the_largest_integer_is_found,
         );
     };
@@ -614,6 +615,90 @@ fn updates_touch_one_row(bench: &dyn Bench) {
     transaction.commit().unwrap();
     let scopes = all(&mut *server.read().unwrap(), "Thing", &["Scope"], &["Id"], 10);
     assert_eq!(scopes, [[Value::Null], ["s".into()]]);
+}
+
+fn deletions_take_one_row(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    things(&mut *server, &[("1", "a"), ("2", "b"), ("3", "c")]);
+    let none = attempt(&mut *server, &|transaction| {
+        transaction.delete("Thing", &["Id"], &["2".into()])?;
+        transaction.delete("Thing", &["Id"], &["4".into()])
+    });
+    assert_eq!(refused(none, "Thing", &["no row"]), Some(1));
+    let several =
+        attempt(&mut *server, &|transaction| transaction.delete("Thing", &["Scope"], &[Value::Null]));
+    assert_eq!(refused(several, "Thing", &["several rows"]), Some(0));
+    let twice = attempt(&mut *server, &|transaction| {
+        transaction.delete("Thing", &["Id"], &["1".into()])?;
+        transaction.delete("Thing", &["Id"], &["1".into()])
+    });
+    assert!(twice.is_err(), "a row is there to be deleted once");
+    assert_eq!(server.read().unwrap().count("Thing").unwrap(), 3, "nothing was deleted");
+    let mut transaction = server.begin().unwrap();
+    transaction.delete("thing", &["name"], &["B".into()]).unwrap();
+    transaction.check().unwrap();
+    assert_eq!(transaction.reader().count("Thing").unwrap(), 2);
+    transaction.rollback().unwrap();
+    assert_eq!(server.read().unwrap().count("Thing").unwrap(), 3);
+    let mut transaction = server.begin().unwrap();
+    transaction.delete("thing", &["name"], &["B".into()]).unwrap();
+    transaction.delete("Thing", &["Id"], &["3".into()]).unwrap();
+    transaction.commit().unwrap();
+    let left = all(&mut *server.read().unwrap(), "Thing", &["Id"], &["Id"], 10);
+    assert_eq!(left, [["1".into()]]);
+}
+
+/// What a deleted row was called is free for others in the same transaction.
+fn deletions_leave_room(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let row = |id: &str, name: &str| vec![id.into(), name.into(), "s".into()];
+    let columns = ["Id", "Name", "Scope"];
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("Thing", &columns, &[row("1", "a"), row("2", "b"), row("3", "c")]).unwrap();
+    transaction.commit().unwrap();
+    let mut transaction = server.begin().unwrap();
+    transaction.delete("Thing", &["Id"], &["1".into()]).unwrap();
+    transaction.delete("Thing", &["Id"], &["2".into()]).unwrap();
+    transaction.update("Thing", &["Id"], &["3".into()], &["Name"], &vec!["a".into()]).unwrap();
+    transaction.insert("Thing", &columns, &[row("2", "b")]).unwrap();
+    transaction.commit().unwrap();
+    let left = all(&mut *server.read().unwrap(), "Thing", &["Id", "Name"], &["Id"], 10);
+    assert_eq!(left, [["2".into(), "b".into()], ["3".into(), Value::from("a")]]);
+}
+
+fn deletions_keep_foreign_keys(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    transaction
+        .insert("Right", &["Id", "LeftId"], &[vec![int(1), Value::Null], vec![int(2), Value::Null]])
+        .unwrap();
+    transaction.insert("Left", &["Id", "RightId"], &[vec![int(1), int(1)], vec![int(2), int(2)]]).unwrap();
+    transaction.insert("Node", &["Id", "Parent"], &[vec![int(1), int(1)], vec![int(2), int(1)]]).unwrap();
+    transaction.commit().unwrap();
+    let referred = attempt(&mut *server, &|transaction| {
+        transaction.delete("Node", &["Id"], &[int(2)])?;
+        transaction.delete("Right", &["Id"], &[int(1)])
+    });
+    let error = referred.expect_err("Left refers to it");
+    assert!(matches!(&error.source, ServerError::Constraint { .. }), "{error:?}");
+    assert_eq!(server.read().unwrap().count("Node").unwrap(), 2);
+    // What refers goes with it, in whatever order they are named; or lets go of it.
+    let mut transaction = server.begin().unwrap();
+    transaction.delete("Right", &["Id"], &[int(1)]).unwrap();
+    transaction.delete("Left", &["Id"], &[int(1)]).unwrap();
+    transaction.delete("Node", &["Id"], &[int(1)]).unwrap();
+    transaction.delete("Node", &["Id"], &[int(2)]).unwrap();
+    transaction.commit().unwrap();
+    let mut transaction = server.begin().unwrap();
+    transaction.delete("Right", &["Id"], &[int(2)]).unwrap();
+    transaction.update("Left", &["Id"], &[int(2)], &["RightId"], &vec![Value::Null]).unwrap();
+    transaction.commit().unwrap();
+    let mut reader = server.read().unwrap();
+    let counts = ["Left", "Right", "Node"].map(|table| reader.count(table).unwrap());
+    assert_eq!(counts, [1, 0, 0]);
 }
 
 fn foreign_keys_wait_for_the_check(bench: &dyn Bench) {

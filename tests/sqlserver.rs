@@ -12,7 +12,7 @@ use sealift::crypto::{FingerprintKey, MasterKey};
 use sealift::demo::{self, DemoOptions, Site};
 use sealift::document::Value;
 use sealift::model::OCTOPUS_SPACES_SQL;
-use sealift::ops::{self, Keys, Outcome};
+use sealift::ops::{self, How, Keys, Outcome};
 use sealift::plan::{Action, Plan};
 use sealift::progress::Silent;
 use sealift::server::Server;
@@ -73,7 +73,8 @@ fn import(bundle: &Bundle, server: &mut dyn Server, dry_run: bool) -> Outcome {
     let (model, bundle_key) = (octopus(), unlock(bundle));
     let (key, seen) = (master(Site::Production), FingerprintKey::generate().unwrap());
     let keys = Keys { bundle: bundle_key.as_ref(), master: Some(&key), seen: &seen };
-    ops::import(bundle, server, &model, keys, None, dry_run, overwrite(), &Silent).unwrap()
+    let how = How { dry_run, ..How::default() };
+    ops::import(bundle, server, &model, keys, how, overwrite(), &Silent).unwrap()
 }
 
 /// What a plan says, without what differs between two servers by nature.

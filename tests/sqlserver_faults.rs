@@ -74,8 +74,19 @@ fn work(server: &mut SqlServer) -> Result<(), WriteError> {
     transaction.commit()
 }
 
+/// The same, of a transaction that only deletes: what is gone tells of the commit.
+fn deletion(server: &mut SqlServer) -> Result<(), WriteError> {
+    let mut transaction = server.begin()?;
+    transaction.count("Thing")?;
+    transaction.delete("Thing", &["Id"], &[Value::Int(2)])?;
+    transaction.check()?;
+    transaction.commit()
+}
+
+type Work = fn(&mut SqlServer) -> Result<(), WriteError>;
+
 /// What is known of the work by its answer.
-fn expected(result: &Result<(), WriteError>) -> Vec<Row> {
+fn expected(result: &Result<(), WriteError>, after: fn() -> Vec<Row>) -> Vec<Row> {
     match result {
         Ok(()) => after(),
         Err(WriteError { source: ServerError::Lost { .. } | ServerError::Unreachable { .. }, .. }) => {
@@ -87,7 +98,13 @@ fn expected(result: &Result<(), WriteError>) -> Vec<Row> {
 }
 
 /// Cuts the connection at every packet of a direction until none is left to cut. Says how often each answer came.
-fn sweep(server: &TestServer, direction: Direction, bytes: usize) -> (u32, u32, u32) {
+fn sweep(
+    server: &TestServer,
+    direction: Direction,
+    bytes: usize,
+    work: Work,
+    after: fn() -> Vec<Row>,
+) -> (u32, u32, u32) {
     let database = server.database();
     database.make(&thing());
     let to = (server.host.as_str(), server.port).to_socket_addrs().unwrap().find(|a| a.is_ipv4()).unwrap();
@@ -113,7 +130,7 @@ fn sweep(server: &TestServer, direction: Direction, bytes: usize) -> (u32, u32, 
             Err(WriteError { source: ServerError::TakenBack, .. }) => taken_back += 1,
             Err(_) => lost += 1,
         }
-        let expected = expected(&result);
+        let expected = expected(&result, after);
         assert_eq!(held(&database), expected, "{direction:?} {packet}: {result:?}");
     }
     panic!("the sweep does not end");
@@ -121,20 +138,25 @@ fn sweep(server: &TestServer, direction: Direction, bytes: usize) -> (u32, u32, 
 
 #[test]
 fn a_connection_cut_anywhere_leaves_the_target_as_it_was_or_as_it_should_be() {
-    cut_everywhere(&TestServer::own(Default::default()));
+    cut_everywhere(&TestServer::own(Default::default()), work, after);
+}
+
+#[test]
+fn a_lost_commit_of_deletions_alone_is_found_out() {
+    cut_everywhere(&TestServer::own(Default::default()), deletion, || vec![row(1, "one")]);
 }
 
 #[test]
 fn a_connection_to_the_named_server_cut_anywhere_leaves_its_target_so() {
     if let Some(server) = TestServer::named() {
-        cut_everywhere(&server);
+        cut_everywhere(&server, work, after);
     }
 }
 
-fn cut_everywhere(server: &TestServer) {
+fn cut_everywhere(server: &TestServer, work: Work, after: fn() -> Vec<Row>) {
     // Requests cut before they are sent, and in their middle.
     for bytes in [0, 9] {
-        let (lost, taken_back, committed) = sweep(server, Direction::There, bytes);
+        let (lost, taken_back, committed) = sweep(server, Direction::There, bytes, work, after);
         println!(
             "requests, {bytes} bytes of the last: {lost} lost, {taken_back} taken back, {committed} committed"
         );
@@ -142,7 +164,7 @@ fn cut_everywhere(server: &TestServer) {
     }
     // Answers: the work is done, and who waits for it does not hear of it.
     for bytes in [0, 9] {
-        let (lost, taken_back, committed) = sweep(server, Direction::Back, bytes);
+        let (lost, taken_back, committed) = sweep(server, Direction::Back, bytes, work, after);
         println!(
             "answers, {bytes} bytes of the last: {lost} lost, {taken_back} taken back, {committed} committed"
         );

@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::sealing::keyed_hash;
-use super::{CryptoError, context, fill_random, random};
+use super::sealing::{derive, keyed_hash};
+use super::{CryptoError, MasterKey, context, fill_random, random};
 
 /// A random key under which content is hashed, for the time of one process: two hashes are comparable, and
 /// nobody without the key can guess what was hashed.
@@ -20,6 +20,14 @@ impl FingerprintKey {
         Ok(Self(key))
     }
 
+    /// The key of fingerprints that are kept in a file with their salt. With a master key nobody who lacks it can
+    /// guess what was hashed; without one no secret could be read, so that none is among it.
+    pub fn derived(salt: &[u8; 16], master: Option<&MasterKey>) -> Self {
+        let mut material: Vec<&[u8]> = vec![salt];
+        material.extend(master.map(MasterKey::raw));
+        Self(derive(context::FINGERPRINT_KEY, &material))
+    }
+
     /// Hashes parts, each with its length, so that no two lists of parts are hashed alike.
     pub fn of(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut all = vec![context::FINGERPRINT.as_bytes()];
@@ -32,6 +40,14 @@ impl std::fmt::Debug for FingerprintKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("FingerprintKey(..)")
     }
+}
+
+/// Sixteen random bytes that make a derived key another.
+///
+/// # Errors
+/// [`CryptoError::NoRandomness`].
+pub fn random_salt() -> Result<[u8; 16], CryptoError> {
+    random()
 }
 
 /// A random GUID (RFC 9562 version 4), in lower case.

@@ -14,7 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::{CryptoError, MAX_SECRET_BYTES, SecretBytes, fill_random, random};
+use super::sealing::derive;
+use super::{CryptoError, MAX_SECRET_BYTES, Password, SecretBytes, context, fill_random, random};
 
 const BLOCK_BYTES: usize = 16;
 
@@ -124,6 +125,19 @@ impl MasterKey {
             Key::Bits128(key) => STANDARD.encode(key.as_slice()),
             Key::Bits256(key) => STANDARD.encode(key.as_slice()),
         })
+    }
+
+    /// The password of files that hold this server's own secrets and are for this server alone (undo files):
+    /// whoever knows the key knows it, and nobody needs to remember it.
+    pub fn password(&self) -> Password {
+        Password::of_key(derive(context::UNDO_PASSWORD, &[self.raw()]))
+    }
+
+    pub(super) fn raw(&self) -> &[u8] {
+        match &self.0 {
+            Key::Bits128(key) => key.as_slice(),
+            Key::Bits256(key) => key.as_slice(),
+        }
     }
 
     /// Decrypts a value from the server's database. The secret is UTF-8 text.

@@ -27,7 +27,7 @@ mod secret;
 
 pub use data_key::{DataKey, MAX_SECRET_BYTES, OpenValueError, SEALED_OVERHEAD_BYTES};
 pub use envelope::{Envelope, MAX_SLOTS, OpenError, Slot};
-pub use fingerprint::{FingerprintKey, random_guid};
+pub use fingerprint::{FingerprintKey, random_guid, random_salt};
 pub use kdf::{KdfLimits, KdfParams};
 pub use master_key::{DecryptError, MasterKey, MasterKeyError, MasterKeySize};
 pub use secret::{MAX_PASSWORD_BYTES, Password, PasswordError, SecretBytes};
@@ -49,11 +49,18 @@ pub mod context {
     pub const SEALED_VALUE: &str = "sealift 2026-11 bundle v1 sealed value";
     /// Derives the key under which secrets are compared from the data key.
     pub const SECRET_COMPARISON: &str = "sealift 2026-11 bundle v1 secret comparison";
+    /// Derives the password of an undo file from the server's master key.
+    pub const UNDO_PASSWORD: &str = "sealift 2026-11 undo v1 password";
     /// First part of what a plan's fingerprints hash; never stored.
     pub const FINGERPRINT: &str = "sealift 2026-11 plan v1 fingerprint";
 
+    /// Derives the key of fingerprints that are kept in a file.
+    pub const FINGERPRINT_KEY: &str = "sealift 2026-11 plan v1 fingerprint key";
+
     /// All of the above. No two are equal.
-    pub const ALL: [&str; 7] = [
+    pub const ALL: [&str; 9] = [
+        FINGERPRINT_KEY,
+        UNDO_PASSWORD,
         FINGERPRINT,
         KEY_ENCRYPTION,
         SLOT_WRAPPING,

@@ -115,6 +115,15 @@ impl Password {
         }
     }
 
+    /// A password of 32 bytes that nobody types, as hexadecimal text.
+    pub(super) fn of_key(key: Zeroizing<[u8; 32]>) -> Self {
+        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).map_or(b'0', |digit| digit as u8);
+        // Room for all of it: growing would leave a copy behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(64));
+        text.extend(key.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+        Self(text)
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }

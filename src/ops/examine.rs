@@ -17,6 +17,7 @@ use super::misplaced::misplaced;
 use super::translate::{
     Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault,
 };
+use super::undo::Deletion;
 use super::validate::{empty_secrets, invalid, unfit};
 
 /// How many bytes of the target's rows are compared together, about.
@@ -33,6 +34,9 @@ pub struct ImportOptions {
     pub accept_dangling: bool,
     /// Whether values that are not what the model says they must be are written, with a note.
     pub accept_invalid: bool,
+    /// Whether documents of the target are deleted that the source no longer has, where the bundle carries it
+    /// whole.
+    pub prune: bool,
     /// Into which scope (space) of the target documents go; where it is not said, into one of the same name.
     pub into: Vec<IntoScope>,
 }
@@ -69,6 +73,11 @@ pub(super) struct Examiner<'x, 'm> {
     pub loose: HashSet<(usize, String)>,
     pub options: ImportOptions,
     pub resettle: Resettle,
+    /// Whether documents become what they are in the bundle, without the model's rules for joining: an import
+    /// is taken back.
+    pub exact: bool,
+    /// What is to be deleted in the target.
+    pub deletions: Vec<Deletion>,
     pub secrets: Option<&'x DataKey>,
     pub master_key: Option<&'x MasterKey>,
     pub seen_key: &'x FingerprintKey,
@@ -388,7 +397,9 @@ impl<'m> Examiner<'_, 'm> {
                 // Most documents of a repeated import are equal: nothing is to be joined or compared.
                 if document.columns != theirs.document.columns || document.body != theirs.document.body {
                     respell(&mut document, &theirs.document, self.model().collation);
-                    document = merge(layout.kind, &document, &theirs.document);
+                    if !self.exact {
+                        document = merge(layout.kind, &document, &theirs.document);
+                    }
                     found = changes(&theirs.document, &document);
                 }
                 match (found.is_empty(), self.options.overwrite) {
@@ -396,7 +407,7 @@ impl<'m> Examiner<'_, 'm> {
                     (false, false) => {
                         (Action::Skip, Some("the target has it; --overwrite replaces it".to_owned()))
                     }
-                    (false, true) if layout.kind.merges.is_empty() => (Action::Update, None),
+                    (false, true) if self.exact || layout.kind.merges.is_empty() => (Action::Update, None),
                     (false, true) => (Action::Merge, None),
                 }
             }
@@ -415,7 +426,8 @@ impl<'m> Examiner<'_, 'm> {
         } else if theirs.is_none() && !matches!(self.ids.get(target, &entry.key), Some(Known::Found(_))) {
             self.ids.set(target, &entry.key, Known::Absent);
         }
-        let seen = theirs.as_ref().map(|theirs| self.fingerprint(&theirs.document)).transpose()?;
+        let seen = |theirs: &Portable| fingerprint(&theirs.document, &self.vault, self.seen_key);
+        let seen = theirs.as_ref().map(seen).transpose()?;
         Ok(Examined {
             entry: Entry {
                 number: entry.number,
@@ -428,7 +440,7 @@ impl<'m> Examiner<'_, 'm> {
                 seen,
             },
             document,
-            existing: theirs.map(|p| Existing { document: p.document, raw: p.raw }),
+            existing: theirs.map(Existing::from),
         })
     }
 
@@ -455,19 +467,24 @@ impl<'m> Examiner<'_, 'm> {
             }
         }
     }
+}
 
-    fn fingerprint(&self, document: &Document) -> Result<Seen, ImportError> {
-        let content = canonical::encode(document)?;
-        let mut parts: Vec<&[u8]> = vec![&content];
-        let mut secrets = Vec::new();
-        document.each(&mut |value| {
-            if let Value::Secret(id) = value {
-                secrets.push(*id);
-            }
-        });
-        parts.extend(secrets.iter().filter_map(|id| self.vault.value(*id)).map(|v| v.expose()));
-        Ok(Seen(self.seen_key.of(&parts)))
-    }
+/// A fingerprint of a document with its secrets, as far as they are at hand.
+pub(super) fn fingerprint(
+    document: &Document,
+    vault: &Vault,
+    key: &FingerprintKey,
+) -> Result<Seen, canonical::TooLarge> {
+    let content = canonical::encode(document)?;
+    let mut parts: Vec<&[u8]> = vec![&content];
+    let mut secrets = Vec::new();
+    document.each(&mut |value| {
+        if let Value::Secret(id) = value {
+            secrets.push(*id);
+        }
+    });
+    parts.extend(secrets.iter().filter_map(|id| vault.value(*id)).map(|v| v.expose()));
+    Ok(Seen(key.of(&parts)))
 }
 
 /// The rules whose lists limit a document, as far as they hold anything.

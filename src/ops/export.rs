@@ -319,7 +319,7 @@ impl Job<'_, '_, '_> {
     ) -> Result<(), ExportError> {
         let ids = selection.ids(layout.index);
         progress.phase(format!("reading {}", layout.kind.name), Some(ids.len() as u64));
-        fetch(reader, layout, &ids, &mut |reader, ids, rows| {
+        fetch::<ExportError>(reader, layout, &ids, &mut |reader, ids, rows| {
             progress.check()?;
             self.write(reader, layout, rows, Some(selection))?;
             progress.advance(ids.len() as u64, 0);

@@ -13,8 +13,9 @@ use crate::server::{Catalog, Row, Server, ServerError, Transaction, WriteError};
 
 use super::allocate::{allocate, number_parts};
 use super::examine::{Examined, Examiner, ImportOptions};
-use super::plan::{Keys, examine_all, for_each_batch, moved};
+use super::plan::{Keys, Work, examine_all, for_each_batch, moved};
 use super::translate::{Known, Layout, Renderer, TranslateError};
+use super::undo::{Keeping, Kept, UndoTo, delete};
 
 /// How many rows are inserted together.
 const INSERT_BATCH: usize = 500;
@@ -56,6 +57,33 @@ pub enum ImportError {
     /// No new id could be made.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    /// The bundle is an undo file, and an import was asked for.
+    #[error("this is an undo file")]
+    IsUndo,
+    /// What the undo file says beside its documents is wrong, or cannot be said.
+    #[error("the undo file: {0}")]
+    Undo(String),
+    /// The undo file was made under another master key.
+    #[error("{}", if *missing { "the undo file needs the server's master key" } else { "the undo file was made under another master key" })]
+    UndoKey {
+        /// Whether none was given at all.
+        missing: bool,
+    },
+    /// The undo file of a dry run has no place.
+    #[error("cannot make a temporary folder for the undo file")]
+    UndoFolder {
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The server did not keep what was written.
+    #[error("{kind} {name} is not on the server as it was written")]
+    NotAsWritten {
+        /// The document's kind.
+        kind: KindName,
+        /// Its name.
+        name: String,
+    },
     /// The listener asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -76,25 +104,51 @@ pub enum Outcome {
     Stale(Vec<Finding>),
 }
 
-/// Imports a bundle: plans inside the transaction, compares with the plan that was shown, writes, checks and
-/// commits. With `dry_run` everything happens but the commit.
+/// How an import is carried out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How<'h> {
+    /// The plan that somebody agreed to: where the target moved since, nothing is written.
+    pub shown: Option<&'h Plan>,
+    /// Whether everything happens but the commit.
+    pub dry_run: bool,
+    /// Where the undo file goes; without it the import cannot be taken back.
+    pub undo: Option<&'h UndoTo>,
+}
+
+/// Imports a bundle: plans inside the transaction, compares with the plan that was shown, writes, checks,
+/// completes the undo file and commits.
 ///
 /// # Errors
-/// [`ImportError`]; the transaction is rolled back then.
-#[allow(clippy::too_many_arguments, reason = "inputs left, options second to last, progress last")]
+/// [`ImportError`]; the transaction is rolled back then, and no undo file is left, but for
+/// [`ServerError::CommitUnknown`].
 pub fn import(
     bundle: &Bundle,
     server: &mut dyn Server,
     model: &Model,
     keys: Keys<'_>,
-    shown: Option<&Plan>,
-    dry_run: bool,
+    how: How<'_>,
     options: ImportOptions,
     progress: &dyn Progress,
 ) -> Result<Outcome, ImportError> {
+    run(bundle, server, model, keys, how, options, Work::Import, progress)
+}
+
+/// Imports a bundle, or takes an import back.
+#[allow(clippy::too_many_arguments, reason = "as `import`, and which way")]
+pub(super) fn run(
+    bundle: &Bundle,
+    server: &mut dyn Server,
+    model: &Model,
+    keys: Keys<'_>,
+    how: How<'_>,
+    options: ImportOptions,
+    work: Work<'_>,
+    progress: &dyn Progress,
+) -> Result<Outcome, ImportError> {
     let mut transaction = server.begin()?;
-    let (mut plan, mut examiner) = examine_all(bundle, transaction.reader(), model, keys, options, progress)?;
-    if let Some(shown) = shown {
+    let (mut plan, mut examiner) =
+        examine_all(bundle, transaction.reader(), model, keys, options, work, progress)?;
+    if let Some(shown) = how.shown {
         let moved = moved(shown, &plan);
         if !moved.is_empty() {
             transaction.rollback()?;
@@ -109,8 +163,10 @@ pub fn import(
         transaction.rollback()?;
         return Ok(Outcome::Nothing(plan));
     }
+    let start = |to| Keeping::start(to, bundle, transaction.reader(), model, keys.master, how.dry_run);
+    let mut keeping = how.undo.map(start).transpose()?;
     let mut written = Written::default();
-    apply(bundle, &mut *transaction, &mut examiner, &plan, &mut written, progress)?;
+    apply(bundle, &mut *transaction, &mut examiner, &plan, &mut written, keeping.as_mut(), progress)?;
     examiner.take_faults();
     if !examiner.findings.is_empty() {
         plan.findings.append(&mut examiner.findings);
@@ -119,12 +175,22 @@ pub fn import(
     }
     progress.phase("checking", None);
     transaction.check().map_err(|error| written.name(&plan, error))?;
-    progress.check()?;
-    if dry_run {
+    let finish = |keeping: Keeping<'_>| keeping.finish(transaction.reader(), examiner.layouts(), progress);
+    let kept = keeping.map(finish).transpose()?;
+    let taken_back = || kept.iter().for_each(Kept::remove);
+    progress.phase("finishing", None);
+    progress.check().inspect_err(|_| taken_back())?;
+    if how.dry_run {
         transaction.rollback()?;
         return Ok(Outcome::DryRun(plan));
     }
-    transaction.commit().map_err(|error| written.name(&plan, error))?;
+    if let Err(error) = transaction.commit() {
+        // Where nobody knows whether it was committed the file may be needed.
+        if !matches!(error.source, ServerError::CommitUnknown { .. }) {
+            taken_back();
+        }
+        return Err(written.name(&plan, error));
+    }
     Ok(Outcome::Applied(plan))
 }
 
@@ -139,7 +205,8 @@ impl Written {
         self.0.push(None);
     }
 
-    fn document(&mut self, number: u64) {
+    /// Notes a write of a document, by the number of its entry.
+    pub(super) fn document(&mut self, number: u64) {
         self.0.push(Some(number));
     }
 
@@ -166,15 +233,17 @@ pub(super) fn apply(
     examiner: &mut Examiner<'_, '_>,
     plan: &Plan,
     written: &mut Written,
+    mut keeping: Option<&mut Keeping<'_>>,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
+    let order = writing_order(examiner, transaction.catalog());
+    delete(transaction, examiner, &order, plan, written, keeping.as_deref_mut(), progress)?;
     let writes = plan.entries.iter().filter(|entry| entry.action.writes()).count();
     allocate(bundle, transaction, examiner, plan, written)?;
     number_parts(bundle, transaction, examiner, plan)?;
     progress.phase("writing", Some(writes as u64));
     let actions: HashMap<u64, Action> =
         plan.entries.iter().map(|entry| (entry.number, entry.action)).collect();
-    let order = writing_order(examiner, transaction.catalog());
     for mut layout in order {
         let touched = plan.entries.iter().any(|e| e.action.writes() && e.kind == layout.kind.name);
         if !touched {
@@ -205,7 +274,8 @@ pub(super) fn apply(
                         examiner.find(layout.kind.name.as_str(), reference.key.to_string(), problem);
                         continue;
                     }
-                    write(transaction, examiner, &layout, document, &mut inserts, written)?;
+                    let keeping = keeping.as_deref_mut();
+                    write(transaction, examiner, &layout, document, &mut inserts, written, keeping)?;
                 }
             }
             progress.advance(count, 0);
@@ -223,19 +293,30 @@ fn write(
     examined: Examined,
     inserts: &mut Inserts<'_>,
     written: &mut Written,
+    keeping: Option<&mut Keeping<'_>>,
 ) -> Result<(), ImportError> {
     let Examined { entry, document, existing, .. } = examined;
-    let renderer = Renderer {
-        layouts: examiner.layouts(),
-        ids: &examiner.ids,
-        vault: &examiner.vault,
-        master_key: examiner.master_key,
-    };
+    let layouts = examiner.layouts();
+    let renderer =
+        Renderer { layouts, ids: &examiner.ids, vault: &examiner.vault, master_key: examiner.master_key };
     let id = match examiner.ids.get(Target::Kind(layout.index), &entry.key) {
         Some(Known::Found(id)) => id.clone(),
         _ => None,
     };
     let rendered = renderer.render(layout, &document, id.as_ref(), existing.as_ref())?;
+    match (keeping, &existing) {
+        (None, _) => {}
+        (Some(keeping), Some(existing)) => {
+            keeping.changed(layout, existing, &examiner.vault, layouts.model)?;
+        }
+        (Some(keeping), None) => {
+            let row = layout.named_by(|column| {
+                let at = rendered.columns.iter().position(|name| name == column)?;
+                rendered.row.get(at).cloned()
+            });
+            keeping.created(layout, row, document.key.clone());
+        }
+    }
     if existing.is_none() {
         return inserts.push(transaction, written, entry.number, rendered.columns, rendered.row);
     }

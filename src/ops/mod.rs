@@ -16,6 +16,7 @@ mod merge;
 mod misplaced;
 mod named;
 mod plan;
+mod prune;
 mod references;
 mod salvage;
 mod scope;
@@ -23,6 +24,7 @@ mod script;
 mod select;
 pub mod translate;
 mod undeclared;
+mod undo;
 mod unreadable;
 mod validate;
 mod vendor;
@@ -33,7 +35,7 @@ pub use convert::{ConvertError, FromTree, from_tree, reseal, to_tree};
 pub use diff::{DiffEntry, DiffError, DiffReport, Difference, Side, diff, server_side};
 pub use examine::ImportOptions;
 pub use export::{ExportError, ExportOptions, ExportReport, export, product_version};
-pub use import::{ImportError, Outcome, import};
+pub use import::{How, ImportError, Outcome, import};
 pub use into::IntoScope;
 pub use merge::{
     Conflict, ConflictVersion, Merge, MergeError, MergeInput, MergeOptions, MergeReport, MergedDocument,
@@ -45,6 +47,7 @@ pub use salvage::{SALVAGED, Salvage, SalvageError, SalvageOptions, SalvageReport
 pub use script::{About, script};
 pub use select::Root;
 pub use undeclared::Undeclared;
+pub use undo::{UndoRecord, UndoTo, is_undo, plan_undo, undo};
 pub use vendor::{UncarriedType, VendorReadError, VendorReport, VendorServer};
 pub use versions::{Versions, VersionsError};
 pub use why::{PathEnd, WhyError, WhyPath, why};

@@ -15,6 +15,7 @@ use super::examine::{Examined, Examiner, ImportOptions, Source};
 use super::export::product_version;
 use super::into::Resettle;
 use super::translate::{Id, Ids, Known, Layouts, Translation, Vault};
+use super::undo::{self, UndoRecord};
 
 /// How many documents are examined together, at the most: small ones, since their weight counts too. Each batch
 /// costs a server across a network a handful of round trips.
@@ -87,7 +88,16 @@ pub fn plan(
     options: ImportOptions,
     progress: &dyn Progress,
 ) -> Result<Plan, ImportError> {
-    Ok(examine_all(bundle, reader, model, keys, options, progress)?.0)
+    Ok(examine_all(bundle, reader, model, keys, options, Work::Import, progress)?.0)
+}
+
+/// Which way documents go.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Work<'w> {
+    /// From one server to another.
+    Import,
+    /// Back to what they were, as an undo file says.
+    Undo(&'w UndoRecord),
 }
 
 /// Plans an import and keeps what is needed to carry it out.
@@ -97,6 +107,7 @@ pub(super) fn examine_all<'x, 'm>(
     model: &'m Model,
     keys: Keys<'x>,
     options: ImportOptions,
+    work: Work<'_>,
     progress: &dyn Progress,
 ) -> Result<(Plan, Examiner<'x, 'm>), ImportError> {
     if let Some(notice) = reader.notice() {
@@ -113,12 +124,14 @@ pub(super) fn examine_all<'x, 'm>(
         loose: HashSet::new(),
         options,
         resettle: Resettle::default(),
+        exact: matches!(work, Work::Undo(_)),
+        deletions: Vec::new(),
         secrets: keys.bundle,
         master_key: keys.master,
         seen_key: keys.seen,
     };
     let mut plan = Plan::default();
-    check_sides(bundle, reader, model, &mut examiner, &mut plan)?;
+    check_sides(bundle, reader, model, &mut examiner, &mut plan, work)?;
     let into = &examiner.options.into;
     let resettled = Resettle::settle(bundle, reader, &examiner.translation.layouts, into, progress)?;
     examiner.resettle = resettled.resettle;
@@ -130,7 +143,10 @@ pub(super) fn examine_all<'x, 'm>(
         plan.findings.extend(resettled.findings);
         return Ok((plan, examiner));
     }
-    identify(bundle, reader, &mut examiner, progress)?;
+    match work {
+        Work::Import => identify(bundle, reader, &mut examiner, progress)?,
+        Work::Undo(record) => undo::identify(bundle, record, reader, &mut examiner, progress)?,
+    }
     settle(bundle, reader, &mut examiner, progress)?;
     let info = bundle.info();
     progress.phase("comparing with the target", Some(info.documents));
@@ -147,6 +163,13 @@ pub(super) fn examine_all<'x, 'm>(
             }
             Ok(())
         })?;
+    }
+    match work {
+        Work::Undo(record) => undo::take_back(record, reader, &mut examiner, &mut plan, progress)?,
+        Work::Import if examiner.options.prune => {
+            super::prune::prune(bundle, reader, &mut examiner, &mut plan, progress)?;
+        }
+        Work::Import => {}
     }
     let faults = examiner.translation.finish()?;
     examiner.find_faults(&faults);
@@ -173,7 +196,11 @@ fn check_sides(
     model: &Model,
     examiner: &mut Examiner<'_, '_>,
     plan: &mut Plan,
+    work: Work<'_>,
 ) -> Result<(), ImportError> {
+    if matches!(work, Work::Import) && undo::is_undo(bundle) {
+        return Err(ImportError::IsUndo);
+    }
     let info = bundle.info();
     let header = &info.header;
     if header.model != model.name {
@@ -201,6 +228,7 @@ fn check_sides(
     }
     for kind in &info.kinds {
         match model.kind(&kind.name) {
+            None if undo::is_ours(&kind.name) => {}
             None => examiner.find(&kind.name, String::new(), "the model does not know this kind"),
             // A target without scopes is a matter of where documents go.
             Some(known)

@@ -180,7 +180,7 @@ impl Scope {
         ids: Vec<Id>,
     ) -> Result<Vec<Id>, ExportError> {
         let (mut inside, mut wide) = (Vec::new(), Vec::new());
-        fetch(reader, layout, &ids, &mut |reader, ids, rows| {
+        fetch::<ExportError>(reader, layout, &ids, &mut |reader, ids, rows| {
             let followed = translation.follow(reader, layout.index, rows)?;
             for (id, references) in ids.into_iter().zip(followed) {
                 match self.home(layout, translation, &id, &references) {
@@ -207,7 +207,7 @@ impl Scope {
         let layouts = translation.layouts.clone();
         let mut needed: HashMap<(usize, Id), Why> = HashMap::new();
         for layout in layouts.iter().filter(|layout| carried(layout.index)) {
-            for_each_page(reader, layout, &mut |reader, ids, rows| {
+            for_each_page::<ExportError>(reader, layout, &mut |reader, ids, rows| {
                 progress.check()?;
                 progress.advance(ids.len() as u64, 0);
                 let followed = translation.follow(reader, layout.index, rows)?;

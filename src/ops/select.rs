@@ -7,7 +7,7 @@ use crate::bundle::Reason;
 use crate::document::{KindName, Value};
 use crate::model::{Model, Target};
 use crate::progress::Progress;
-use crate::server::{Lookup, Reader};
+use crate::server::{Lookup, Reader, ServerError};
 
 use super::scope::{Home, Scope};
 use super::translate::{Followed, Id, Layout, Layouts, Translation};
@@ -165,7 +165,7 @@ pub fn select(
             }
             for (kind, ids) in by_kind {
                 let Some(layout) = layouts.at(kind) else { continue };
-                fetch(reader, layout, &ids, &mut |reader, found, rows| {
+                fetch::<ExportError>(reader, layout, &ids, &mut |reader, found, rows| {
                     let followed = translation.follow(reader, kind, rows)?;
                     for (id, references) in found.into_iter().zip(followed) {
                         let home = scope.map(|scope| scope.home(layout, translation, &id, &references));
@@ -288,7 +288,7 @@ fn find_root(
             let owners: HashSet<(usize, Id)> =
                 meant(reader, translation, layouts, (of, name), scope)?.into_iter().collect();
             let layout = layout_of(layouts, layouts.model, kind)?;
-            for_each_page(reader, layout, &mut |reader, ids, rows| {
+            for_each_page::<ExportError>(reader, layout, &mut |reader, ids, rows| {
                 let followed = translation.follow(reader, layout.index, rows)?;
                 for (id, references) in ids.into_iter().zip(followed) {
                     let member = references.into_iter().find(|f| owners.contains(&(f.kind, f.id.clone())));
@@ -321,7 +321,7 @@ fn belonging(
     let mut frontier = Vec::new();
     let version = layout.kind.version.as_ref().and_then(|column| layout.column(column));
     let version = version.and_then(|column| layout.select().iter().position(|name| *name == column.server));
-    for_each_page(reader, layout, &mut |reader, mut ids, mut rows| {
+    for_each_page::<ExportError>(reader, layout, &mut |reader, mut ids, mut rows| {
         progress.check()?;
         if let (Some(versions), Some(column)) = (&options.versions, version) {
             let keep = |row: &crate::server::Row| {
@@ -347,15 +347,14 @@ fn belonging(
     Ok(frontier)
 }
 
-type OnPage<'a> =
-    dyn FnMut(&mut dyn Reader, Vec<Id>, Vec<crate::server::Row>) -> Result<(), ExportError> + 'a;
+type OnPage<'a, E> = dyn FnMut(&mut dyn Reader, Vec<Id>, Vec<crate::server::Row>) -> Result<(), E> + 'a;
 
 /// Reads a kind's table page by page. Rows without an id of their own are named by their ordering columns.
-pub(super) fn for_each_page(
+pub(super) fn for_each_page<E: From<ServerError>>(
     reader: &mut dyn Reader,
     layout: &Layout<'_>,
-    see: &mut OnPage<'_>,
-) -> Result<(), ExportError> {
+    see: &mut OnPage<'_, E>,
+) -> Result<(), E> {
     let mut after: Option<Vec<Value>> = None;
     loop {
         let rows = super::translate::next_page(reader, layout, &mut after)?;
@@ -372,12 +371,12 @@ const FETCHED_BYTES: usize = 4 << 20;
 
 /// Fetches chosen rows of a kind, as many at a time as are worked on together, and shows them with the ids they
 /// answer.
-pub(super) fn fetch(
+pub(super) fn fetch<E: From<ServerError>>(
     reader: &mut dyn Reader,
     layout: &Layout<'_>,
     ids: &[Id],
-    see: &mut OnPage<'_>,
-) -> Result<(), ExportError> {
+    see: &mut OnPage<'_, E>,
+) -> Result<(), E> {
     let columns = layout.select();
     let by: Vec<&str> = match &layout.id {
         Some(id) => vec![id.as_str()],

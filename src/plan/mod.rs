@@ -30,12 +30,14 @@ pub enum Action {
     Unchanged,
     /// It is left alone, and the target's stays as it is.
     Skip,
+    /// The target has it, and it is deleted there.
+    Delete,
 }
 
 impl Action {
     /// All actions, in the order they are shown.
-    pub const ALL: [Action; 5] =
-        [Action::Create, Action::Update, Action::Merge, Action::Unchanged, Action::Skip];
+    pub const ALL: [Action; 6] =
+        [Action::Create, Action::Update, Action::Merge, Action::Delete, Action::Unchanged, Action::Skip];
 
     /// The action in one word, as shown and as in JSON.
     pub fn word(self) -> &'static str {
@@ -45,12 +47,13 @@ impl Action {
             Action::Merge => "merge",
             Action::Unchanged => "unchanged",
             Action::Skip => "skip",
+            Action::Delete => "delete",
         }
     }
 
     /// Says whether the action writes to the target.
     pub fn writes(self) -> bool {
-        matches!(self, Action::Create | Action::Update | Action::Merge)
+        matches!(self, Action::Create | Action::Update | Action::Merge | Action::Delete)
     }
 }
 

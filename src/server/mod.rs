@@ -282,11 +282,11 @@ impl From<ServerError> for WriteError {
 
 /// A transaction under way. Dropped without [`commit`](Transaction::commit), it rolls back.
 ///
-/// Writes are numbered from 0 in the order they are given: each row of [`insert`](Transaction::insert) and each
-/// [`update`](Transaction::update) is one. A server across a network collects them and sends them together at
-/// [`check`](Transaction::check), updates before inserts and in an order that foreign keys allow. So a read may
-/// miss them until then, as may an update of a row that was just inserted; and an error may come then only: it
-/// names the write.
+/// Writes are numbered from 0 in the order they are given: each row of [`insert`](Transaction::insert), each
+/// [`update`](Transaction::update) and each [`delete`](Transaction::delete) is one. A server across a network
+/// collects them and sends them together at [`check`](Transaction::check), deletions before updates before inserts
+/// and in an order that foreign keys allow. So a read may miss them until then, as may an update of a row that was
+/// just inserted; and an error may come then only: it names the write.
 pub trait Transaction: Reader {
     /// This transaction as a reader of its own state: of all writes after [`check`](Transaction::check), of some
     /// or none before.
@@ -310,6 +310,12 @@ pub trait Transaction: Reader {
         columns: &[&str],
         row: &Row,
     ) -> Result<(), WriteError>;
+
+    /// Deletes the row whose `by` columns equal `key`; it must exist exactly once.
+    ///
+    /// # Errors
+    /// [`ServerError::Constraint`] where the row is missing or not alone.
+    fn delete(&mut self, table: &str, by: &[&str], key: &[Value]) -> Result<(), WriteError>;
 
     /// Sends the writes that are still collected, and checks what the server checks at commit (deferred foreign
     /// keys), so that a dry run fails where the run would.

@@ -11,7 +11,7 @@ use sealift::bundle::{Bundle, Header, Limits, Protection, Summary, UncheckedBund
 use sealift::crypto::{DataKey, Envelope, FingerprintKey, KdfLimits, KdfParams, MasterKey, Password};
 use sealift::model::Model;
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, ExportOptions, ExportReport, ImportOptions, Keys, Outcome, Root};
+use sealift::ops::{self, ExportOptions, ExportReport, How, ImportOptions, Keys, Outcome, Root};
 use sealift::plan::{Finding, Plan};
 use sealift::progress::Silent;
 use sealift::server::sqlite::{Schema, SqliteServer};
@@ -158,7 +158,8 @@ pub fn try_import(
     let seen = FingerprintKey::generate().unwrap();
     let keys = Keys { bundle: key.as_ref(), master, seen: &seen };
     let mut server = SqliteServer::open(server).unwrap();
-    ops::import(&bundle, &mut server, model, keys, None, dry_run, options, &Silent)
+    let how = How { dry_run, ..How::default() };
+    ops::import(&bundle, &mut server, model, keys, how, options, &Silent)
 }
 
 /// Imports and expects it to be written.

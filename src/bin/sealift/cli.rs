@@ -89,6 +89,11 @@ pub enum Command {
     Plan(commands::plan::PlanArgs),
     /// Import a bundle into a server, in one transaction
     Import(commands::import::ImportArgs),
+    /// Take an import back: what it made is deleted, what it changed becomes what it was
+    ///
+    /// The undo file opens with the server's own master key; no password belongs to it. What was changed since the
+    /// import, and what refers to a document that would be deleted, stops the undo, by name.
+    Undo(commands::undo::UndoArgs),
     /// Show what differs between two bundles, folders or servers
     Diff(commands::diff::DiffArgs),
     /// Join bundles of several servers into one, document by document

@@ -378,7 +378,15 @@ impl From<ImportError> for Failure {
                 _ => Self::of(Exit::Refused, &error)
                     .hint("everything was rolled back; the target is as it was"),
             },
-            ImportError::TooLarge(_) | ImportError::Crypto(_) => Self::of(Exit::Failed, &error),
+            ImportError::IsUndo => Self::of(Exit::Usage, &error).hint("`sealift undo` takes the import back"),
+            ImportError::Undo(_) => Self::of(Exit::Damaged, &error).hint("nothing was changed"),
+            ImportError::UndoKey { .. } => Self::of(Exit::WrongKey, &error)
+                .hint("give the key by --master-key-file FILE or in SEALIFT_MASTER_KEY"),
+            ImportError::NotAsWritten { .. } => Self::of(Exit::Refused, &error)
+                .hint("does a trigger change it? everything was rolled back; the target is as it was"),
+            ImportError::TooLarge(_) | ImportError::Crypto(_) | ImportError::UndoFolder { .. } => {
+                Self::of(Exit::Failed, &error)
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The `sealift` command: arguments in, exit codes and words out. All work is the library's.
 
 mod cli;
+mod clock;
 mod commands;
 mod exit;
 mod secrets;

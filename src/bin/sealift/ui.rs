@@ -210,6 +210,7 @@ pub fn action_style(action: Action) -> Style {
         Action::Update | Action::Merge => AnsiColor::Yellow,
         Action::Unchanged => return Style::new().dimmed(),
         Action::Skip => AnsiColor::Cyan,
+        Action::Delete => AnsiColor::Red,
     };
     Style::new().fg_color(Some(colour.into()))
 }
@@ -221,7 +222,8 @@ pub fn action_sign(action: Action) -> char {
         Action::Update => '~',
         Action::Merge => '&',
         Action::Unchanged => '=',
-        Action::Skip => '-',
+        Action::Skip => '.',
+        Action::Delete => '-',
     }
 }
 

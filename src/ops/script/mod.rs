@@ -8,6 +8,7 @@
 mod batches;
 mod guards;
 mod literal;
+mod transaction;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -18,13 +19,13 @@ use crate::model::Model;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::server::{
-    Catalog, Column, ForeignKey, Lookup, Page, Reader, Row, ServerError, Table, Transaction, WriteError,
+    Catalog, Column, ForeignKey, Lookup, Reader, Row, ServerError, Table, Transaction, WriteError,
 };
 
 use super::ImportError;
 use super::examine::ImportOptions;
 use super::import::{Written, apply};
-use super::plan::{Keys, examine_all};
+use super::plan::{Keys, Work, examine_all};
 use batches::{Batches, Chunks};
 use literal::{Variables, literal, message, speakable, unchanged};
 
@@ -60,7 +61,7 @@ pub fn script(
     out: &mut dyn Write,
     progress: &dyn Progress,
 ) -> Result<(Plan, u64), ImportError> {
-    let (mut plan, mut examiner) = examine_all(bundle, reader, model, keys, options, progress)?;
+    let (mut plan, mut examiner) = examine_all(bundle, reader, model, keys, options, Work::Import, progress)?;
     if !plan.findings.is_empty() || plan.is_empty() {
         return Ok((plan, 0));
     }
@@ -72,6 +73,7 @@ pub fn script(
         names: Names { schema: about.schema.clone(), circular: circular(&catalog) },
         catalog,
         guards: Chunks::new()?,
+        gone: Chunks::new()?,
         early: Chunks::new()?,
         inserts: BTreeMap::new(),
         late: Chunks::new()?,
@@ -80,7 +82,7 @@ pub fn script(
     };
     scripting.rely_on(&examiner, found)?;
     let mut written = Written::default();
-    apply(bundle, &mut scripting, &mut examiner, &plan, &mut written, progress)?;
+    apply(bundle, &mut scripting, &mut examiner, &plan, &mut written, None, progress)?;
     examiner.take_faults();
     if !examiner.findings.is_empty() {
         plan.findings.append(&mut examiner.findings);
@@ -160,6 +162,8 @@ struct Scripting<'r> {
     catalog: Catalog,
     /// What must hold before anything is written.
     guards: Chunks,
+    /// Deletions.
+    gone: Chunks,
     /// Updates that refer to nothing new.
     early: Chunks,
     /// Inserts by table.
@@ -296,17 +300,8 @@ impl Scripting<'_> {
         if set.is_empty() {
             return Ok(());
         }
-        let mut found = Vec::new();
-        for (column, value) in Self::columns(table, by)?.into_iter().zip(key) {
-            let spelled = spelled(table, column, value, &mut variables, &mut before)?;
-            found.push(match value {
-                Value::Null => format!("{} IS NULL", bracketed(&column.name)),
-                _ => format!("{} = {spelled}", bracketed(&column.name)),
-            });
-        }
-        let shown: Vec<String> = key.iter().map(shown).collect();
-        let shown: String = shown.join(", ").chars().take(200).collect();
-        let message = message(&format!("{} {shown} has changed since this script was made", table.name));
+        let found = keyed(table, &Self::columns(table, by)?, key, &mut variables, &mut before)?;
+        let message = moved(table, key);
         let text = format!(
             "{before}UPDATE {} SET\n    {}\n  WHERE {}\n    AND {};\nIF @@ROWCOUNT <> 1 THROW 50000, {message}, 1;\n",
             self.names.table(table),
@@ -321,6 +316,33 @@ impl Scripting<'_> {
         if columns.iter().any(refers) { self.late.push(&text) } else { self.early.push(&text) }
     }
 
+    /// Spells a deletion, of a row that is as it was in every column.
+    fn delete_row(&mut self, table: &str, by: &[&str], key: &[Value]) -> Result<(), ServerError> {
+        let table = Self::table(&self.catalog, table)?;
+        let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        let keys = [key.to_vec()];
+        let lookup = Lookup { table: &table.name, columns: &names, by, keys: &keys };
+        let mut rows = Vec::new();
+        self.reader.lookup(&lookup, &mut |_, row| rows.push(row))?;
+        let [old] = rows.as_slice() else {
+            let reason = if rows.is_empty() { "no row has the key" } else { "several rows have the key" };
+            return Err(ServerError::Constraint { table: table.name.clone(), reason: reason.to_owned() });
+        };
+        let (mut before, mut variables) = (String::new(), Variables::default());
+        let mut same = keyed(&table, &Self::columns(&table, by)?, key, &mut variables, &mut before)?;
+        for (column, old) in Self::columns(&table, &names)?.into_iter().zip(old) {
+            if column.kind != crate::server::ColumnType::RowVersion {
+                let value = spelled(&table, column, old, &mut variables, &mut before)?;
+                same.push(unchanged(column, old, &value));
+            }
+        }
+        let (name, message) = (self.names.table(&table), moved(&table, key));
+        let same = same.join("\n    AND ");
+        self.gone.push(&format!(
+            "{before}DELETE FROM {name}\n  WHERE {same};\nIF @@ROWCOUNT <> 1 THROW 50000, {message}, 1;\n"
+        ))
+    }
+
     /// Writes the script.
     fn assemble(
         self,
@@ -332,6 +354,7 @@ impl Scripting<'_> {
     ) -> std::io::Result<u64> {
         let mut batches = Batches::begin(out, bundle, model, plan, about)?;
         self.guards.each(&mut |text| batches.look(text))?;
+        self.gone.each(&mut |text| batches.statement(text))?;
         self.early.each(&mut |text| batches.statement(text))?;
         let mut inserts = self.inserts;
         let mut open: Vec<&Table> = self.catalog.tables.iter().collect();
@@ -372,6 +395,31 @@ fn spelled(
     })
 }
 
+/// The conditions that a row has a key.
+fn keyed(
+    table: &Table,
+    by: &[&Column],
+    key: &[Value],
+    variables: &mut Variables,
+    before: &mut String,
+) -> Result<Vec<String>, ServerError> {
+    let is = |(column, value): (&&Column, &Value)| {
+        let spelled = spelled(table, column, value, variables, before)?;
+        Ok(match value {
+            Value::Null => format!("{} IS NULL", bracketed(&column.name)),
+            _ => format!("{} = {spelled}", bracketed(&column.name)),
+        })
+    };
+    by.iter().zip(key).map(is).collect()
+}
+
+/// What a script says of a row that is not as it was.
+fn moved(table: &Table, key: &[Value]) -> String {
+    let shown: Vec<String> = key.iter().map(shown).collect();
+    let shown: String = shown.join(", ").chars().take(200).collect();
+    message(&format!("{} {shown} has changed since this script was made", table.name))
+}
+
 /// A key in a message: ids and names, on one line.
 fn shown(value: &Value) -> String {
     match value {
@@ -379,100 +427,5 @@ fn shown(value: &Value) -> String {
         Value::Int(number) => number.to_string(),
         Value::Number(text) => text.to_string(),
         _ => String::from("?"),
-    }
-}
-
-impl Reader for Scripting<'_> {
-    fn address(&self) -> &str {
-        self.reader.address()
-    }
-
-    fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-
-    fn page(&mut self, page: &Page<'_>) -> Result<Vec<Row>, ServerError> {
-        self.reader.page(page)
-    }
-
-    fn lookup_some(
-        &mut self,
-        lookup: &Lookup<'_>,
-        max_bytes: usize,
-        see: &mut dyn FnMut(usize, Row),
-    ) -> Result<Vec<usize>, ServerError> {
-        self.reader.lookup_some(lookup, max_bytes, see)
-    }
-
-    fn count(&mut self, table: &str) -> Result<u64, ServerError> {
-        self.reader.count(table)
-    }
-
-    fn max_int(&mut self, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
-        self.reader.max_int(table, column)
-    }
-
-    fn rows_read(&self) -> u64 {
-        self.reader.rows_read()
-    }
-}
-
-impl Transaction for Scripting<'_> {
-    fn reader(&mut self) -> &mut dyn Reader {
-        self
-    }
-
-    fn insert(&mut self, table: &str, columns: &[&str], rows: &[Row]) -> Result<(), WriteError> {
-        let table = Self::table(&self.catalog, table)?;
-        let columns = Self::columns(&table, columns)?;
-        for row in rows {
-            let write = Some(self.written);
-            self.insert_row(&table, &columns, row).map_err(|source| WriteError { write, source })?;
-            self.written += 1;
-        }
-        Ok(())
-    }
-
-    fn update(
-        &mut self,
-        table: &str,
-        by: &[&str],
-        key: &[Value],
-        columns: &[&str],
-        row: &Row,
-    ) -> Result<(), WriteError> {
-        let same =
-            |names: &[String], given: &[&str]| names.iter().map(String::as_str).eq(given.iter().copied());
-        let fits = self.waiting.as_ref().is_some_and(|waiting| {
-            waiting.table == table
-                && same(&waiting.by, by)
-                && same(&waiting.columns, columns)
-                && waiting.rows.len() < UPDATES
-        });
-        if !fits {
-            self.flush()?;
-        }
-        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let waiting = self.waiting.get_or_insert_with(|| Waiting {
-            table: table.to_owned(),
-            by: owned(by),
-            columns: owned(columns),
-            rows: Vec::new(),
-        });
-        waiting.rows.push((self.written, key.to_vec(), row.clone()));
-        self.written += 1;
-        Ok(())
-    }
-
-    fn check(&mut self) -> Result<(), WriteError> {
-        self.flush()
-    }
-
-    fn commit(self: Box<Self>) -> Result<(), WriteError> {
-        Err(ServerError::ReadOnly(self.reader.address().to_owned()).into())
-    }
-
-    fn rollback(self: Box<Self>) -> Result<(), ServerError> {
-        Ok(())
     }
 }

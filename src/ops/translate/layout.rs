@@ -233,14 +233,21 @@ impl<'m> Layout<'m> {
 
     /// What names a selected row on its server: its id, or its ordering columns where it has none.
     pub fn row_id(&self, row: &[Value]) -> Id {
-        // The id is selected first.
-        if let (Some(_), Some(id)) = (&self.id, row.first()) {
-            return Id::of(id).unwrap_or_else(|| Id::Text(String::new()));
+        let select = self.select();
+        self.named_by(|column| row.get(select.iter().position(|name| *name == column)?).cloned())
+    }
+
+    /// What names a row on its server, by the values of its columns as the server spells them.
+    pub fn named_by(&self, value: impl Fn(&str) -> Option<Value>) -> Id {
+        let one = |value: Value| Id::of(&value).unwrap_or_else(|| Id::Text(String::new()));
+        if let Some(column) = &self.id {
+            return one(value(column).unwrap_or_default());
         }
-        let values = self.order_values(row);
-        match values.as_slice() {
-            [one] => Id::of(one).unwrap_or_else(|| Id::Text(String::new())),
-            several => Id::Text(Key::new(several.to_vec()).map(|key| key.to_text()).unwrap_or_default()),
+        let mut values: Vec<Value> =
+            self.order.iter().map(|column| value(column).unwrap_or_default()).collect();
+        match values.len() {
+            1 => one(values.remove(0)),
+            _ => Id::Text(Key::new(values).map(|key| key.to_text()).unwrap_or_default()),
         }
     }
 

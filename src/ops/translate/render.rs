@@ -7,7 +7,7 @@ use crate::document::{Document, Place, SecretId, Value, canonical};
 use crate::model::{Direction, Form, Keep, LocalUpdate, NewPartId, Rule, SecretForm, Target};
 use crate::server::Row;
 
-use super::read::Raw;
+use super::read::{Portable, Raw};
 use super::{Id, Ids, Layout, Layouts, TranslateError, Vault};
 
 /// What the target has of a document that is updated: what stays as it is.
@@ -17,6 +17,15 @@ pub struct Existing {
     pub document: Document,
     /// Its row: encrypted texts, part ids, local values.
     pub raw: Raw,
+    /// What names the row on its server ([`Layout::row_id`]).
+    pub row: Id,
+}
+
+impl From<Portable> for Existing {
+    fn from(portable: Portable) -> Self {
+        let Portable { document, raw, row, .. } = portable;
+        Self { document, raw, row }
+    }
 }
 
 /// A row ready to be written.

@@ -63,17 +63,15 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    fn update_one(
+    fn write_one(
         &mut self,
         schema: &Schema,
         by: &[Field<'_>],
         key: &[Value],
-        fields: &[Field<'_>],
-        row: &Row,
+        work: &Work<'_>,
         table: &str,
     ) -> Result<(), ServerError> {
         let doing = format!("writing {table}");
-        let mut values = stored(fields, row, &doing)?;
         let constraint = |reason: &str| {
             Err(ServerError::Constraint { table: table.to_owned(), reason: reason.to_owned() })
         };
@@ -83,27 +81,34 @@ impl<'a> Writing<'a> {
         let Some(key) = key.iter().map(bind::compare).collect::<Option<Vec<_>>>() else {
             return constraint(NO_ROW);
         };
-        let mut names: Vec<String> = written_fields(fields)
-            .enumerate()
-            .map(|(at, (_, field))| format!("{} = ?{}", quoted(&field.column.name), at + 1))
-            .collect();
-        if names.is_empty() {
-            // Nothing to set, but the row must be there nevertheless.
-            names.extend(by.first().map(|f| format!("{0} = {0}", quoted(&f.column.name))));
-        }
+        let name = &schema.table(table)?.name;
+        let (head, mut values) = match work {
+            Work::Delete => (format!("DELETE FROM {}", quoted(name)), Vec::new()),
+            Work::Update(columns, row) => {
+                let fields = schema.fields(table, columns)?;
+                let mut names: Vec<String> = written_fields(&fields)
+                    .enumerate()
+                    .map(|(at, (_, field))| format!("{} = ?{}", quoted(&field.column.name), at + 1))
+                    .collect();
+                if names.is_empty() {
+                    // Nothing to set, but the row must be there nevertheless.
+                    names.extend(by.first().map(|f| format!("{0} = {0}", quoted(&f.column.name))));
+                }
+                let head = format!("UPDATE {} SET {}", quoted(name), names.join(", "));
+                (head, stored(&fields, row, &doing)?)
+            }
+        };
         let first = values.len() + 1;
         let equal: Vec<String> = by
             .iter()
             .enumerate()
             .map(|(at, field)| format!("{} IS ?{}", quoted(&field.column.name), first + at))
             .collect();
-        let table_name = &schema.table(table)?.name;
-        let sql =
-            format!("UPDATE {} SET {} WHERE {}", quoted(table_name), names.join(", "), equal.join(" AND "));
+        let sql = format!("{head} WHERE {}", equal.join(" AND "));
         values.extend(key);
-        let fail = |error| fault(&doing, table_name, error);
+        let fail = |error| fault(&doing, name, error);
         let mut statement = self.view.connection.prepare_cached(&sql).map_err(fail)?;
-        self.orphans.note(schema, self.view.connection, table_name)?;
+        self.orphans.note(schema, self.view.connection, name)?;
         match statement.execute(params_from_iter(values)).map_err(fail)? {
             1 => Ok(()),
             0 => constraint(NO_ROW),
@@ -111,23 +116,25 @@ impl<'a> Writing<'a> {
         }
     }
 
-    fn update_where(
+    /// Updates or deletes the one row that has a key.
+    fn write_where(
         &mut self,
         table: &str,
         by: &[&str],
         key: &[Value],
-        columns: &[&str],
-        row: &Row,
+        work: &Work<'_>,
     ) -> Result<(), ServerError> {
         let schema = Rc::clone(&self.view.schema);
         let by = schema.fields(table, by)?;
-        let fields = schema.fields(table, columns)?;
+        if let Work::Update(columns, _) = work {
+            schema.fields(table, columns)?;
+        }
         let name = &schema.table(table)?.name;
         let doing = format!("writing {name}");
         self.alive(&doing)?;
         let many = by.iter().any(|field| field.nature.spelled.is_some());
         if are_unique(&by) {
-            let result = self.update_one(&schema, &by, key, &fields, row, name);
+            let result = self.write_one(&schema, &by, key, work, name);
             if !(many && matches!(&result, Err(ServerError::Constraint { reason, .. }) if reason == NO_ROW)) {
                 return result;
             }
@@ -146,13 +153,19 @@ impl<'a> Writing<'a> {
         let connection = self.view.connection;
         let fail = |error| fault(&doing, name, error);
         connection.execute_batch("SAVEPOINT one_row").map_err(fail)?;
-        let result = self.update_one(&schema, &by, key, &fields, row, name);
+        let result = self.write_one(&schema, &by, key, work, name);
         if !connection.is_autocommit() {
             let undo = if result.is_err() { "ROLLBACK TO one_row; " } else { "" };
             connection.execute_batch(&format!("{undo}RELEASE one_row")).map_err(fail)?;
         }
         result
     }
+}
+
+/// What is done with the one row that has a key.
+enum Work<'w> {
+    Update(&'w [&'w str], &'w Row),
+    Delete,
 }
 
 /// The columns that are written: all but those the server writes itself.
@@ -230,7 +243,15 @@ impl Transaction for Writing<'_> {
     ) -> Result<(), WriteError> {
         let write = Some(self.written);
         self.written += 1;
-        self.update_where(table, by, key, columns, row).map_err(|source| WriteError { write, source })
+        let work = Work::Update(columns, row);
+        self.write_where(table, by, key, &work).map_err(|source| WriteError { write, source })
+    }
+
+    fn delete(&mut self, table: &str, by: &[&str], key: &[Value]) -> Result<(), WriteError> {
+        let write = Some(self.written);
+        self.written += 1;
+        let work = Work::Delete;
+        self.write_where(table, by, key, &work).map_err(|source| WriteError { write, source })
     }
 
     fn check(&mut self) -> Result<(), WriteError> {

@@ -1,8 +1,9 @@
 //! Sending what was put aside: for each table its rows into a temporary table, and from there by one statement.
 //!
-//! Updates come first, since a row may get the name that another one loses; but those that make a row refer to a
-//! table with new rows come last. Inserts follow an order that foreign keys allow; where they form a circle, a
-//! column of it that takes NULL is left so and filled in afterwards.
+//! Deletions come first, but for rows that updated ones may still refer to, which go last. Then updates, since a
+//! row may get the name that another one loses; but those that make a row refer to a table with new rows come after
+//! the inserts. Inserts follow an order that foreign keys allow; where they form a circle, a column of it that takes
+//! NULL is left so and filled in afterwards.
 
 use super::connect::Connection;
 use super::fault::Doing;
@@ -11,7 +12,7 @@ use super::narrow;
 use super::schema::{Field, Schema, are_unique, quoted};
 use super::stage;
 use super::types::SqlType;
-use super::writing::Shape;
+use super::writing::{Act, Shape};
 use crate::server::{ForeignKey, ServerError, Table, WriteError};
 
 /// What is sent, in order.
@@ -21,16 +22,20 @@ pub(super) struct Steps(Vec<Step>);
 struct Step {
     /// Which rows.
     shape: usize,
-    act: Act,
+    part: Part,
 }
 
-enum Act {
+enum Part {
     /// Insert the rows, with NULL in these columns (by position).
     Insert(Vec<usize>),
     /// Fill these columns of rows that were inserted with NULL there.
     Fill(Vec<usize>),
     /// Update the rows.
     Update,
+    /// Put NULL into these columns of rows that are to be deleted.
+    Clear(Vec<String>),
+    /// Delete the rows.
+    Delete,
 }
 
 impl Steps {
@@ -42,9 +47,9 @@ impl Steps {
         let mut open: Vec<&Table> = Vec::new();
         let inserts = |table: &Table| {
             let all = shapes.iter().enumerate();
-            all.filter(|(_, s)| s.by.is_none() && s.table == table.name).collect::<Vec<_>>()
+            all.filter(|(_, s)| s.act == Act::Insert && s.table == table.name).collect::<Vec<_>>()
         };
-        for shape in shapes.iter().filter(|shape| shape.by.is_none()) {
+        for shape in shapes.iter().filter(|shape| shape.act == Act::Insert) {
             let table = schema.table(&shape.table).ok();
             open.extend(table.filter(|table| !open.iter().any(|other| other.name == table.name)));
         }
@@ -89,15 +94,15 @@ impl Steps {
                 let late = columns.iter().enumerate().filter(|(_, c)| is_late(c)).map(|(at, _)| at);
                 let late: Vec<usize> = late.collect();
                 if !late.is_empty() {
-                    fills.push(Step { shape, act: Act::Fill(late.clone()) });
+                    fills.push(Step { shape, part: Part::Fill(late.clone()) });
                 }
-                steps.push(Step { shape, act: Act::Insert(late) });
+                steps.push(Step { shape, part: Part::Insert(late) });
             }
             open.remove(at);
         }
         steps.append(&mut fills);
         let inserted =
-            |name: &str| shapes.iter().any(|s| s.by.is_none() && s.table.eq_ignore_ascii_case(name));
+            |name: &str| shapes.iter().any(|s| s.act == Act::Insert && s.table.eq_ignore_ascii_case(name));
         let is_late = |shape: &Shape| {
             let keys = schema.table(&shape.table).map(|table| table.foreign_keys.as_slice());
             keys.unwrap_or_default().iter().any(|key| {
@@ -105,14 +110,62 @@ impl Steps {
                 inserted(&key.to) && key.columns.iter().any(sets)
             })
         };
-        let updates = shapes.iter().enumerate().filter(|(_, shape)| shape.by.is_some());
+        let updates = shapes.iter().enumerate().filter(|(_, shape)| matches!(shape.act, Act::Update(_)));
         let (late, early): (Vec<_>, Vec<_>) = updates.partition(|(_, shape)| is_late(shape));
-        let update = |(shape, _)| Step { shape, act: Act::Update };
-        let mut all: Vec<Step> = early.into_iter().map(update).collect();
+        let update = |(shape, _)| Step { shape, part: Part::Update };
+        let (held, mut all) = deletes(schema, shapes);
+        all.extend(early.into_iter().map(update));
         all.append(&mut steps);
         all.extend(late.into_iter().map(update));
+        all.extend(held);
         Self(all)
     }
+}
+
+/// The steps of deletions: of rows that updated ones may refer to until they are updated, and of the others; each in
+/// an order in which rows that refer go before rows that are referred to. Where tables refer in a circle, rows that
+/// may do so let go first.
+fn deletes(schema: &Schema, shapes: &[Shape]) -> (Vec<Step>, Vec<Step>) {
+    let keys = |from: &Shape, to: &Shape| -> Vec<&ForeignKey> {
+        let keys = schema.table(&from.table).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
+        keys.iter().filter(|key| key.to.eq_ignore_ascii_case(&to.table)).collect()
+    };
+    let deleted = |(_, shape): &(usize, &Shape)| matches!(shape.act, Act::Delete(_));
+    let mut open: Vec<(usize, &Shape)> = shapes.iter().enumerate().filter(deleted).collect();
+    let (mut held, mut free): (Vec<Step>, Vec<Step>) = (Vec::new(), Vec::new());
+    // Once one waits for updates, what it refers to waits with it.
+    let mut waiting: Vec<&Shape> = Vec::new();
+    while !open.is_empty() {
+        let refers = |shape: &Shape| {
+            let others = open.iter().filter(|(_, other)| other.table != shape.table);
+            others.filter(|(_, other)| !keys(other, shape).is_empty()).copied().collect::<Vec<_>>()
+        };
+        let at = open.iter().position(|(_, shape)| refers(shape).is_empty());
+        let Some((_, shape)) = open.get(at.unwrap_or(0)) else { break };
+        let mut steps = Vec::new();
+        if at.is_none() {
+            for (number, other) in refers(shape) {
+                let table = schema.table(&other.table).ok();
+                let nullable =
+                    |name: &&String| table.and_then(|t| t.column(name)).is_some_and(|c| c.nullable);
+                let columns = keys(other, shape).into_iter().flat_map(|key| &key.columns).filter(nullable);
+                let columns: Vec<String> = columns.cloned().collect();
+                if !columns.is_empty() {
+                    steps.push(Step { shape: number, part: Part::Clear(columns) });
+                }
+            }
+        }
+        let updated =
+            shapes.iter().any(|other| matches!(other.act, Act::Update(_)) && !keys(other, shape).is_empty());
+        let waits = updated || waiting.iter().any(|other| !keys(other, shape).is_empty());
+        if waits {
+            waiting.push(shape);
+        }
+        let (number, _) = open.remove(at.unwrap_or(0));
+        steps.push(Step { shape: number, part: Part::Delete });
+        if waits { held.append(&mut steps) } else { free.append(&mut steps) }
+    }
+    (held, free)
 }
 
 /// The foreign keys of a table whose rows are not there yet.
@@ -164,7 +217,7 @@ impl<'f> Flush<'f> {
                 let found = if self.is_one(step, shape)? { None } else { self.first(step, shape)? };
                 // Names that rows exchange clash where only some rows are updated.
                 let is_so = |(_, error): &(u64, ServerError)| {
-                    !matches!(step.act, Act::Update) || error.to_string() == known.to_string()
+                    !matches!(step.part, Part::Update) || error.to_string() == known.to_string()
                 };
                 return Ok(found.filter(is_so));
             }
@@ -174,7 +227,7 @@ impl<'f> Flush<'f> {
 
     /// Whether rows of an insert refer to others of the same statement.
     fn is_one(&self, step: &Step, shape: &Shape) -> Result<bool, ServerError> {
-        let Act::Insert(late) = &step.act else { return Ok(false) };
+        let Part::Insert(late) = &step.part else { return Ok(false) };
         let table = self.schema.table(&shape.table)?;
         let at = |name: &String| shape.columns.iter().position(|c| c.eq_ignore_ascii_case(name));
         let is_now = |key: &ForeignKey| {
@@ -217,7 +270,7 @@ impl<'f> Flush<'f> {
     where
         'f: 's,
     {
-        let by: Vec<&str> = shape.by.iter().flatten().map(String::as_str).collect();
+        let by: Vec<&str> = shape.act.by().iter().map(String::as_str).collect();
         let columns: Vec<&str> = shape.columns.iter().map(String::as_str).collect();
         let mut fields = self.schema.fields(&shape.table, &by)?;
         fields.extend(self.schema.fields(&shape.table, &columns)?);
@@ -267,13 +320,14 @@ impl<'f> Flush<'f> {
     ) -> Result<(), WriteError> {
         let Some(shape) = shapes.get_mut(step.shape) else { return Ok(()) };
         self.stage(step.shape, shape)?;
-        if matches!(step.act, Act::Update) {
+        if matches!(step.part, Part::Update | Part::Delete | Part::Clear(_)) {
             self.check_alone(step, shape)?;
         }
         let touched = self.statement(step, shape, "")?;
         if touched != shape.count {
-            let what = match step.act {
-                Act::Update => "a row is updated twice, or not at all",
+            let what = match step.part {
+                Part::Update => "a row is updated twice, or not at all",
+                Part::Delete => "a row is deleted twice, or not at all",
                 _ => "the server did not take all rows (a trigger?)",
             };
             let source = format!("{what}: {touched} of {}", shape.count).into();
@@ -292,7 +346,7 @@ impl<'f> Flush<'f> {
     /// Looks whether each key of an update has one row and no other.
     fn check_alone(&mut self, step: &Step, shape: &Shape) -> Result<(), WriteError> {
         let fields = self.fields(shape)?;
-        let (by, _) = fields.split_at(shape.by.as_ref().map_or(0, Vec::len).min(fields.len()));
+        let (by, _) = fields.split_at(shape.act.by().len().min(fields.len()));
         let table = self.schema.table(&shape.table)?;
         let found =
             format!("SELECT COUNT_BIG(*) FROM {} AS t WHERE {}", self.schema.qualified(table), matching(by));
@@ -322,8 +376,8 @@ impl<'f> Flush<'f> {
         let (name, stage) = (self.schema.qualified(table), stage_name(step.shape));
         let written = |(_, field): &(usize, &Field<'_>)| field.nature.kind != SqlType::RowVersion;
         let value = |at: usize, field: &Field<'_>| narrow::converted(field, &format!("s.[c{at}]"));
-        let sql = match &step.act {
-            Act::Insert(late) => {
+        let sql = match &step.part {
+            Part::Insert(late) => {
                 let all: Vec<(usize, &Field<'_>)> = fields.iter().enumerate().filter(written).collect();
                 let columns: Vec<String> = all.iter().map(|(_, f)| quoted(&f.column.name)).collect();
                 let values: Vec<String> = all
@@ -346,7 +400,7 @@ impl<'f> Flush<'f> {
                     false => insert,
                 }
             }
-            Act::Fill(late) => {
+            Part::Fill(late) => {
                 let key = |(_, f): &(usize, &Field<'_>)| {
                     table.primary_key.iter().any(|name| name.eq_ignore_ascii_case(&f.column.name))
                 };
@@ -362,8 +416,22 @@ impl<'f> Flush<'f> {
                     on.join(" AND ")
                 )
             }
-            Act::Update => {
-                let keys = shape.by.as_ref().map_or(0, Vec::len).min(fields.len());
+            Part::Clear(columns) => {
+                let set: Vec<String> =
+                    columns.iter().map(|name| format!("t.{} = NULL", quoted(name))).collect();
+                format!(
+                    "UPDATE t SET {} FROM {name} AS t JOIN {stage} AS s ON {}{range}; \
+                     SELECT CAST(@@ROWCOUNT AS bigint)",
+                    set.join(", "),
+                    matching(&fields)
+                )
+            }
+            Part::Delete => format!(
+                "DELETE t FROM {name} AS t JOIN {stage} AS s ON {}{range}; SELECT CAST(@@ROWCOUNT AS bigint)",
+                matching(&fields)
+            ),
+            Part::Update => {
+                let keys = shape.act.by().len().min(fields.len());
                 let (by, _) = fields.split_at(keys);
                 let mut set: Vec<String> = fields
                     .iter()

@@ -7,7 +7,7 @@ use super::address::SqlServerAddress;
 use super::connect::Connection;
 use super::schema::Schema;
 use super::view::View;
-use super::writing::Shape;
+use super::writing::{Act, Shape};
 use crate::document::Value;
 use crate::server::{Lookup, Reader as _, Row, ServerError};
 
@@ -38,23 +38,31 @@ impl Witness {
             let key: Option<Vec<usize>> = table.primary_key.iter().map(|name| at(shape, name)).collect();
             key.filter(|key| !key.is_empty())
         };
-        let inserted = shapes.iter().position(|shape| shape.by.is_none() && key_of(shape).is_some());
+        let inserted = shapes.iter().position(|shape| shape.act == Act::Insert && key_of(shape).is_some());
+        // A row that is gone is as good a witness.
+        let deleted = || shapes.iter().position(|shape| matches!(shape.act, Act::Delete(_)));
         // A row whose key changes is not found again by it.
-        let keeps_key = |shape: &Shape| shape.by.iter().flatten().all(|name| at(shape, name).is_none());
-        let updated = || shapes.iter().position(|shape| shape.by.is_some() && keeps_key(shape));
-        let Some(shape) = inserted.or_else(updated).and_then(|chosen| shapes.get_mut(chosen)) else {
+        let keeps_key = |shape: &Shape| shape.act.by().iter().all(|name| at(shape, name).is_none());
+        let updated =
+            || shapes.iter().position(|shape| matches!(shape.act, Act::Update(_)) && keeps_key(shape));
+        let Some(shape) =
+            inserted.or_else(deleted).or_else(updated).and_then(|chosen| shapes.get_mut(chosen))
+        else {
             return Ok(None);
         };
-        let (by, places) = match &shape.by {
-            Some(by) => (by.clone(), (0..by.len()).collect()),
-            None => {
+        let (by, places) = match &shape.act {
+            Act::Update(by) | Act::Delete(by) => (by.clone(), (0..by.len()).collect()),
+            Act::Insert => {
                 let places = key_of(shape).unwrap_or_default();
                 let names = places.iter().filter_map(|place| shape.columns.get(*place).cloned());
                 (names.collect(), places)
             }
         };
         let table = shape.table.clone();
-        let columns = shape.columns.clone();
+        let columns = match &shape.act {
+            Act::Delete(by) => by.clone(),
+            _ => shape.columns.clone(),
+        };
         let mut keys = Vec::new();
         let rows = shape.read()?;
         while keys.len() < ROWS

@@ -27,12 +27,31 @@ pub(super) struct Writing<'a> {
 /// Writes of one kind: the same table and columns.
 pub(super) struct Shape {
     pub(super) table: String,
-    /// The columns that find the row to be updated; `None` for rows to be inserted.
-    pub(super) by: Option<Vec<String>>,
+    pub(super) act: Act,
     pub(super) columns: Vec<String>,
     /// The rows, those of an update with the key first.
     pub(super) rows: Rows,
     pub(super) count: u64,
+}
+
+/// What is done with rows.
+#[derive(PartialEq)]
+pub(super) enum Act {
+    Insert,
+    /// With the columns that find the row.
+    Update(Vec<String>),
+    /// The same; there are no other columns.
+    Delete(Vec<String>),
+}
+
+impl Act {
+    /// The columns that find the row.
+    pub(super) fn by(&self) -> &[String] {
+        match self {
+            Act::Insert => &[],
+            Act::Update(by) | Act::Delete(by) => by,
+        }
+    }
 }
 
 /// Rows put aside: first written, then read, perhaps several times.
@@ -89,28 +108,49 @@ impl<'a> Writing<'a> {
     }
 
     /// The place for writes of one kind.
-    fn shape(&mut self, table: &str, by: Option<&[&str]>, columns: &[&str]) -> usize {
-        let same = |a: &[String], b: &[&str]| a.iter().map(String::as_str).eq(b.iter().copied());
-        let found = self.shapes.iter().position(|shape| {
-            shape.table == table
-                && same(&shape.columns, columns)
-                && match (&shape.by, by) {
-                    (None, None) => true,
-                    (Some(a), Some(b)) => same(a, b),
-                    _ => false,
-                }
+    fn shape(&mut self, table: &str, act: Act, columns: &[&str]) -> usize {
+        let same = |shape: &Shape| {
+            let columns = columns.iter().copied();
+            shape.table == table && shape.act == act && shape.columns.iter().map(String::as_str).eq(columns)
+        };
+        if let Some(found) = self.shapes.iter().position(same) {
+            return found;
+        }
+        self.shapes.push(Shape {
+            table: table.to_owned(),
+            act,
+            columns: owned(columns),
+            rows: Rows::In(Spool::new()),
+            count: 0,
         });
-        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        found.unwrap_or_else(|| {
-            self.shapes.push(Shape {
-                table: table.to_owned(),
-                by: by.map(owned),
-                columns: owned(columns),
-                rows: Rows::In(Spool::new()),
-                count: 0,
-            });
-            self.shapes.len() - 1
-        })
+        self.shapes.len() - 1
+    }
+
+    /// Puts a write of a row that is found by a key aside.
+    fn put_keyed(
+        &mut self,
+        table: &str,
+        act: Act,
+        key: &[Value],
+        columns: &[&str],
+        row: &[Value],
+    ) -> Result<(), WriteError> {
+        let schema = Arc::clone(&self.view.schema);
+        let write = Some(self.written);
+        let at = |source| WriteError { write, source };
+        let by: Vec<&str> = act.by().iter().map(String::as_str).collect();
+        let mut fields = schema.fields(table, &by).map_err(at)?;
+        fields.extend(schema.fields(table, columns).map_err(at)?);
+        let name = &schema.table(table)?.name;
+        if key.len() != by.len() || by.is_empty() {
+            let source = "the key has another number of values than the columns compared".into();
+            return Err(at(ServerError::Failed { doing: format!("writing {name}"), source }));
+        }
+        let shape = self.shape(name, act, columns);
+        let all: Row = key.iter().chain(row).cloned().collect();
+        self.put(shape, &fields, &all).map_err(at)?;
+        self.written += 1;
+        Ok(())
     }
 
     /// Sends what was put aside.
@@ -212,7 +252,7 @@ impl Transaction for Writing<'_> {
         let schema = Arc::clone(&self.view.schema);
         let at = |source| WriteError { write: Some(self.written), source };
         let fields = schema.fields(table, columns).map_err(at)?;
-        let shape = self.shape(&schema.table(table)?.name, None, columns);
+        let shape = self.shape(&schema.table(table)?.name, Act::Insert, columns);
         for row in rows {
             let put = self.put(shape, &fields, row);
             put.map_err(|source| WriteError { write: Some(self.written), source })?;
@@ -229,21 +269,11 @@ impl Transaction for Writing<'_> {
         columns: &[&str],
         row: &Row,
     ) -> Result<(), WriteError> {
-        let schema = Arc::clone(&self.view.schema);
-        let write = Some(self.written);
-        let at = |source| WriteError { write, source };
-        let mut fields = schema.fields(table, by).map_err(at)?;
-        fields.extend(schema.fields(table, columns).map_err(at)?);
-        let name = &schema.table(table)?.name;
-        if key.len() != by.len() || by.is_empty() {
-            let source = "the key has another number of values than the columns compared".into();
-            return Err(at(ServerError::Failed { doing: format!("writing {name}"), source }));
-        }
-        let shape = self.shape(name, Some(by), columns);
-        let all: Row = key.iter().chain(row).cloned().collect();
-        self.put(shape, &fields, &all).map_err(at)?;
-        self.written += 1;
-        Ok(())
+        self.put_keyed(table, Act::Update(owned(by)), key, columns, row)
+    }
+
+    fn delete(&mut self, table: &str, by: &[&str], key: &[Value]) -> Result<(), WriteError> {
+        self.put_keyed(table, Act::Delete(owned(by)), key, &[], &[])
     }
 
     fn check(&mut self) -> Result<(), WriteError> {
@@ -277,4 +307,8 @@ impl Transaction for Writing<'_> {
         self.view.ended = true;
         Ok(())
     }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }

@@ -8,7 +8,7 @@ use sealift::crypto::{Envelope, KdfLimits, KdfParams, MasterKey, MasterKeySize, 
 use sealift::demo::{self, DemoOptions, Site};
 use sealift::model::{Model, OCTOPUS_SPACES_SQL};
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, ExportOptions, ImportOptions, Keys, Outcome};
+use sealift::ops::{self, ExportOptions, How, ImportOptions, Keys, Outcome, UndoTo};
 use sealift::plan::{Action, Plan};
 use sealift::server::{self, Address, Schema, Server};
 use serde_json::json;
@@ -207,16 +207,9 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
     refuse_findings(&plan)?;
 
     story.chapter("Import: one transaction, all of it or nothing")?;
-    let outcome = ops::import(
-        &bundle,
-        &mut *production.server,
-        &model,
-        keys,
-        Some(&plan),
-        false,
-        options(),
-        &progress,
-    )?;
+    let undo = UndoTo { path: folder.join("production.undo"), created: None };
+    let how = How { shown: Some(&plan), undo: Some(&undo), ..How::default() };
+    let outcome = ops::import(&bundle, &mut *production.server, &model, keys, how, options(), &progress)?;
     progress.clear();
     let Outcome::Applied(applied) = outcome else {
         return Err(Failure::new(Exit::Failed, "the import of the demo was not applied"));
@@ -272,6 +265,12 @@ fn advice(folder: &Path, build: &Address, production: &Address) -> Result<(), Fa
     say!("   sealift show {file} VariableSet \"{}\"", A_PROJECT);
     say!("   sealift diff {build} {production}");
     say!("   sealift verify {file} --password-file {password}");
+    say!("To take the import back:");
+    say!(
+        "   sealift undo {} --to {production} --master-key-file {}",
+        at("production.undo"),
+        at("production.key")
+    );
     say!("To carry a single project into a new server:");
     say!("   sealift init sqlite:{}", at("new.sqlite"));
     say!(

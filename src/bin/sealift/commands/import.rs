@@ -1,14 +1,16 @@
 //! `import`: plan, show, confirm, apply.
 
 use clap::Args;
-use sealift::ops::{self, Keys, Outcome};
+use sealift::ops::{self, How, Keys, Outcome, UndoTo};
 use sealift::plan::{Action, Plan};
 use sealift::server::Address;
 use serde_json::json;
 
 use super::plan::TargetArgs;
 use super::render;
+use super::undo::KeepArgs;
 use crate::cli::Common;
+use crate::clock::Moment;
 use crate::exit::{Exit, Failure};
 use crate::ui::say;
 use crate::{secrets, ui};
@@ -24,6 +26,8 @@ pub struct ImportArgs {
     /// Do not ask before writing
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    keep: KeepArgs,
 }
 
 pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
@@ -32,6 +36,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
     let bundle =
         super::input::open(common, &target.file, target.password.password_file.as_deref(), &progress)?;
+    super::input::refuse_undo(&bundle)?;
     // What is shown of it from here on has no password.
     let address: Address = target.to.parse()?;
     let mut server = super::open_server(&address, &target.server)?;
@@ -57,21 +62,21 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
         }
         shown = Some(plan);
     }
-    let outcome = ops::import(
-        &bundle,
-        &mut *server,
-        &model,
-        keys,
-        shown.as_ref(),
-        args.dry_run,
-        target.options(),
-        &progress,
-    )?;
+    let to = args.keep.to(&address, Moment::now());
+    let how = How { shown: shown.as_ref(), dry_run: args.dry_run, undo: to.as_ref() };
+    let outcome = ops::import(&bundle, &mut *server, &model, keys, how, target.options(), &progress)?;
     progress.clear();
-    report(common, &address, outcome, shown.is_some())
+    report(common, &address, outcome, shown.is_some(), to.as_ref())
 }
 
-fn report(common: &Common, target: &Address, outcome: Outcome, was_shown: bool) -> Result<Exit, Failure> {
+/// Says what an import, or an undo, has done.
+pub fn report(
+    common: &Common,
+    target: &Address,
+    outcome: Outcome,
+    was_shown: bool,
+    undo: Option<&UndoTo>,
+) -> Result<Exit, Failure> {
     let (word, plan, exit) = match outcome {
         Outcome::Applied(plan) => ("applied", plan, Exit::Done),
         Outcome::DryRun(plan) => ("dry-run", plan, Exit::Done),
@@ -84,6 +89,9 @@ fn report(common: &Common, target: &Address, outcome: Outcome, was_shown: bool) 
         if let Some(map) = answer.as_object_mut() {
             map.insert("outcome".to_owned(), json!(word));
             map.insert("target".to_owned(), json!(target.to_string()));
+            if let ("applied", Some(undo)) = (word, undo) {
+                map.insert("undo".to_owned(), json!(undo.path.display().to_string()));
+            }
         }
         super::print_json(&answer)?;
         return Ok(exit);
@@ -100,14 +108,23 @@ fn report(common: &Common, target: &Address, outcome: Outcome, was_shown: bool) 
             if !was_shown {
                 render::print_plan(&plan)?;
             }
-            let done = format!(
+            let mut done = format!(
                 "{} created, {} updated, {} merged",
                 wrote(Action::Create),
                 wrote(Action::Update),
                 wrote(Action::Merge)
             );
+            if wrote(Action::Delete) > 0 {
+                done.push_str(&format!(", {} deleted", wrote(Action::Delete)));
+            }
             match word {
-                "applied" => say!("committed to {target}: {done}"),
+                "applied" => {
+                    say!("committed to {target}: {done}");
+                    match undo {
+                        Some(undo) => say!("`sealift undo {}` takes it back", undo.path.display()),
+                        None => say!("no undo file was written"),
+                    }
+                }
                 _ => say!("dry run, rolled back: an import would have {done}"),
             }
         }

@@ -78,11 +78,17 @@ pub fn refuse_server(path: &Path) -> Result<(), Failure> {
         .hint("`sealift export SERVER -o FILE` makes a bundle of a server's documents"))
 }
 
-fn open_file(path: &Path, progress: &dyn Progress) -> Result<Bundle, Failure> {
+/// Opens a bundle and checks every byte of it.
+pub fn open_file(path: &Path, progress: &dyn Progress) -> Result<Bundle, Failure> {
     if path.is_dir() {
         return Err(TreeError::NotATree { path: path.to_owned() }.into());
     }
     Ok(UncheckedBundle::open(path, &Limits::default())?.check(progress)?)
+}
+
+/// Refuses an undo file where documents for a target are expected, before a password is asked for.
+pub fn refuse_undo(bundle: &Bundle) -> Result<(), Failure> {
+    if ops::is_undo(bundle) { Err(ops::ImportError::IsUndo.into()) } else { Ok(()) }
 }
 
 fn open_tree(

@@ -17,6 +17,7 @@ pub mod plan;
 mod render;
 pub mod salvage;
 mod script;
+pub mod undo;
 mod vendor;
 pub mod verify;
 pub mod why;
@@ -48,6 +49,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Why(args) => why::run(&common, &args),
         Command::Plan(args) => plan::run(&common, &args),
         Command::Import(args) => import::run(&common, &args),
+        Command::Undo(args) => undo::run(&common, &args),
         Command::Diff(args) => diff::run(&common, &args),
         Command::Merge(args) => merge::run(&common, &args),
         Command::Demo(args) => demo::run(&common, &args),

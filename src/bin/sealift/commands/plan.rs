@@ -24,6 +24,10 @@ pub struct TargetArgs {
     /// Overwrite documents that the target has otherwise; they are skipped without this
     #[arg(long)]
     pub overwrite: bool,
+    /// Delete what the target has and the source no longer does: within the kinds, and among what belongs to the
+    /// documents, that the bundle carries whole
+    #[arg(long)]
+    pub prune: bool,
     /// Take a target of another product version
     #[arg(long)]
     pub ignore_version: bool,
@@ -49,6 +53,7 @@ impl TargetArgs {
     pub fn options(&self) -> ImportOptions {
         ImportOptions {
             overwrite: self.overwrite,
+            prune: self.prune,
             ignore_version: self.ignore_version,
             accept_dangling: self.accept_dangling,
             accept_invalid: self.accept_invalid,
@@ -80,6 +85,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     let bundle = super::input::open(common, &args.file, args.password.password_file.as_deref(), &progress)?;
+    super::input::refuse_undo(&bundle)?;
     let target = args.to.parse()?;
     let mut server = super::open_server(&target, &args.server)?;
     let master = secrets::master_key(args.master_key.master_key_file.as_deref())?;

@@ -1,0 +1,259 @@
+//! An import on its way back: documents found by their rows, what moved since found out, what was made deleted.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::bundle::Bundle;
+use crate::document::{Key, KindName, Reference, Value};
+use crate::model::Target;
+use crate::plan::{Action, Entry, Plan, Seen};
+use crate::progress::Progress;
+use crate::server::{Reader, Transaction};
+
+use super::super::ImportError;
+use super::super::examine::{Examiner, fingerprint};
+use super::super::import::Written;
+use super::super::select::fetch;
+use super::super::translate::{Existing, Id, Known, Layout, ServerSecrets};
+use super::Keeping;
+use super::record::{Change, UndoRecord, Wrote};
+use super::referrers::find_referrers;
+
+/// A document of the target that is to be deleted.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Deletion {
+    /// The number of its entry in the plan.
+    pub number: u64,
+    /// Its kind, by its position in the model.
+    pub kind: usize,
+    /// What names its row.
+    pub row: Id,
+}
+
+/// Finds the documents of an undo file in the target by their rows.
+pub(in super::super) fn identify(
+    bundle: &Bundle,
+    record: &UndoRecord,
+    reader: &mut dyn Reader,
+    examiner: &mut Examiner<'_, '_>,
+    progress: &dyn Progress,
+) -> Result<(), ImportError> {
+    let layouts = examiner.layouts().clone();
+    let model = layouts.model;
+    let touched: HashSet<(&KindName, String)> =
+        record.changes().iter().map(|c| (&c.document.kind, c.row.to_string().to_lowercase())).collect();
+    progress.phase("finding documents in the target", Some(bundle.info().documents));
+    for kind in model.key_order() {
+        let Some(layout) = layouts.at(*kind) else { continue };
+        let (target, name) = (Target::Kind(*kind), &layout.kind.name);
+        let mut keys: Vec<(Key, Value)> = Vec::new();
+        bundle.entries(Some(name.as_str()), &mut |entry| -> Result<(), ImportError> {
+            progress.check()?;
+            keys.push((entry.key, entry.id));
+            Ok(())
+        })?;
+        if keys.is_empty() {
+            continue;
+        }
+        let named: Vec<&Key> = keys.iter().map(|(key, _)| key).collect();
+        examiner.ids.find(reader, &layouts, target, &named)?;
+        let rows: Vec<Id> = keys.iter().filter_map(|(_, id)| Id::of(id)).collect();
+        let mut there: HashSet<String> = HashSet::new();
+        if layout.id.is_some() {
+            fetch_ids(reader, layout, &rows, &mut there)?;
+        }
+        for (key, id) in &keys {
+            let known = examiner.ids.get(target, key).cloned();
+            let own = Id::of(id).filter(|id| there.contains(&id.to_string().to_lowercase()));
+            match (known, own) {
+                // Of a kind without ids it is the name that names the row.
+                (Some(Known::Found(None)), _) => {}
+                (known, Some(own)) => {
+                    stranger(examiner, layout, key, known, &own, &touched);
+                    examiner.ids.set(target, key, Known::Found(Some(own)));
+                }
+                (Some(Known::Found(Some(other))), None) => {
+                    let gone = Id::Text(String::new());
+                    stranger(examiner, layout, key, Some(Known::Found(Some(other))), &gone, &touched);
+                    examiner.ids.set(target, key, Known::Planned);
+                }
+                (_, None) => examiner.ids.set(target, key, Known::Planned),
+            }
+        }
+        progress.advance(keys.len() as u64, 0);
+    }
+    Ok(())
+}
+
+/// Finds it wrong that somebody else has the name that a document gets back.
+fn stranger(
+    examiner: &mut Examiner<'_, '_>,
+    layout: &Layout<'_>,
+    key: &Key,
+    known: Option<Known>,
+    own: &Id,
+    touched: &HashSet<(&KindName, String)>,
+) {
+    let Some(Known::Found(Some(other))) = known else { return };
+    let (other, own) = (other.to_string().to_lowercase(), own.to_string().to_lowercase());
+    let name = &layout.kind.name;
+    if other != own && !touched.contains(&(name, other.clone())) {
+        examiner.find(
+            name.as_str(),
+            key.to_string(),
+            format!("another document has its name by now: {other}"),
+        );
+    }
+}
+
+fn fetch_ids(
+    reader: &mut dyn Reader,
+    layout: &Layout<'_>,
+    rows: &[Id],
+    there: &mut HashSet<String>,
+) -> Result<(), ImportError> {
+    let Some(column) = &layout.id else { return Ok(()) };
+    let columns = [column.as_str()];
+    let keys: Vec<Vec<Value>> = rows.iter().map(|id| vec![id.to_value()]).collect();
+    for keys in keys.chunks(8192) {
+        let lookup = crate::server::Lookup { table: &layout.table, columns: &columns, by: &columns, keys };
+        reader.lookup(&lookup, &mut |_, row| {
+            there.extend(row.first().and_then(Id::of).map(|id| id.to_string().to_lowercase()));
+        })?;
+    }
+    Ok(())
+}
+
+/// Compares what the import left with what is there, and adds what is to be deleted to the plan.
+pub(in super::super) fn take_back(
+    record: &UndoRecord,
+    reader: &mut dyn Reader,
+    examiner: &mut Examiner<'_, '_>,
+    plan: &mut Plan,
+    progress: &dyn Progress,
+) -> Result<(), ImportError> {
+    let collation = examiner.model().collation;
+    for entry in &plan.entries {
+        let Some(change) = record.of(&entry.kind, &entry.key, collation) else { continue };
+        let problem = match (change.wrote, entry.action) {
+            (Wrote::Changed, Action::Create) => "was deleted since the import",
+            (Wrote::Deleted, Action::Update | Action::Merge) => "is there again, otherwise, since the import",
+            (Wrote::Changed, action) if action.writes() && entry.seen != change.after.map(Seen) => {
+                "was changed since the import"
+            }
+            _ => continue,
+        };
+        examiner.find(entry.kind.as_str(), entry.key.to_string(), problem);
+    }
+    let layouts = examiner.layouts().clone();
+    let mut by_kind: HashMap<usize, Vec<&Change>> = HashMap::new();
+    for change in record.created() {
+        match examiner.model().target(&change.document.kind) {
+            Some(Target::Kind(kind)) if layouts.at(kind).is_some() => {
+                by_kind.entry(kind).or_default().push(change);
+            }
+            _ => {
+                let Reference { kind, key } = &change.document;
+                examiner.find(kind.as_str(), key.to_string(), "the target has no table for it any more");
+            }
+        }
+    }
+    let mut kinds: Vec<(usize, Vec<&Change>)> = by_kind.into_iter().collect();
+    kinds.sort_by_key(|(kind, _)| *kind);
+    for (kind, changes) in kinds {
+        let Some(layout) = layouts.at(kind) else { continue };
+        let mut open: HashMap<&Id, &Change> = changes.iter().map(|change| (&change.row, *change)).collect();
+        let rows: Vec<Id> = changes.iter().map(|change| change.row.clone()).collect();
+        fetch::<ImportError>(reader, layout, &rows, &mut |reader, _, rows| {
+            progress.check()?;
+            examiner.vault.clear();
+            let secrets = ServerSecrets::Read(examiner.master_key);
+            let read = examiner.translation.read(reader, kind, rows, secrets, &mut examiner.vault)?;
+            for portable in read {
+                let Some(change) = open.remove(&portable.row) else { continue };
+                let seen = fingerprint(&portable.document, &examiner.vault, examiner.seen_key)?;
+                let mut entry = deletion(change, Action::Delete);
+                entry.seen = Some(seen);
+                if entry.seen != change.after.map(Seen) {
+                    let problem = "was changed since the import";
+                    examiner.find(entry.kind.as_str(), entry.key.to_string(), problem);
+                }
+                examiner.deletions.push(Deletion { number: change.number, kind, row: change.row.clone() });
+                plan.entries.push(entry);
+            }
+            Ok(())
+        })?;
+        for change in open.into_values() {
+            let mut entry = deletion(change, Action::Unchanged);
+            entry.reason = Some("it is gone already".to_owned());
+            plan.entries.push(entry);
+        }
+    }
+    find_referrers(reader, examiner, plan, progress)
+}
+
+fn deletion(change: &Change, action: Action) -> Entry {
+    let Reference { kind, key } = change.document.clone();
+    let reason = None;
+    Entry {
+        number: change.number,
+        kind,
+        key,
+        action,
+        reason,
+        changes: Vec::new(),
+        notes: Vec::new(),
+        seen: None,
+    }
+}
+
+/// Deletes what the plan says, after a last look at it for the undo file.
+pub(in super::super) fn delete(
+    transaction: &mut dyn Transaction,
+    examiner: &mut Examiner<'_, '_>,
+    order: &[Layout<'_>],
+    plan: &Plan,
+    written: &mut Written,
+    mut keeping: Option<&mut Keeping<'_>>,
+    progress: &dyn Progress,
+) -> Result<(), ImportError> {
+    let deletions = std::mem::take(&mut examiner.deletions);
+    // What refers goes before what is referred to.
+    for layout in order.iter().rev() {
+        let ours: Vec<&Deletion> =
+            deletions.iter().filter(|deletion| deletion.kind == layout.index).collect();
+        if ours.is_empty() {
+            continue;
+        }
+        progress.phase(format!("deleting {}", layout.kind.name), Some(ours.len() as u64));
+        let by: Vec<&str> = match &layout.id {
+            Some(id) => vec![id.as_str()],
+            None => layout.order.iter().map(String::as_str).collect(),
+        };
+        let rows: Vec<Id> = ours.iter().map(|deletion| deletion.row.clone()).collect();
+        if let Some(keeping) = keeping.as_deref_mut() {
+            fetch::<ImportError>(transaction.reader(), layout, &rows, &mut |reader, _, rows| {
+                progress.check()?;
+                examiner.vault.clear();
+                let secrets = ServerSecrets::Read(examiner.master_key);
+                let (index, model) = (layout.index, examiner.model());
+                let read = examiner.translation.read(reader, index, rows, secrets, &mut examiner.vault)?;
+                for portable in read {
+                    let existing = Existing::from(portable);
+                    keeping.deleted(layout, &existing, &examiner.vault, model)?;
+                }
+                Ok(())
+            })?;
+        }
+        for deletion in ours {
+            let key = match &layout.id {
+                Some(_) => vec![deletion.row.to_value()],
+                None => layout.row_key(&deletion.row),
+            };
+            written.document(deletion.number);
+            transaction.delete(&layout.table, &by, &key).map_err(|error| written.name(plan, error))?;
+            progress.advance(1, 0);
+        }
+    }
+    examiner.deletions = deletions;
+    Ok(())
+}
