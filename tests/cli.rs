@@ -26,8 +26,11 @@ fn text(path: &Path) -> String {
 }
 
 fn run(args: &[&str], environment: &[(&str, &str)]) -> Output {
+    let folder = support::folder();
     Command::new(env!("CARGO_BIN_EXE_sealift"))
         .args(args)
+        // Imports put their undo files into the current folder.
+        .current_dir(folder.path())
         .env_remove("SEALIFT_PASSWORD")
         .env_remove("SEALIFT_MASTER_KEY")
         .envs(environment.iter().copied())
@@ -130,7 +133,7 @@ fn every_command_the_demo_advises_works() {
             }
         }
         args.remove(0);
-        if args[0] == "import" {
+        if args[0] == "import" || args[0] == "undo" {
             args.push("--yes".to_owned());
         }
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -438,7 +441,13 @@ fn run_cramped(kib: u32, args: &[&str]) -> Output {
         env!("CARGO_BIN_EXE_sealift"),
         quoted.join(" ")
     );
-    Command::new("sh").args(["-c", &command]).stdin(Stdio::null()).output().unwrap()
+    let folder = support::folder();
+    Command::new("sh")
+        .args(["-c", &command])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 #[cfg(unix)]

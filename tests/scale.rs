@@ -123,6 +123,13 @@ impl Targets {
         for table in ["Lifecycle", "Subscription", "Worker"] {
             db.execute_batch(&format!("UPDATE [{table}] SET [Name] = 'Former ' || [Name]")).unwrap();
         }
+        // Every plan counts the tasks that wait or run: here none, and by an index. Without
+        // one it passes over the states.
+        db.execute_batch(
+            "CREATE INDEX [of state] ON [ServerTask] ([State]);
+             UPDATE [ServerTask] SET [State] = 'Success' WHERE [State] IN ('Queued', 'Executing', 'Cancelling')",
+        )
+        .unwrap();
         drop(db);
         if indexed {
             index_keys(&targets.at("few"), &targets.model);

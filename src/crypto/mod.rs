@@ -51,7 +51,7 @@ pub mod context {
     pub const SECRET_COMPARISON: &str = "sealift 2026-11 bundle v1 secret comparison";
     /// Derives the password of an undo file from the server's master key.
     pub const UNDO_PASSWORD: &str = "sealift 2026-11 undo v1 password";
-    /// First part of what a plan's fingerprints hash; never stored.
+    /// First part of what fingerprints of documents hash.
     pub const FINGERPRINT: &str = "sealift 2026-11 plan v1 fingerprint";
 
     /// Derives the key of fingerprints that are kept in a file.

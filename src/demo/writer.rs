@@ -215,7 +215,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes the counters and the version, and makes all of it lasting.
+    /// Writes the counters, the maintenance mode and the version, and makes all of it lasting.
     pub(super) fn finish(mut self) -> Result<Counts, DemoError> {
         let counts = self.counts;
         self.space = None;
@@ -228,6 +228,7 @@ impl<'a> Writer<'a> {
                 &Json::Null,
             )?;
         }
+        self.put("Configuration", &[("Id", "maintenance".into())], &json!({ "IsInMaintenanceMode": false }))?;
         let versions: &[(&str, &str)] = if spaces {
             &[
                 ("2023.4.8166", "2024-01-16T07:30:00.0000000+00:00"),

@@ -10,6 +10,7 @@ use crate::document::{self, KindName, Value};
 use super::file::{self, File};
 use super::identity::{alias, group};
 use super::kind::{Duplicates, Kind, NewPartId, RowFilter, Target};
+use super::maintenance;
 use super::pattern::Pattern;
 use super::places::{derived, find_reference, local, merge, part, pattern};
 use super::scope::scope_kind;
@@ -116,6 +117,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
     let key_order = key_order(&kinds, &file)?;
     let blob = super::blob::check(&file, &kinds)?;
     super::vendor::alone(&file)?;
+    let (maintenance, running) = (maintenance::maintenance(&file)?, maintenance::running(&file)?);
     let scope_kind = file.scope.as_ref().map(|s| scope_kind(s, &file, &by_name, &kinds)).transpose()?;
     Ok(Model {
         name: file.name.into_inner(),
@@ -133,6 +135,8 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
             newest_by: v.newest_by,
         }),
         allocation: file.allocation.map(|a| AllocationRule { table: a.table, name: a.name, last: a.last }),
+        maintenance,
+        running,
         scope: scope_kind,
         left: file.leave.into_iter().map(|l| LeftTable { table: l.table, why: l.why }).collect(),
         digest,

@@ -20,6 +20,8 @@ pub(super) struct File {
     pub blob: Option<Spanned<String>>,
     pub version: Option<Version>,
     pub allocation: Option<Allocation>,
+    pub maintenance: Option<Maintenance>,
+    pub running: Option<Running>,
     pub scope: Option<Scope>,
     #[serde(default)]
     pub syntax: BTreeMap<String, Spanned<String>>,
@@ -63,6 +65,28 @@ pub(super) struct Allocation {
     pub table: String,
     pub name: String,
     pub last: String,
+}
+
+/// Where the product says that it is in maintenance mode.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Maintenance {
+    pub table: String,
+    pub column: Spanned<String>,
+    pub row: Scalar,
+    pub body: Option<Spanned<String>>,
+    pub at: Spanned<String>,
+    pub on: Spanned<Vec<Scalar>>,
+    pub how: Option<String>,
+}
+
+/// Where the product keeps the tasks that wait or run.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Running {
+    pub table: String,
+    pub column: Spanned<String>,
+    pub states: Spanned<Vec<String>>,
 }
 
 #[derive(Deserialize)]

@@ -12,6 +12,7 @@ mod check;
 mod file;
 mod identity;
 mod kind;
+mod maintenance;
 mod pattern;
 mod places;
 mod scope;
@@ -30,6 +31,7 @@ pub use kind::{
     MergeRule, Missing, NewId, NewPartId, Part, ReferenceRule, RowFilter, SecretForm, SecretRule, Target,
     TypeVersions, Typed, Types,
 };
+pub use maintenance::{MaintenanceRule, RunningRule};
 pub(crate) use pattern::pick;
 pub use pattern::{Pattern, PatternError};
 pub use scripts::{NamedScript, Script, ScriptRule};
@@ -99,6 +101,10 @@ pub struct Model {
     pub version: Option<VersionRule>,
     /// Where numbers for new ids come from.
     pub allocation: Option<AllocationRule>,
+    /// Where the product says that it is in maintenance mode.
+    pub maintenance: Option<MaintenanceRule>,
+    /// Where the product keeps the tasks that wait or run.
+    pub running: Option<RunningRule>,
     /// The kind (its position) that other documents belong to, where the product has one.
     pub scope: Option<usize>,
     /// Tables that are known and not carried.

@@ -37,6 +37,8 @@ pub struct ImportOptions {
     /// Whether documents of the target are deleted that the source no longer has, where the bundle carries it
     /// whole.
     pub prune: bool,
+    /// Whether the target must be in maintenance mode, and no task wait or run on it.
+    pub require_maintenance: bool,
     /// Into which scope (space) of the target documents go; where it is not said, into one of the same name.
     pub into: Vec<IntoScope>,
 }

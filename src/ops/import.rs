@@ -13,6 +13,7 @@ use crate::server::{Catalog, Row, Server, ServerError, Transaction, WriteError};
 
 use super::allocate::{allocate, number_parts};
 use super::examine::{Examined, Examiner, ImportOptions};
+use super::maintenance;
 use super::plan::{Keys, Work, examine_all, for_each_batch, moved};
 use super::translate::{Known, Layout, Renderer, TranslateError};
 use super::undo::{Keeping, Kept, UndoTo, delete};
@@ -145,9 +146,21 @@ pub(super) fn run(
     work: Work<'_>,
     progress: &dyn Progress,
 ) -> Result<Outcome, ImportError> {
+    let required = options.require_maintenance;
+    // Looked at within the transaction, the tasks of the product would stand still until its end: only for who
+    // wants that they do.
+    let before = match how.shown {
+        _ if required => None,
+        Some(shown) => shown.maintenance.clone(),
+        None => maintenance::observe(&mut *server.read()?, model)?,
+    };
     let mut transaction = server.begin()?;
     let (mut plan, mut examiner) =
         examine_all(bundle, transaction.reader(), model, keys, options, work, progress)?;
+    match required {
+        true => maintenance::look(transaction.reader(), model, true, &mut plan)?,
+        false => maintenance::note(before, model, false, &mut plan),
+    }
     if let Some(shown) = how.shown {
         let moved = moved(shown, &plan);
         if !moved.is_empty() {

@@ -12,6 +12,7 @@ mod handmade;
 mod identity;
 mod import;
 mod into;
+mod maintenance;
 mod merge;
 mod misplaced;
 mod named;

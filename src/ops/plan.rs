@@ -14,6 +14,7 @@ use super::ImportError;
 use super::examine::{Examined, Examiner, ImportOptions, Source};
 use super::export::product_version;
 use super::into::Resettle;
+use super::maintenance;
 use super::translate::{Id, Ids, Known, Layouts, Translation, Vault};
 use super::undo::{self, UndoRecord};
 
@@ -88,7 +89,23 @@ pub fn plan(
     options: ImportOptions,
     progress: &dyn Progress,
 ) -> Result<Plan, ImportError> {
-    Ok(examine_all(bundle, reader, model, keys, options, Work::Import, progress)?.0)
+    plan_work(bundle, reader, model, keys, options, Work::Import, progress)
+}
+
+/// Plans what [`super::import::run`] does.
+pub(super) fn plan_work(
+    bundle: &Bundle,
+    reader: &mut dyn Reader,
+    model: &Model,
+    keys: Keys<'_>,
+    options: ImportOptions,
+    work: Work<'_>,
+    progress: &dyn Progress,
+) -> Result<Plan, ImportError> {
+    let required = options.require_maintenance;
+    let (mut plan, _) = examine_all(bundle, reader, model, keys, options, work, progress)?;
+    maintenance::look(reader, model, required, &mut plan)?;
+    Ok(plan)
 }
 
 /// Which way documents go.

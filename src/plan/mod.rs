@@ -5,12 +5,16 @@
 
 mod diff;
 mod exact;
+mod maintenance;
 mod merge;
+mod rows;
 mod spelling;
 
 pub use diff::{Change, Changed, changes, changes_in};
+pub use maintenance::{Maintenance, Tasks, Told, said};
 pub use merge::{merge, take_out};
 pub(crate) use merge::{place_of, value_at};
+pub use rows::TableRows;
 pub use spelling::respell;
 
 use std::collections::HashMap;
@@ -106,6 +110,8 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// What people should know and what stops nothing.
     pub notices: Vec<String>,
+    /// What the target does meanwhile; `None` where the model says nothing of it.
+    pub maintenance: Option<Maintenance>,
 }
 
 impl Plan {

@@ -258,8 +258,11 @@ fn c34_2590_kinds_and_releases_can_be_left_out() {
 }
 
 fn run(args: &[&str]) -> (Option<i32>, String) {
+    let folder = crate::support::folder();
     let out = std::process::Command::new(env!("CARGO_BIN_EXE_sealift"))
         .args(args)
+        // Imports put their undo files into the current folder.
+        .current_dir(folder.path())
         .env_remove("SEALIFT_PASSWORD")
         .env_remove("SEALIFT_MASTER_KEY")
         .stdin(std::process::Stdio::null())

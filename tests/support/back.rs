@@ -63,7 +63,7 @@ pub fn try_undo(
     let keys = Keys { bundle: key.as_ref(), master, seen: &seen };
     let to = redo.map(to);
     let how = How { dry_run, undo: to.as_ref(), ..How::default() };
-    ops::undo(&bundle, &record, server, model, keys, how, &Silent)
+    ops::undo(&bundle, &record, server, model, keys, how, false, &Silent)
 }
 
 /// Takes an import back; expects it to be written.

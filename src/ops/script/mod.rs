@@ -25,6 +25,7 @@ use crate::server::{
 use super::ImportError;
 use super::examine::ImportOptions;
 use super::import::{Written, apply};
+use super::maintenance;
 use super::plan::{Keys, Work, examine_all};
 use batches::{Batches, Chunks};
 use literal::{Variables, literal, message, speakable, unchanged};
@@ -61,7 +62,9 @@ pub fn script(
     out: &mut dyn Write,
     progress: &dyn Progress,
 ) -> Result<(Plan, u64), ImportError> {
+    let required = options.require_maintenance;
     let (mut plan, mut examiner) = examine_all(bundle, reader, model, keys, options, Work::Import, progress)?;
+    maintenance::look(reader, model, required, &mut plan)?;
     if !plan.findings.is_empty() || plan.is_empty() {
         return Ok((plan, 0));
     }

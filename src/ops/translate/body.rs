@@ -40,7 +40,7 @@ struct BodyColumn {
 
 impl Body {
     /// Finds the columns in a table; `None` where it has neither.
-    pub(super) fn find(table: &Table, text: &str, blob: Option<&str>) -> Option<Self> {
+    pub(in crate::ops) fn find(table: &Table, text: &str, blob: Option<&str>) -> Option<Self> {
         let column = |c: &Column| BodyColumn { name: c.name.clone(), nullable: c.nullable };
         let text = table.column(text).map(column);
         let blob = blob.and_then(|name| table.column(name)).map(column);

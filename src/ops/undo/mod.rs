@@ -20,7 +20,7 @@ use crate::server::{Reader, Server};
 use super::ImportError;
 use super::examine::ImportOptions;
 use super::import::{How, Outcome, run};
-use super::plan::{Keys, Work, examine_all};
+use super::plan::{Keys, Work, plan_work};
 
 pub(super) use back::{Deletion, delete, identify, take_back};
 pub(super) use keep::{Keeping, Kept};
@@ -38,8 +38,14 @@ pub struct UndoTo {
 }
 
 /// How documents are written back: just as they were.
-fn options() -> ImportOptions {
-    ImportOptions { overwrite: true, accept_dangling: true, accept_invalid: true, ..ImportOptions::default() }
+fn options(require_maintenance: bool) -> ImportOptions {
+    ImportOptions {
+        require_maintenance,
+        overwrite: true,
+        accept_dangling: true,
+        accept_invalid: true,
+        ..ImportOptions::default()
+    }
 }
 
 /// Plans to take an import back: reads both sides and writes nothing. `keys.bundle` opens the undo file
@@ -53,9 +59,10 @@ pub fn plan_undo(
     reader: &mut dyn Reader,
     model: &Model,
     keys: Keys<'_>,
+    require_maintenance: bool,
     progress: &dyn Progress,
 ) -> Result<Plan, ImportError> {
-    Ok(examine_all(bundle, reader, model, keys, options(), Work::Undo(record), progress)?.0)
+    plan_work(bundle, reader, model, keys, options(require_maintenance), Work::Undo(record), progress)
 }
 
 /// Takes an import back: plans inside the transaction, compares with the plan that was shown, writes, checks and
@@ -63,6 +70,7 @@ pub fn plan_undo(
 ///
 /// # Errors
 /// [`ImportError`]; the transaction is rolled back then.
+#[allow(clippy::too_many_arguments, reason = "as `import`, and what is taken back")]
 pub fn undo(
     bundle: &Bundle,
     record: &UndoRecord,
@@ -70,7 +78,8 @@ pub fn undo(
     model: &Model,
     keys: Keys<'_>,
     how: How<'_>,
+    require_maintenance: bool,
     progress: &dyn Progress,
 ) -> Result<Outcome, ImportError> {
-    run(bundle, server, model, keys, how, options(), Work::Undo(record), progress)
+    run(bundle, server, model, keys, how, options(require_maintenance), Work::Undo(record), progress)
 }

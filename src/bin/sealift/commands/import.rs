@@ -1,14 +1,15 @@
 //! `import`: plan, show, confirm, apply.
 
 use clap::Args;
+use sealift::model::Model;
 use sealift::ops::{self, How, Keys, Outcome, UndoTo};
 use sealift::plan::{Action, Plan};
 use sealift::server::Address;
 use serde_json::json;
 
 use super::plan::TargetArgs;
-use super::render;
 use super::undo::KeepArgs;
+use super::{around, render};
 use crate::cli::Common;
 use crate::clock::Moment;
 use crate::exit::{Exit, Failure};
@@ -53,6 +54,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
             // With --json only the answer goes to standard output, and that is what was done.
             if !common.json {
                 render::print_plan(&plan)?;
+                around::print(&plan, &model)?;
             }
             let writes = plan.entries.iter().filter(|e| e.action.writes()).count();
             if !ui::confirm(&format!("Write {writes} documents to {address}?"))? {
@@ -66,12 +68,13 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     let how = How { shown: shown.as_ref(), dry_run: args.dry_run, undo: to.as_ref() };
     let outcome = ops::import(&bundle, &mut *server, &model, keys, how, target.options(), &progress)?;
     progress.clear();
-    report(common, &address, outcome, shown.is_some(), to.as_ref())
+    report(common, &model, &address, outcome, shown.is_some(), to.as_ref())
 }
 
 /// Says what an import, or an undo, has done.
 pub fn report(
     common: &Common,
+    model: &Model,
     target: &Address,
     outcome: Outcome,
     was_shown: bool,
@@ -86,6 +89,7 @@ pub fn report(
     };
     if common.json {
         let mut answer = render::plan_json(&plan);
+        around::add(&mut answer, &plan, model);
         if let Some(map) = answer.as_object_mut() {
             map.insert("outcome".to_owned(), json!(word));
             map.insert("target".to_owned(), json!(target.to_string()));
@@ -107,6 +111,7 @@ pub fn report(
         "applied" | "dry-run" => {
             if !was_shown {
                 render::print_plan(&plan)?;
+                around::print(&plan, model)?;
             }
             let mut done = format!(
                 "{} created, {} updated, {} merged",
@@ -130,6 +135,7 @@ pub fn report(
         }
         "refused" => {
             render::print_plan(&plan)?;
+            around::print(&plan, model)?;
             eprintln!("refused; nothing was written to {target}");
         }
         _ => {

@@ -1,5 +1,6 @@
 //! One command a file: arguments resolved, the library called, the answer shown.
 
+mod around;
 pub mod convert;
 pub mod demo;
 pub mod diff;

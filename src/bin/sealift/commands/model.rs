@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use sealift::model::{Kind, LoadError, Model};
+use sealift::document::json::describe;
+use sealift::model::{Kind, LoadError, MaintenanceRule, Model};
 use serde_json::json;
 
 use super::model_text;
@@ -89,6 +90,10 @@ fn overview(common: &Common, model: &Model) -> Result<(), Failure> {
         let left: Vec<_> = model.left.iter().map(|l| json!({ "table": l.table, "why": l.why })).collect();
         return super::print_json(&json!({
             "model": model.name, "title": model.title, "kinds": lines, "tables_left_out": left,
+            "maintenance": model.maintenance.as_ref().map(maintenance_json),
+            "running": model.running.as_ref().map(|r| json!({
+                "table": r.table, "column": r.column, "states": r.states,
+            })),
         }));
     }
     say!("{} ({} kinds)", shown(&model.title), lines.len());
@@ -98,7 +103,24 @@ fn overview(common: &Common, model: &Model) -> Result<(), Failure> {
         let left: Vec<(&str, &str)> = model.left.iter().map(|l| (l.table.as_str(), l.why.as_str())).collect();
         model_text::print_left(&left)?;
     }
+    if let Some(rule) = &model.maintenance {
+        let (row, at) = (describe(&rule.row), &rule.at.text);
+        let on: Vec<String> = rule.on.iter().map(|on| describe(on).to_string()).collect();
+        let told = format!("{}, {} {row}, at {at}: {}", rule.table, rule.column, on.join(" or "));
+        say!("maintenance mode: {}", shown(&told));
+    }
+    if let Some(rule) = &model.running {
+        let told = format!("{}, {}: {}", rule.table, rule.column, rule.states.join(", "));
+        say!("tasks that wait or run: {}", shown(&told));
+    }
     Ok(())
+}
+
+fn maintenance_json(rule: &MaintenanceRule) -> serde_json::Value {
+    json!({
+        "table": rule.table, "column": rule.column, "row": describe(&rule.row), "body": rule.body,
+        "at": rule.at.text, "on": rule.on.iter().map(describe).collect::<Vec<_>>(), "how": rule.how,
+    })
 }
 
 /// The kind of that name, without regard to case.

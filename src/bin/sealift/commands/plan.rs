@@ -6,7 +6,7 @@ use clap::Args;
 use sealift::crypto::FingerprintKey;
 use sealift::ops::{self, ImportOptions, IntoScope, Keys};
 
-use super::render;
+use super::{around, render};
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::ui::say;
@@ -37,6 +37,9 @@ pub struct TargetArgs {
     /// Write values that are not what the model says they must be, with a note
     #[arg(long)]
     pub accept_invalid: bool,
+    /// Refuse unless the target is in maintenance mode and no task waits or runs on it
+    #[arg(long)]
+    pub require_maintenance: bool,
     /// Put the documents of the bundle's space into this space of the target; where there are several, say
     /// which goes where as SOURCE=TARGET (may be given several times)
     #[arg(long, value_name = "[SOURCE=]TARGET")]
@@ -57,6 +60,7 @@ impl TargetArgs {
             ignore_version: self.ignore_version,
             accept_dangling: self.accept_dangling,
             accept_invalid: self.accept_invalid,
+            require_maintenance: self.require_maintenance,
             into: self.into_space.iter().map(|text| IntoScope::parse(text)).collect(),
         }
     }
@@ -110,6 +114,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     progress.clear();
     if common.json {
         let mut answer = render::plan_json(&plan);
+        around::add(&mut answer, &plan, &model);
         if let (Some(map), Some(path), 1..) = (answer.as_object_mut(), sql, statements) {
             map.insert("sql".to_owned(), path.display().to_string().into());
         }
@@ -117,6 +122,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
         return Ok(if plan.findings.is_empty() { Exit::Done } else { Exit::Refused });
     }
     render::print_plan(&plan)?;
+    around::print(&plan, &model)?;
     match (sql, statements) {
         (None, _) => {}
         (Some(path), 0) if plan.findings.is_empty() => {

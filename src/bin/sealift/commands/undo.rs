@@ -11,7 +11,7 @@ use sealift::plan::Plan;
 use sealift::server::Address;
 
 use super::import::report;
-use super::render;
+use super::{around, render};
 use crate::cli::{Common, MasterKeyArgs, ServerArgs};
 use crate::clock::Moment;
 use crate::exit::{Exit, Failure};
@@ -77,6 +77,9 @@ pub struct UndoArgs {
     /// Do not ask before writing
     #[arg(short, long)]
     yes: bool,
+    /// Refuse unless the target is in maintenance mode and no task waits or runs on it
+    #[arg(long)]
+    require_maintenance: bool,
     #[command(flatten)]
     keep: KeepArgs,
     #[command(flatten)]
@@ -123,11 +126,22 @@ pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
     let mut shown: Option<Plan> = None;
     if !args.yes && !args.dry_run {
-        let plan = ops::plan_undo(&bundle, &record, &mut *server.read()?, &model, keys, &progress)?;
+        let mut reader = server.read()?;
+        let plan = ops::plan_undo(
+            &bundle,
+            &record,
+            &mut *reader,
+            &model,
+            keys,
+            args.require_maintenance,
+            &progress,
+        )?;
+        drop(reader);
         progress.clear();
         if plan.findings.is_empty() && !plan.is_empty() {
             if !common.json {
                 render::print_plan(&plan)?;
+                around::print(&plan, &model)?;
             }
             let writes = plan.entries.iter().filter(|e| e.action.writes()).count();
             if !ui::confirm(&format!("Take back {writes} documents in {address}?"))? {
@@ -139,7 +153,8 @@ pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
     }
     let to = args.keep.to(&address, Moment::now());
     let how = How { shown: shown.as_ref(), dry_run: args.dry_run, undo: to.as_ref() };
-    let outcome = ops::undo(&bundle, &record, &mut *server, &model, keys, how, &progress)?;
+    let outcome =
+        ops::undo(&bundle, &record, &mut *server, &model, keys, how, args.require_maintenance, &progress)?;
     progress.clear();
-    report(common, &address, outcome, shown.is_some(), to.as_ref())
+    report(common, &model, &address, outcome, shown.is_some(), to.as_ref())
 }
