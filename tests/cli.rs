@@ -329,7 +329,7 @@ fn an_import_asks_and_without_a_terminal_needs_yes() {
     assert_eq!(dry.status.code(), Some(0), "{}", stderr(&dry));
     assert!(stdout(&dry).contains("rolled back"));
     assert!(before == std::fs::read(&target).unwrap());
-    let wet = run(&[&args[..], &["--yes", "--json"]].concat(), &[]);
+    let wet = run(&[&args[..], &["--yes", "--json", "--no-record"]].concat(), &[]);
     assert_eq!(wet.status.code(), Some(0), "{}", stderr(&wet));
     let answer: serde_json::Value = serde_json::from_str(&stdout(&wet)).unwrap();
     assert_eq!(answer["outcome"], "applied");
@@ -481,6 +481,7 @@ fn an_import_without_room_leaves_the_target_as_it_was() {
         "--to",
         &address,
         "--yes",
+        "--no-record",
         "--ignore-version",
         "--password-file",
         &p.password,
@@ -579,7 +580,7 @@ fn every_command_that_takes_a_bundle_takes_a_folder() {
     let import = ["--to", &server, "--password-file", &p.password, "--master-key-file", &p.production_key];
     let plan = run(&[&["plan", &tree], &import[..]].concat(), &[]);
     assert_eq!(plan.status.code(), Some(0), "{}", stderr(&plan));
-    let out = run(&[&["import", &tree, "--yes"], &import[..]].concat(), &[]);
+    let out = run(&[&["import", &tree, "--yes", "--no-record"], &import[..]].concat(), &[]);
     assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
     let out = run(&["diff", &tree, &server], &[]);
     assert_eq!(out.status.code(), Some(0), "{}", stdout(&out));

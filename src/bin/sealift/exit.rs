@@ -95,6 +95,13 @@ impl Failure {
         Self { exit, message, hint: None }
     }
 
+    /// Prints the failure as what it is where the work itself was done: a warning, with what it means.
+    pub fn warn(&self, meaning: &str) {
+        use anstyle::{AnsiColor, Style};
+        let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+        anstream::eprintln!("{yellow}warning:{yellow:#} {}; {meaning}", self.message);
+    }
+
     pub fn print(&self) {
         if self.exit == Exit::Done {
             return;

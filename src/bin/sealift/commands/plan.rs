@@ -66,6 +66,23 @@ impl TargetArgs {
     }
 }
 
+impl TargetArgs {
+    /// The options that were given, as one would give them again, for a record. None of them holds a secret.
+    pub fn given(&self) -> Vec<String> {
+        let flags = [
+            ("--overwrite", self.overwrite),
+            ("--prune", self.prune),
+            ("--ignore-version", self.ignore_version),
+            ("--accept-dangling", self.accept_dangling),
+            ("--accept-invalid", self.accept_invalid),
+            ("--require-maintenance", self.require_maintenance),
+        ];
+        let flags = flags.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned());
+        let spaces = self.into_space.iter().map(|text| format!("--into-space={text}"));
+        flags.chain(spaces).collect()
+    }
+}
+
 /// A key for a plan's fingerprints.
 pub fn seen_key() -> Result<FingerprintKey, Failure> {
     FingerprintKey::generate().map_err(|e| Failure::new(Exit::Failed, e.to_string()))

@@ -62,7 +62,8 @@ pub fn change_json(change: &Change) -> serde_json::Value {
     }
 }
 
-fn entry_json(entry: &Entry) -> serde_json::Value {
+/// What happens to a document as JSON.
+pub fn entry_json(entry: &Entry) -> serde_json::Value {
     json!({
         "kind": entry.kind.as_str(),
         "key": document_json::describe_key(&entry.key),

@@ -1,4 +1,4 @@
-//! `undo`: an import taken back; and where imports put the files that make it possible.
+//! `undo`: an import taken back.
 
 use std::path::{Path, PathBuf};
 
@@ -6,61 +6,16 @@ use clap::Args;
 use sealift::bundle::Bundle;
 use sealift::crypto::{DataKey, KdfLimits, MasterKey};
 use sealift::model::Model;
-use sealift::ops::{self, How, Keys, UndoRecord, UndoTo};
+use sealift::ops::{self, How, Keys, UndoRecord};
 use sealift::plan::Plan;
 use sealift::server::Address;
 
-use super::import::report;
+use super::import::question;
+use super::leave::{Done, LeaveArgs};
 use super::{around, render};
 use crate::cli::{Common, MasterKeyArgs, ServerArgs};
-use crate::clock::Moment;
 use crate::exit::{Exit, Failure};
 use crate::{secrets, ui};
-
-/// Where the undo file of what is about to be written goes.
-#[derive(Debug, Args)]
-pub struct KeepArgs {
-    /// Write the undo file here; else it is sealift-TIME-DATABASE.undo in the current folder
-    #[arg(long, value_name = "FILE", conflicts_with = "no_undo")]
-    pub undo: Option<PathBuf>,
-    /// Write no undo file: what is written cannot be taken back
-    #[arg(long)]
-    pub no_undo: bool,
-}
-
-impl KeepArgs {
-    /// Where the undo file goes, if there is to be one.
-    pub fn to(&self, target: &Address, now: Moment) -> Option<UndoTo> {
-        if self.no_undo {
-            return None;
-        }
-        let path = self.undo.clone().unwrap_or_else(|| free(&stem(target, now), "undo"));
-        Some(UndoTo { path, created: Some(now.text()) })
-    }
-}
-
-/// What the files beside an import are called by default, without what follows the dot: `sealift-TIME-DATABASE`.
-pub fn stem(target: &Address, now: Moment) -> String {
-    let database = match target {
-        Address::Sqlite(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        Address::SqlServer(address) => address.database.clone(),
-    };
-    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
-    let database: String = database.chars().map(plain).take(60).collect();
-    format!("sealift-{}-{database}", now.stamp())
-}
-
-/// A name in the current folder that nothing has.
-fn free(stem: &str, extension: &str) -> PathBuf {
-    let names = std::iter::once(format!("{stem}.{extension}"))
-        .chain((2..1000).map(|number| format!("{stem}-{number}.{extension}")));
-    let mut names = names.map(PathBuf::from);
-    let first = names.next().unwrap_or_default();
-    match first.symlink_metadata() {
-        Err(_) => first,
-        Ok(_) => names.find(|path| path.symlink_metadata().is_err()).unwrap_or(first),
-    }
-}
 
 /// Arguments of `undo`.
 #[derive(Debug, Args)]
@@ -81,7 +36,7 @@ pub struct UndoArgs {
     #[arg(long)]
     require_maintenance: bool,
     #[command(flatten)]
-    keep: KeepArgs,
+    leave: LeaveArgs,
     #[command(flatten)]
     master_key: MasterKeyArgs,
     #[command(flatten)]
@@ -121,6 +76,7 @@ pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
     let master = secrets::master_key(args.master_key.master_key_file.as_deref())?;
     let Opened { bundle, record, key } = open(&args.file, &model, master.as_ref(), &progress)?;
     let address: Address = args.to.parse()?;
+    let leaving = args.leave.prepare(&address, args.dry_run)?;
     let mut server = super::open_server(&address, &args.server)?;
     let seen = record.key(master.as_ref())?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
@@ -143,18 +99,25 @@ pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
                 render::print_plan(&plan)?;
                 around::print(&plan, &model)?;
             }
-            let writes = plan.entries.iter().filter(|e| e.action.writes()).count();
-            if !ui::confirm(&format!("Take back {writes} documents in {address}?"))? {
+            if !ui::confirm(&question(&plan, &address))? {
                 eprintln!("nothing was changed");
                 return Ok(Exit::Interrupted);
             }
         }
         shown = Some(plan);
     }
-    let to = args.keep.to(&address, Moment::now());
-    let how = How { shown: shown.as_ref(), dry_run: args.dry_run, undo: to.as_ref() };
-    let outcome =
-        ops::undo(&bundle, &record, &mut *server, &model, keys, how, args.require_maintenance, &progress)?;
+    let how = How { shown: shown.as_ref(), dry_run: args.dry_run, undo: leaving.undo.as_ref() };
+    let required = args.require_maintenance;
+    let outcome = ops::undo(&bundle, &record, &mut *server, &model, keys, how, required, &progress)?;
     progress.clear();
-    report(common, &model, &address, outcome, shown.is_some(), to.as_ref())
+    let done = Done {
+        model: &model,
+        target: &address,
+        path: &args.file,
+        bundle: bundle.info(),
+        by_plan: None,
+        options: Vec::new(),
+        was_shown: shown.is_some(),
+    };
+    leaving.report(common, done, outcome)
 }
