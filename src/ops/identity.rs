@@ -58,6 +58,8 @@ impl Examiner<'_, '_> {
         let id = Id::of(source_id);
         let fixed = id.as_ref().is_some_and(|id| rule.is_fixed(&id.to_string()));
         match &rule.new {
+            // What was deleted comes back under the id that it had.
+            _ if self.exact && id.is_some() => id,
             _ if fixed && !self.resettle.is_elsewhere(self.model(), layout.index, key) => id,
             NewId::Keep => id,
             NewId::Compose(pattern) => compose(self, layout, pattern, key),

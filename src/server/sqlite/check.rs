@@ -16,6 +16,8 @@ type Orphan = (Option<i64>, i64);
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
     before: BTreeMap<String, Before>,
+    /// The tables that deletions were noted for.
+    deleted: HashSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +57,30 @@ impl Orphans {
         Ok(())
     }
 
+    /// Notes the same before rows of a table are first deleted. A deletion may take rows of other tables along,
+    /// to which others refer again.
+    pub(super) fn note_deletion(
+        &mut self,
+        schema: &Schema,
+        connection: &Connection,
+        table: &str,
+    ) -> Result<(), ServerError> {
+        let mut waiting = vec![table.to_owned()];
+        while let Some(name) = waiting.pop() {
+            if !self.deleted.insert(name.clone()) {
+                continue;
+            }
+            self.note(schema, connection, &name)?;
+            for table in &schema.catalog.tables {
+                let refers = table.foreign_keys.iter().any(|key| key.to.eq_ignore_ascii_case(&name));
+                if refers && cascades(connection, table, &name)? {
+                    waiting.push(table.name.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Looks for rows that refer to nothing and did not do so before.
     ///
     /// # Errors
@@ -82,6 +108,18 @@ impl Orphans {
         }
         Ok(())
     }
+}
+
+/// Whether rows of a table are deleted with those they refer to in the other.
+fn cascades(connection: &Connection, table: &Table, to: &str) -> Result<bool, ServerError> {
+    let find = || {
+        let mut statement = connection.prepare_cached(
+            "SELECT 1 FROM pragma_foreign_key_list(?1, 'main')
+             WHERE \"table\" = ?2 COLLATE NOCASE AND on_delete = 'CASCADE'",
+        )?;
+        statement.exists([table.name.as_str(), to])
+    };
+    find().map_err(|error| fault(&format!("checking {}", table.name), &table.name, error))
 }
 
 /// Returns the first orphan that `wanted` says yes to.

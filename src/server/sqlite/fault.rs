@@ -66,6 +66,10 @@ fn constraint(table: &str, error: &rusqlite::Error) -> (String, String) {
         ffi::SQLITE_CONSTRAINT_NOTNULL => format!("NOT NULL constraint on {columns}"),
         ffi::SQLITE_CONSTRAINT_CHECK => format!("CHECK constraint {names}"),
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => "FOREIGN KEY constraint".to_owned(),
+        // A foreign key that does not wait (ON DELETE RESTRICT) goes by this number too.
+        ffi::SQLITE_CONSTRAINT_TRIGGER if message == "FOREIGN KEY constraint failed" => {
+            "FOREIGN KEY constraint".to_owned()
+        }
         ffi::SQLITE_CONSTRAINT_TRIGGER => "a trigger".to_owned(),
         ffi::SQLITE_CONSTRAINT_DATATYPE => "a value of another type than the column's".to_owned(),
         _ => "a constraint".to_owned(),

@@ -108,7 +108,10 @@ impl<'a> Writing<'a> {
         values.extend(key);
         let fail = |error| fault(&doing, name, error);
         let mut statement = self.view.connection.prepare_cached(&sql).map_err(fail)?;
-        self.orphans.note(schema, self.view.connection, name)?;
+        match work {
+            Work::Delete => self.orphans.note_deletion(schema, self.view.connection, name)?,
+            Work::Update(..) => self.orphans.note(schema, self.view.connection, name)?,
+        }
         match statement.execute(params_from_iter(values)).map_err(fail)? {
             1 => Ok(()),
             0 => constraint(NO_ROW),
