@@ -210,13 +210,18 @@ fn uncompiled(case: &Case) {
                 let mut broken = batches.clone();
                 broken[at].insert_str(place, wrong);
                 let errors = case.run(&broken);
-                assert_eq!(errors[0].0, number, "{at}: {errors:?}");
+                assert!(is_compile_error(&errors[0], number), "{at}: {errors:?}");
                 let rest = errors[1..].iter().all(|(number, text)| *number == 50_000 && text == EARLIER);
                 assert!(rest && errors.len() == batches.len() - at, "{at}: {errors:?}");
                 case.is_untouched(&before, &format!("batch {at} does not compile"));
             }
         }
     }
+}
+
+/// An error of SQL Server's number; an engine that speaks T-SQL and is another's numbers its own otherwise.
+fn is_compile_error((number, text): &(u32, String), expected: u32) -> bool {
+    *number == expected || text.contains("does not exist") || text.contains("syntax error")
 }
 
 #[test]
@@ -240,7 +245,7 @@ fn column_gone(case: &Case) {
     case.sql("ALTER TABLE [dbo].[Lifecycle] DROP COLUMN [JSON]");
     let before = case.rows();
     let errors = case.run(&batches);
-    assert_eq!(errors[0].0, 207, "{errors:?}");
+    assert!(is_compile_error(&errors[0], 207), "{errors:?}");
     let rest = errors[1..].iter().all(|(number, text)| *number == 50_000 && text == EARLIER);
     assert!(rest && errors.len() > 1, "{errors:?}");
     case.is_untouched(&before, "a column is gone");
