@@ -274,6 +274,7 @@ fn a_target_that_moved_since_the_plan_is_refused_and_named() {
     let shown = ops::plan(&bundle, &mut *server.read().unwrap(), &model, keys, overwrite(), &Silent).unwrap();
     target.run("UPDATE Team SET Members = '|Projects-33|', JSON = '{\"Moved\":1}'");
     let before = std::fs::read(&target.path).unwrap();
+    let shown = ops::Relied::of(&shown, &seen);
     let how = How { shown: Some(&shown), ..How::default() };
     match ops::import(&bundle, &mut server, &model, keys, how, overwrite(), &Silent).unwrap() {
         Outcome::Stale(moved) => {

@@ -188,7 +188,8 @@ fn a_mode_that_ends_between_plan_and_import_stops_it() {
     let plan = ops::plan(&bundle, &mut *server.read().unwrap(), &model, keys, required(), &Silent).unwrap();
     assert_eq!(problems(&plan).len(), 0);
     switch(&mut server, false);
-    let how = ops::How { shown: Some(&plan), ..Default::default() };
+    let shown = ops::Relied::of(&plan, &seen);
+    let how = ops::How { shown: Some(&shown), ..Default::default() };
     let outcome = ops::import(&bundle, &mut server, &model, keys, how, required(), &Silent).unwrap();
     let Outcome::Refused(refused) = outcome else { panic!("{outcome:?}") };
     assert!(problems(&refused)[0].starts_with("the target is not in maintenance mode"));

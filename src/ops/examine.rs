@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
 use crate::document::{Document, Key, KindName, Reference, Value, canonical};
@@ -24,7 +26,8 @@ use super::validate::{empty_secrets, invalid, unfit};
 const EXISTING_BYTES: usize = 4 << 20;
 
 /// How the import treats what the target has.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ImportOptions {
     /// Whether documents that the target has otherwise are overwritten; else they are skipped.
     pub overwrite: bool,

@@ -14,7 +14,8 @@ use crate::server::{Catalog, Row, Server, ServerError, Transaction, WriteError};
 use super::allocate::{allocate, number_parts};
 use super::examine::{Examined, Examiner, ImportOptions};
 use super::maintenance;
-use super::plan::{Keys, Work, examine_all, for_each_batch, moved};
+use super::plan::{Keys, Work, examine_all, for_each_batch};
+use super::relied::Relied;
 use super::translate::{Known, Layout, Renderer, TranslateError};
 use super::undo::{Keeping, Kept, UndoTo, delete};
 
@@ -70,6 +71,12 @@ pub enum ImportError {
         /// Whether none was given at all.
         missing: bool,
     },
+    /// The plan was made under another master key.
+    #[error("{}", if *missing { "the plan needs the server's master key" } else { "the plan was made under another master key" })]
+    PlanKey {
+        /// Whether none was given at all.
+        missing: bool,
+    },
     /// The undo file of a dry run has no place.
     #[error("cannot make a temporary folder for the undo file")]
     UndoFolder {
@@ -109,7 +116,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct How<'h> {
     /// The plan that somebody agreed to: where the target moved since, nothing is written.
-    pub shown: Option<&'h Plan>,
+    pub shown: Option<&'h Relied>,
     /// Whether everything happens but the commit.
     pub dry_run: bool,
     /// Where the undo file goes; without it the import cannot be taken back.
@@ -151,10 +158,17 @@ pub(super) fn run(
     // wants that they do.
     let before = match how.shown {
         _ if required => None,
-        Some(shown) => shown.maintenance.clone(),
-        None => maintenance::observe(&mut *server.read()?, model)?,
+        Some(shown) if shown.maintenance.is_some() => shown.maintenance.clone(),
+        _ => maintenance::observe(&mut *server.read()?, model)?,
     };
     let mut transaction = server.begin()?;
+    if let Some(shown) = how.shown {
+        let findings = shown.elsewhere(transaction.reader(), model, keys.seen)?;
+        if !findings.is_empty() {
+            transaction.rollback()?;
+            return Ok(Outcome::Stale(findings));
+        }
+    }
     let (mut plan, mut examiner) =
         examine_all(bundle, transaction.reader(), model, keys, options, work, progress)?;
     match required {
@@ -162,7 +176,7 @@ pub(super) fn run(
         false => maintenance::note(before, model, false, &mut plan),
     }
     if let Some(shown) = how.shown {
-        let moved = moved(shown, &plan);
+        let moved = shown.moved(&plan, keys.seen);
         if !moved.is_empty() {
             transaction.rollback()?;
             return Ok(Outcome::Stale(moved));

@@ -19,7 +19,8 @@ use super::scope::{has_scopes, listed, on_server, scope_in};
 use super::translate::{Id, Layouts, sorted_set};
 
 /// Into which scope of the target documents of the bundle go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IntoScope {
     /// The name of the scope in the bundle; `None` for the only one there, and for a bundle of a generation
     /// without scopes.

@@ -19,6 +19,7 @@ mod named;
 mod plan;
 mod prune;
 mod references;
+mod relied;
 mod salvage;
 mod scope;
 mod script;
@@ -44,6 +45,7 @@ pub use merge::{
 };
 pub use named::named;
 pub use plan::{Keys, by_kind, plan};
+pub use relied::{PlanKey, Relied, hex, plan_digest, planned_target};
 pub use salvage::{SALVAGED, Salvage, SalvageError, SalvageOptions, SalvageReport, SealedValues, salvage};
 pub use script::{About, script};
 pub use select::Root;

@@ -6,7 +6,7 @@ use crate::bundle::Bundle;
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
 use crate::document::{Key, Value};
 use crate::model::{Duplicates, Missing, Model, NewPartId, Target};
-use crate::plan::{Change, Changed, Entry, Finding, Plan};
+use crate::plan::{Change, Changed, Entry, Plan};
 use crate::progress::Progress;
 use crate::server::Reader;
 
@@ -381,18 +381,6 @@ pub(super) fn for_each_batch(
         }
     })?;
     if batch.is_empty() { Ok(()) } else { see(batch) }
-}
-
-/// For messages: the documents of a plan that moved, by name.
-pub(super) fn moved(before: &Plan, now: &Plan) -> Vec<Finding> {
-    let names = before.moved(now).into_iter();
-    names
-        .map(|entry| Finding {
-            kind: entry.kind.to_string(),
-            name: entry.key.to_string(),
-            problem: "changed in the target since the plan was made".to_owned(),
-        })
-        .collect()
 }
 
 /// Counts documents by kind.

@@ -3,21 +3,25 @@
 //! [`changes`] finds the places that change, [`merge()`] joins what the model says is joined; a [`Plan`] holds
 //! what would happen to each document and every reason why it must not. Nothing here does I/O.
 
+mod described;
 mod diff;
 mod exact;
 mod maintenance;
 mod merge;
 mod rows;
+mod saved;
 mod spelling;
 
+pub use described::{change_json, entry_json, findings_json};
 pub use diff::{Change, Changed, changes, changes_in};
 pub use maintenance::{Maintenance, Tasks, Told, said};
 pub use merge::{merge, take_out};
 pub(crate) use merge::{place_of, value_at};
 pub use rows::TableRows;
+pub use saved::{
+    Applied, Digest, Head, PlannedBundle, PlannedTarget, SavedDocument, SavedError, SavedFinding, SavedPlan,
+};
 pub use spelling::respell;
-
-use std::collections::HashMap;
 
 use crate::document::{Key, KindName};
 
@@ -123,21 +127,6 @@ impl Plan {
     /// How many documents an action meets.
     pub fn count(&self, action: Action) -> usize {
         self.entries.iter().filter(|entry| entry.action == action).count()
-    }
-
-    /// The documents that another plan for the same bundle sees otherwise: what moved in the target between
-    /// the two.
-    pub fn moved<'p>(&'p self, now: &'p Plan) -> Vec<&'p Entry> {
-        let same = |a: &Entry, b: &Entry| {
-            let said = a.action == b.action && a.changes == b.changes && a.notes == b.notes;
-            said && a.reason == b.reason && a.seen == b.seen
-        };
-        let mut before: HashMap<u64, &Entry> = self.entries.iter().map(|e| (e.number, e)).collect();
-        let changed = |entry: &&Entry| !before.remove(&entry.number).is_some_and(|was| same(was, entry));
-        let mut moved: Vec<&Entry> = now.entries.iter().filter(changed).collect();
-        moved.extend(before.into_values());
-        moved.sort_by_key(|entry| entry.number);
-        moved
     }
 }
 

@@ -204,32 +204,6 @@ fn a_name_in_another_case_is_no_change_of_what_refers_to_it() {
     assert_eq!(changes(&old, &other).len(), 1);
 }
 
-#[test]
-fn what_moved_between_two_plans_is_named() {
-    let entry = |number, action| Entry {
-        number,
-        kind: KindName::new("Item"),
-        key: Key::name("a"),
-        action,
-        reason: None,
-        changes: vec![],
-        notes: vec![],
-        seen: None,
-    };
-    let before =
-        Plan { entries: vec![entry(1, Action::Create), entry(2, Action::Unchanged)], ..Plan::default() };
-    let after =
-        Plan { entries: vec![entry(1, Action::Update), entry(2, Action::Unchanged)], ..Plan::default() };
-    assert_eq!(before.moved(&after).iter().map(|e| e.number).collect::<Vec<_>>(), [1]);
-    assert!(before.moved(&before.clone()).is_empty());
-    // A document that came between the two moves nothing else, and what would be taken out now counts.
-    let gone = Plan { entries: vec![entry(2, Action::Unchanged)], ..Plan::default() };
-    assert_eq!(before.moved(&gone).iter().map(|e| e.number).collect::<Vec<_>>(), [1]);
-    let mut noted = before.clone();
-    noted.entries[0].notes.push("$.A: Item x is not in the target and was taken out".to_owned());
-    assert_eq!(before.moved(&noted).iter().map(|e| e.number).collect::<Vec<_>>(), [1]);
-}
-
 /// What is no object in a list that is joined by members was once added anew by every import.
 #[test]
 fn what_is_no_object_is_joined_by_what_it_is() {

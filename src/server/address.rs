@@ -92,6 +92,26 @@ pub enum AddressError {
 }
 
 impl Address {
+    /// Where the server is, in one spelling, without login and settings: two addresses of one place are equal,
+    /// as far as that can be told without asking the network.
+    pub fn place(&self) -> String {
+        match self {
+            Address::Sqlite(path) => {
+                let absolute = path.canonicalize().or_else(|_| std::path::absolute(path));
+                format!("sqlite:{}", absolute.as_deref().unwrap_or(path).display())
+            }
+            Address::SqlServer(address) => {
+                let instance = match (&address.instance, address.port) {
+                    (_, Some(port)) => format!(":{port}"),
+                    (Some(instance), None) => format!("\\{}", instance.to_lowercase()),
+                    (None, None) => ":1433".to_owned(),
+                };
+                let (database, schema) = (address.database.to_lowercase(), address.schema.to_lowercase());
+                format!("mssql://{}{instance}/{database}?schema={schema}", address.host.to_lowercase())
+            }
+        }
+    }
+
     /// Reads an address. Returns `None` for a text that has no scheme of ours: a path, perhaps.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ pub enum Command {
     Info(commands::look::InfoArgs),
     /// List the documents of a bundle
     List(commands::look::ListArgs),
-    /// Show one document of a bundle, secrets masked
+    /// Show one document of a bundle, secrets masked; or a saved plan
     Show(commands::look::ShowArgs),
     /// Show the path by which a document came into a bundle
     Why(commands::why::WhyArgs),
@@ -89,6 +89,12 @@ pub enum Command {
     Plan(commands::plan::PlanArgs),
     /// Import a bundle into a server, in one transaction
     Import(commands::import::ImportArgs),
+    /// Carry out a saved plan, exactly as it was reviewed, or not at all
+    ///
+    /// The bundle must have the content that was planned, the target be the one that was planned for, with the same
+    /// tables, and every document that the plan relied on be as it was: those that are not are named. A plan is
+    /// applied once.
+    Apply(commands::apply::ApplyArgs),
     /// Take an import back: what it made is deleted, what it changed becomes what it was
     ///
     /// The undo file opens with the server's own master key; no password belongs to it. What was changed since the

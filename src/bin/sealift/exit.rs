@@ -12,6 +12,7 @@ use sealift::ops::translate::TranslateError;
 use sealift::ops::{
     ConvertError, DiffError, ExportError, ImportError, MergeError, SalvageError, VendorReadError, WhyError,
 };
+use sealift::plan::SavedError;
 use sealift::progress::Cancelled;
 use sealift::server::{AddressError, ServerError};
 use sealift::tree::TreeError;
@@ -100,6 +101,21 @@ impl Failure {
         use anstyle::{AnsiColor, Style};
         let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
         anstream::eprintln!("{yellow}warning:{yellow:#} {}; {meaning}", self.message);
+    }
+
+    /// A file that is no plan, or not as it was written.
+    pub fn saved(path: &std::path::Path, error: &SavedError) -> Self {
+        let exit = match error {
+            SavedError::NotAPlan => Exit::Usage,
+            SavedError::TooNew(_) => Exit::Failed,
+            SavedError::Damaged(_) => Exit::Damaged,
+        };
+        let failure = Self::new(exit, format!("{}: {error}", path.display()));
+        match error {
+            SavedError::NotAPlan => failure.hint("`sealift plan FILE --to SERVER -o PLAN` saves one"),
+            SavedError::TooNew(_) => failure.hint("get a newer sealift"),
+            SavedError::Damaged(_) => failure.hint("plan again"),
+        }
     }
 
     pub fn print(&self) {
@@ -224,8 +240,8 @@ impl Failure {
                 self.hint("check user and password, and that the login may connect to this database")
             }
             ServerError::Permission { .. } => self.hint(
-                "reading needs SELECT on the tables, an import INSERT and UPDATE too: GRANT SELECT, INSERT, UPDATE \
-                 ON SCHEMA::dbo TO the user",
+                "reading needs SELECT on the tables, an import INSERT and UPDATE too, `undo` and --prune DELETE: GRANT \
+                 SELECT, INSERT, UPDATE, DELETE ON SCHEMA::dbo TO the user",
             ),
             ServerError::Unsupported { .. } => self.hint("nothing was changed on the server"),
             ServerError::Deadlock { .. } => self.hint("everything was rolled back; run it again"),
@@ -387,7 +403,7 @@ impl From<ImportError> for Failure {
             },
             ImportError::IsUndo => Self::of(Exit::Usage, &error).hint("`sealift undo` takes the import back"),
             ImportError::Undo(_) => Self::of(Exit::Damaged, &error).hint("nothing was changed"),
-            ImportError::UndoKey { .. } => Self::of(Exit::WrongKey, &error)
+            ImportError::UndoKey { .. } | ImportError::PlanKey { .. } => Self::of(Exit::WrongKey, &error)
                 .hint("give the key by --master-key-file FILE or in SEALIFT_MASTER_KEY"),
             ImportError::NotAsWritten { .. } => Self::of(Exit::Refused, &error)
                 .hint("does a trigger change it? everything was rolled back; the target is as it was"),

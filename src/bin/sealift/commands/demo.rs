@@ -8,7 +8,7 @@ use sealift::crypto::{Envelope, KdfLimits, KdfParams, MasterKey, MasterKeySize, 
 use sealift::demo::{self, DemoOptions, Site};
 use sealift::model::{Model, OCTOPUS_SPACES_SQL};
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, ExportOptions, How, ImportOptions, Keys, Outcome, UndoTo};
+use sealift::ops::{self, ExportOptions, How, ImportOptions, Keys, Outcome, Relied, UndoTo};
 use sealift::plan::{Action, Plan};
 use sealift::server::{self, Address, Schema, Server};
 use serde_json::json;
@@ -208,7 +208,8 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
 
     story.chapter("Import: one transaction, all of it or nothing")?;
     let undo = UndoTo { path: folder.join("production.undo"), created: None };
-    let how = How { shown: Some(&plan), undo: Some(&undo), ..How::default() };
+    let shown = Relied::of(&plan, &seen);
+    let how = How { shown: Some(&shown), undo: Some(&undo), ..How::default() };
     let outcome = ops::import(&bundle, &mut *production.server, &model, keys, how, options(), &progress)?;
     progress.clear();
     let Outcome::Applied(applied) = outcome else {

@@ -1,7 +1,7 @@
 //! `import`: plan, show, confirm, apply.
 
 use clap::Args;
-use sealift::ops::{self, How, Keys};
+use sealift::ops::{self, How, Keys, Relied};
 use sealift::plan::Plan;
 use sealift::server::Address;
 
@@ -43,7 +43,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     let seen = super::plan::seen_key()?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
     let ask = !args.yes && !args.dry_run;
-    let mut shown: Option<Plan> = None;
+    let mut shown: Option<Relied> = None;
     if ask {
         let plan = ops::plan(&bundle, &mut *server.read()?, &model, keys, target.options(), &progress)?;
         progress.clear();
@@ -58,7 +58,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
                 return Ok(Exit::Interrupted);
             }
         }
-        shown = Some(plan);
+        shown = Some(Relied::of(&plan, &seen));
     }
     let how = How { shown: shown.as_ref(), dry_run: args.dry_run, undo: leaving.undo.as_ref() };
     let outcome = ops::import(&bundle, &mut *server, &model, keys, how, target.options(), &progress)?;

@@ -38,15 +38,15 @@ pub struct ListArgs {
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The bundle
+    /// The bundle; or a plan that `sealift plan -o` saved, which is shown as a whole
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The document's kind
     #[arg(value_name = "KIND")]
-    kind: String,
+    kind: Option<String>,
     /// Its name, with scopes before it, separated by " / ", where the name alone is not enough; or its key as JSON
     #[arg(value_name = "NAME")]
-    name: String,
+    name: Option<String>,
 }
 
 pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
@@ -203,11 +203,19 @@ fn find(bundle: &Bundle, kind: &str, name: &str) -> Result<Entry, Failure> {
 }
 
 pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
+    let (kind, name) = match (&args.kind, &args.name) {
+        (None, None) if super::saved::is_plan(&args.file) => return super::saved::show(common, &args.file),
+        (Some(kind), Some(name)) => (kind, name),
+        _ => {
+            let text = "of a bundle one document is shown: give its kind and its name";
+            return Err(Failure::new(Exit::Usage, text).hint("`sealift list FILE` lists them"));
+        }
+    };
     let progress = ui::Bars::new();
     let bundle = super::input::open(common, &args.file, None, &progress)?;
     progress.clear();
-    let kind = known_kind(&bundle, &args.kind)?;
-    let entry = find(&bundle, &kind, &args.name)?;
+    let kind = known_kind(&bundle, kind)?;
+    let entry = find(&bundle, &kind, name)?;
     let document = bundle.document(entry.number)?;
     let columns: serde_json::Map<String, serde_json::Value> =
         document.columns.iter().map(|(n, v)| (n.to_owned(), document_json::describe(v))).collect();

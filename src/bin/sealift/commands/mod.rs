@@ -1,5 +1,6 @@
 //! One command a file: arguments resolved, the library called, the answer shown.
 
+pub mod apply;
 mod around;
 pub mod convert;
 pub mod demo;
@@ -19,6 +20,7 @@ pub mod plan;
 mod record;
 mod render;
 pub mod salvage;
+mod saved;
 mod script;
 pub mod undo;
 mod vendor;
@@ -52,6 +54,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Why(args) => why::run(&common, &args),
         Command::Plan(args) => plan::run(&common, &args),
         Command::Import(args) => import::run(&common, &args),
+        Command::Apply(args) => apply::run(&common, &args),
         Command::Undo(args) => undo::run(&common, &args),
         Command::Diff(args) => diff::run(&common, &args),
         Command::Merge(args) => merge::run(&common, &args),

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sealift::crypto::FingerprintKey;
-use sealift::ops::{self, ImportOptions, IntoScope, Keys};
+use sealift::ops::{self, ImportOptions, IntoScope, Keys, PlanKey};
+use sealift::server::Address;
 
+use super::saved::{PlanFile, Saving};
 use super::{around, render};
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
@@ -96,26 +98,33 @@ pub struct PlanArgs {
     /// Write the import as a T-SQL script for review: one transaction, that stops where the target has changed
     #[arg(long, value_name = "SCRIPT")]
     sql: Option<PathBuf>,
-    /// Overwrite the script
-    #[arg(long, requires = "sql")]
+    /// Save the plan, to be shown by `sealift show` and carried out by `sealift apply`
+    #[arg(short, long, value_name = "PLAN")]
+    output: Option<PathBuf>,
+    /// Overwrite the script or the plan
+    #[arg(long)]
     force: bool,
 }
 
 pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
-    let (sql, force, args) = (args.sql.as_deref(), args.force, &args.target);
+    let (sql, output, force, args) = (args.sql.as_deref(), args.output.as_deref(), args.force, &args.target);
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
+    if let Some(path) = output {
+        PlanFile::check(path, force)?;
+    }
     let bundle = super::input::open(common, &args.file, args.password.password_file.as_deref(), &progress)?;
     super::input::refuse_undo(&bundle)?;
-    let target = args.to.parse()?;
+    let target: Address = args.to.parse()?;
     let mut server = super::open_server(&target, &args.server)?;
     let master = secrets::master_key(args.master_key.master_key_file.as_deref())?;
     let key = super::unlock(&bundle, args.password.password_file.as_deref())?;
-    let seen = seen_key()?;
-    let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
+    let plan_key = PlanKey::new(master.as_ref())?;
+    let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &plan_key.key };
     let mut reader = server.read()?;
+    let options = args.options();
     let (plan, statements) = match sql {
-        None => (ops::plan(&bundle, &mut *reader, &model, keys, args.options(), &progress)?, 0),
+        None => (ops::plan(&bundle, &mut *reader, &model, keys, options.clone(), &progress)?, 0),
         Some(path) => super::script::write(
             path,
             force,
@@ -124,10 +133,22 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
             &mut *reader,
             &model,
             keys,
-            args.options(),
+            options.clone(),
             &progress,
         )?,
     };
+    if let Some(path) = output {
+        let saving = Saving {
+            bundle: &bundle,
+            path: &args.file,
+            model: &model,
+            target: ops::planned_target(&mut *reader, &model, &plan_key.key, Some(target.place()))?,
+            given: args.given(),
+            options: &options,
+            key: &plan_key,
+        };
+        PlanFile::create(path, saving.saved(&plan)?, force)?;
+    }
     progress.clear();
     if common.json {
         let mut answer = render::plan_json(&plan);
@@ -135,11 +156,21 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
         if let (Some(map), Some(path), 1..) = (answer.as_object_mut(), sql, statements) {
             map.insert("sql".to_owned(), path.display().to_string().into());
         }
+        if let (Some(map), Some(path)) = (answer.as_object_mut(), output) {
+            map.insert("plan".to_owned(), path.display().to_string().into());
+        }
         super::print_json(&answer)?;
         return Ok(if plan.findings.is_empty() { Exit::Done } else { Exit::Refused });
     }
     render::print_plan(&plan)?;
     around::print(&plan, &model)?;
+    if let Some(path) = output {
+        let path = path.display();
+        say!(
+            "saved {path}; `sealift show {path}` shows it, `sealift apply {path} {}` carries it out",
+            args.file.display()
+        );
+    }
     match (sql, statements) {
         (None, _) => {}
         (Some(path), 0) if plan.findings.is_empty() => {

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use sealift::document::{Value, json as document_json};
-use sealift::ops;
-use sealift::plan::{Action, Change, Changed, Entry, Finding, Plan};
+use sealift::document::{Key, Value, json as document_json};
+use sealift::plan::{Action, Change, Changed, Entry, Finding, Plan, SavedDocument, SavedPlan};
+pub use sealift::plan::{change_json, entry_json, findings_json};
 use serde_json::json;
 
 use crate::exit::Failure;
@@ -22,7 +22,12 @@ fn value(value: &Value) -> String {
         Value::Secret(_) => "(secret)".to_owned(),
         other => document_json::describe(other).to_string(),
     };
-    let text = shown(&text);
+    cut(&text)
+}
+
+/// As much of a value as one line shows.
+fn cut(text: &str) -> String {
+    let text = shown(text);
     match text.char_indices().nth(VALUE_WIDTH) {
         Some((end, _)) => {
             format!("{}… ({} characters)", text.get(..end).unwrap_or_default(), text.chars().count())
@@ -41,42 +46,6 @@ pub fn change(change: &Change) -> String {
         Changed::Secret => format!("{place}: secret changed"),
         Changed::Order => format!("{place}: other order"),
     }
-}
-
-/// One change as JSON, complete.
-pub fn change_json(change: &Change) -> serde_json::Value {
-    let place = change.place.to_string();
-    match &change.changed {
-        Changed::Added(new) => {
-            json!({ "place": place, "change": "added", "new": document_json::describe(new) })
-        }
-        Changed::Removed(old) => {
-            json!({ "place": place, "change": "removed", "old": document_json::describe(old) })
-        }
-        Changed::Replaced { old, new } => json!({
-            "place": place, "change": "replaced",
-            "old": document_json::describe(old), "new": document_json::describe(new),
-        }),
-        Changed::Secret => json!({ "place": place, "change": "secret" }),
-        Changed::Order => json!({ "place": place, "change": "order" }),
-    }
-}
-
-/// What happens to a document as JSON.
-pub fn entry_json(entry: &Entry) -> serde_json::Value {
-    json!({
-        "kind": entry.kind.as_str(),
-        "key": document_json::describe_key(&entry.key),
-        "action": entry.action.word(),
-        "reason": entry.reason,
-        "changes": entry.changes.iter().map(change_json).collect::<Vec<_>>(),
-        "notes": entry.notes,
-    })
-}
-
-/// Findings as JSON.
-pub fn findings_json(findings: &[Finding]) -> Vec<serde_json::Value> {
-    findings.iter().map(|f| json!({ "kind": f.kind, "name": f.name, "problem": f.problem })).collect()
 }
 
 /// How many documents each action meets.
@@ -98,54 +67,143 @@ pub fn plan_json(plan: &Plan) -> serde_json::Value {
     })
 }
 
+/// What a plan says of one document, ready to be printed.
+struct Said<'s> {
+    kind: &'s str,
+    name: String,
+    action: Action,
+    reason: Option<&'s str>,
+    /// The first of the places that change.
+    changes: Vec<String>,
+    /// How many more there are.
+    more: usize,
+    notes: &'s [String],
+}
+
 /// Prints a plan, grouped by kind. Documents that stay as they are are counted, not listed.
 pub fn print_plan(plan: &Plan) -> Result<(), Failure> {
+    fn said(entry: &Entry) -> Said<'_> {
+        Said {
+            kind: entry.kind.as_str(),
+            name: entry.key.to_string(),
+            action: entry.action,
+            reason: entry.reason.as_deref(),
+            changes: entry.changes.iter().take(CHANGES_SHOWN).map(change).collect(),
+            more: entry.changes.len().saturating_sub(CHANGES_SHOWN),
+            notes: &entry.notes,
+        }
+    }
+    let said: Vec<Said<'_>> = plan.entries.iter().map(said).collect();
+    let findings: Vec<String> = plan.findings.iter().map(finding_line).collect();
+    print_said(&plan.notices, &said, &findings)
+}
+
+/// Prints a saved plan as the plan itself.
+pub fn print_saved(plan: &SavedPlan) -> Result<(), Failure> {
+    fn said(document: &SavedDocument) -> Said<'_> {
+        let action = Action::ALL.into_iter().find(|action| action.word() == document.action);
+        Said {
+            kind: &document.kind,
+            name: Key::parse(&document.id).map_or_else(|_| document.id.clone(), |key| key.to_string()),
+            action: action.unwrap_or(Action::Skip),
+            reason: document.reason.as_deref(),
+            changes: document.changes.iter().take(CHANGES_SHOWN).map(saved_change).collect(),
+            more: document.changes.len().saturating_sub(CHANGES_SHOWN),
+            notes: &document.notes,
+        }
+    }
+    let said: Vec<Said<'_>> = plan.documents.iter().map(said).collect();
+    let finding = |f: &sealift::plan::SavedFinding| {
+        let (kind, name, problem) = (f.kind.clone(), f.name.clone(), f.problem.clone());
+        finding_line(&Finding { kind, name, problem })
+    };
+    let findings: Vec<String> = plan.head.findings.iter().map(finding).collect();
+    print_said(&plan.head.notices, &said, &findings)
+}
+
+/// A change of a saved plan in one line, as [`change`] has it.
+fn saved_change(change: &serde_json::Value) -> String {
+    let text = |name: &str| change.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let value = |name: &str| cut(&change.get(name).map(described).unwrap_or_default());
+    let place = shown(text("place"));
+    match text("change") {
+        "added" => format!("{place}: + {}", value("new")),
+        "removed" => format!("{place}: - {}", value("old")),
+        "replaced" => format!("{place}: {} → {}", value("old"), value("new")),
+        "secret" => format!("{place}: secret changed"),
+        _ => format!("{place}: other order"),
+    }
+}
+
+/// A described value, as [`value`] has it.
+fn described(value: &serde_json::Value) -> String {
+    let only = value.as_object().filter(|map| map.len() == 1).and_then(|map| map.iter().next());
+    match only.map(|(name, value)| (name.as_str(), value)) {
+        Some(("$ref", to)) => match to.as_object().and_then(|map| map.iter().next()) {
+            Some((kind, key)) => format!("{kind} {}", described_key(key)),
+            None => value.to_string(),
+        },
+        Some(("$secret", _)) => "(secret)".to_owned(),
+        _ => value.to_string(),
+    }
+}
+
+/// A described key, as keys are shown.
+fn described_key(key: &serde_json::Value) -> String {
+    let part = |part: &serde_json::Value| match part {
+        serde_json::Value::Null => "-".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Object(map) => map.values().next().map(described_key).unwrap_or_default(),
+        other => other.to_string(),
+    };
+    key.as_array().map(|parts| parts.iter().map(part).collect::<Vec<_>>().join(" / ")).unwrap_or_default()
+}
+
+fn print_said(notices: &[String], said: &[Said<'_>], findings: &[String]) -> Result<(), Failure> {
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
-    for notice in &plan.notices {
+    for notice in notices {
         writeln!(out, "note: {}", shown(notice))?;
     }
-    for (kind, counts) in ops::by_kind(plan) {
+    let count = |said: &[Said<'_>], action| said.iter().filter(|said| said.action == action).count();
+    // Documents come kind by kind, but for those to be deleted, which come behind.
+    for said in said.chunk_by(|a, b| a.kind == b.kind) {
         let mut words = Vec::new();
         for action in Action::ALL {
-            if let Some(count) = counts.get(&action) {
+            let count = count(said, action);
+            if count > 0 {
                 let style = action_style(action);
                 words.push(format!("{style}{count} {}{style:#}", action.word()));
             }
         }
-        writeln!(out, "{} ({})", shown(&kind), words.join(", "))?;
-        for entry in plan.entries.iter().filter(|e| e.kind.as_str() == kind) {
-            print_entry(&mut out, entry)?;
+        let kind = said.first().map(|said| said.kind).unwrap_or_default();
+        writeln!(out, "{} ({})", shown(kind), words.join(", "))?;
+        for said in said {
+            print_document(&mut out, said)?;
         }
     }
-    for finding in &plan.findings {
-        writeln!(out, "{}", finding_line(finding))?;
+    for finding in findings {
+        writeln!(out, "{finding}")?;
     }
     let counts: Vec<String> =
-        Action::ALL.iter().map(|a| format!("{} {}", plan.count(*a), a.word())).collect();
-    writeln!(out, "{} documents: {}", plan.entries.len(), counts.join(", "))?;
+        Action::ALL.iter().map(|a| format!("{} {}", count(said, *a), a.word())).collect();
+    writeln!(out, "{} documents: {}", said.len(), counts.join(", "))?;
     Ok(())
 }
 
-fn print_entry(out: &mut impl Write, entry: &Entry) -> Result<(), Failure> {
-    let quiet = entry.action == Action::Unchanged && entry.notes.is_empty();
-    if quiet {
+fn print_document(out: &mut impl Write, said: &Said<'_>) -> Result<(), Failure> {
+    if said.action == Action::Unchanged && said.notes.is_empty() {
         return Ok(());
     }
-    let style = action_style(entry.action);
-    let reason = entry.reason.as_ref().map(|r| format!("  ({})", shown(r))).unwrap_or_default();
-    writeln!(
-        out,
-        "  {style}{} {}{style:#}{reason}",
-        action_sign(entry.action),
-        shown(&entry.key.to_string())
-    )?;
-    for line in entry.changes.iter().take(CHANGES_SHOWN) {
-        writeln!(out, "      {}", change(line))?;
+    let style = action_style(said.action);
+    let reason = said.reason.map(|reason| format!("  ({})", shown(reason))).unwrap_or_default();
+    writeln!(out, "  {style}{} {}{style:#}{reason}", action_sign(said.action), shown(&said.name))?;
+    for change in &said.changes {
+        writeln!(out, "      {change}")?;
     }
-    if let Some(more) = entry.changes.len().checked_sub(CHANGES_SHOWN).filter(|n| *n > 0) {
-        writeln!(out, "      and {more} more places (--json shows all)")?;
+    if said.more > 0 {
+        writeln!(out, "      and {} more places (--json shows all)", said.more)?;
     }
-    for note in &entry.notes {
+    for note in said.notes {
         writeln!(out, "      note: {}", shown(note))?;
     }
     Ok(())

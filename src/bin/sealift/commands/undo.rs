@@ -6,8 +6,7 @@ use clap::Args;
 use sealift::bundle::Bundle;
 use sealift::crypto::{DataKey, KdfLimits, MasterKey};
 use sealift::model::Model;
-use sealift::ops::{self, How, Keys, UndoRecord};
-use sealift::plan::Plan;
+use sealift::ops::{self, How, Keys, Relied, UndoRecord};
 use sealift::server::Address;
 
 use super::import::question;
@@ -80,7 +79,7 @@ pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
     let mut server = super::open_server(&address, &args.server)?;
     let seen = record.key(master.as_ref())?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
-    let mut shown: Option<Plan> = None;
+    let mut shown: Option<Relied> = None;
     if !args.yes && !args.dry_run {
         let mut reader = server.read()?;
         let plan = ops::plan_undo(
@@ -104,7 +103,7 @@ pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
                 return Ok(Exit::Interrupted);
             }
         }
-        shown = Some(plan);
+        shown = Some(Relied::of(&plan, &seen));
     }
     let how = How { shown: shown.as_ref(), dry_run: args.dry_run, undo: leaving.undo.as_ref() };
     let required = args.require_maintenance;
