@@ -2,118 +2,35 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "support/stage.rs"]
+mod stage;
 mod support;
 
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::process::Stdio;
 
 use rusqlite::Connection;
 use sealift::ops::plan_digest;
 use sealift::plan::{SavedError, SavedPlan};
+use stage::{Stage, TO, text};
 
-/// Two servers of the demo before the import, and a plan of it.
-struct Stage {
-    folder: tempfile::TempDir,
+/// The demo's servers before the import, and a plan of it.
+fn staged() -> Stage {
+    let stage = Stage::new();
+    stage.done(&[&["plan", "build.sealift", "--overwrite", "-o", "p.plan"][..], &TO].concat());
+    stage
 }
 
-const TO: [&str; 6] = [
-    "--to",
-    "sqlite:production.sqlite",
-    "--master-key-file",
-    "production.key",
-    "--password-file",
-    "password",
-];
-
-impl Stage {
-    fn new() -> Self {
-        static FIRST: OnceLock<tempfile::TempDir> = OnceLock::new();
-        let first = FIRST.get_or_init(|| {
-            let parent = support::folder();
-            let stage = Stage { folder: parent };
-            let out = stage.run_in("", &["demo", "d"]);
-            assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
-            let back = ["undo", "production.undo", "--to", "sqlite:production.sqlite", "--master-key-file"];
-            let out =
-                stage.run(&[&back[..], &["production.key", "--yes", "--no-undo", "--no-record"]].concat());
-            assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
-            let plan = ["plan", "build.sealift", "--overwrite", "-o", "p.plan"];
-            let out = stage.run(&[&plan[..], &TO].concat());
-            assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
-            stage.folder
-        });
-        let folder = support::folder();
-        std::fs::create_dir(folder.path().join("d")).unwrap();
-        for entry in std::fs::read_dir(first.path().join("d")).unwrap() {
-            let entry = entry.unwrap();
-            std::fs::copy(entry.path(), folder.path().join("d").join(entry.file_name())).unwrap();
-        }
-        let stage = Self { folder };
-        // It is for a file at another place.
-        let plan = ["plan", "build.sealift", "--overwrite", "-o", "p.plan", "--force"];
-        stage.done(&[&plan[..], &TO].concat());
-        stage
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join("d").join(name)
-    }
-
-    fn command(&self, folder: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sealift"));
-        command.args(args).current_dir(self.folder.path().join(folder)).stdin(Stdio::null());
-        command.env_remove("SEALIFT_PASSWORD").env_remove("SEALIFT_MASTER_KEY");
-        command
-    }
-
-    fn run_in(&self, folder: &str, args: &[&str]) -> Output {
-        self.command(folder, args).output().unwrap()
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.run_in("d", args)
-    }
-
-    #[track_caller]
-    fn done(&self, args: &[&str]) -> String {
-        let out = self.run(args);
-        assert_eq!(out.status.code(), Some(0), "{args:?}\n{}{}", text(&out.stdout), text(&out.stderr));
-        text(&out.stdout)
-    }
-
-    fn apply<'a>(&self, more: &[&'a str]) -> Vec<&'a str> {
-        [&["apply", "p.plan", "build.sealift", "--yes"][..], &TO, more].concat()
-    }
-
-    /// Expects a refusal that leaves the target byte for byte.
-    #[track_caller]
-    fn refused(&self, args: &[&str], code: i32, piece: &str) -> String {
-        let before = std::fs::read(self.at("production.sqlite")).unwrap();
-        let out = self.run(args);
-        let told = text(&out.stdout) + &text(&out.stderr);
-        assert_eq!(out.status.code(), Some(code), "{args:?}\n{told}");
-        assert!(told.contains(piece), "{args:?}\n{told}");
-        assert!(before == std::fs::read(self.at("production.sqlite")).unwrap());
-        told
-    }
-
-    fn sql(&self, sql: &str) -> usize {
-        Connection::open(self.at("production.sqlite")).unwrap().execute(sql, []).unwrap()
-    }
-
-    fn plan(&self) -> SavedPlan {
-        SavedPlan::read(&std::fs::read(self.at("p.plan")).unwrap(), &plan_digest).unwrap()
-    }
+fn apply<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["apply", "p.plan", "build.sealift", "--yes"][..], &TO, more].concat()
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+fn saved(stage: &Stage) -> SavedPlan {
+    SavedPlan::read(&std::fs::read(stage.at("p.plan")).unwrap(), &plan_digest).unwrap()
 }
 
 #[test]
 fn a_plan_is_shown_and_carried_out_as_it_was_and_once() {
-    let stage = Stage::new();
+    let stage = staged();
     let planned = stage.done(&[&["plan", "build.sealift", "--overwrite"][..], &TO].concat());
     let shown = stage.done(&["show", "p.plan"]);
     // What is shown of the file is what was planned, line by line.
@@ -126,17 +43,17 @@ fn a_plan_is_shown_and_carried_out_as_it_was_and_once() {
     assert_eq!(shown_lines, lines(&planned));
     assert!(shown_lines.len() > 200, "{}", shown_lines.len());
 
-    let dry = stage.done(&stage.apply(&["--dry-run"]));
+    let dry = stage.done(&apply(&["--dry-run"]));
     assert!(dry.contains("dry run, rolled back"), "{dry}");
-    assert_eq!(stage.plan().head.applied, None);
-    let told = stage.done(&stage.apply(&["--undo", "u.undo"]));
+    assert_eq!(saved(&stage).head.applied, None);
+    let told = stage.done(&apply(&["--undo", "u.undo"]));
     assert!(told.contains("committed to sqlite:production.sqlite: 91 created"), "{told}");
-    let applied = stage.plan().head.applied.expect("is marked");
+    let applied = saved(&stage).head.applied.expect("is marked");
     assert_eq!(applied.undo.as_deref(), Some("u.undo"));
-    stage.refused(&stage.apply(&[]), 4, "a plan is applied once");
+    stage.refused(&apply(&[]), 4, "a plan is applied once");
     // Not even after the import was taken back.
     stage.done(&["undo", "u.undo", "--to", TO[1], TO[2], TO[3], "--yes"]);
-    stage.refused(&stage.apply(&[]), 4, "a plan is applied once");
+    stage.refused(&apply(&[]), 4, "a plan is applied once");
     let json = stage.done(&["show", "p.plan", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["applied"]["undo"], "u.undo");
@@ -145,8 +62,8 @@ fn a_plan_is_shown_and_carried_out_as_it_was_and_once() {
 
 #[test]
 fn a_record_names_the_plan() {
-    let stage = Stage::new();
-    stage.done(&stage.apply(&["--record", "r.json"]));
+    let stage = staged();
+    stage.done(&apply(&["--record", "r.json"]));
     let record: serde_json::Value =
         serde_json::from_slice(&std::fs::read(stage.at("r.json")).unwrap()).unwrap();
     assert_eq!(record["by_plan"], "p.plan");
@@ -155,24 +72,24 @@ fn a_record_names_the_plan() {
 
 #[test]
 fn rows_that_moved_are_named() {
-    let stage = Stage::new();
+    let stage = staged();
     assert_eq!(stage.sql("UPDATE Lifecycle SET JSON = json_set(JSON, '$.Description', 'by hand') WHERE Name = (SELECT min(Name) FROM Lifecycle)"), 1);
     let moved = "SELECT min(Name) FROM Lifecycle";
     let name: String = Connection::open(stage.at("production.sqlite"))
         .unwrap()
         .query_row(moved, [], |row| row.get(0))
         .unwrap();
-    let told = stage.refused(&stage.apply(&[]), 4, &name);
+    let told = stage.refused(&apply(&[]), 4, &name);
     assert!(told.contains("changed in the target since the plan was made"), "{told}");
     assert_eq!(told.matches("STOP").count(), 1, "{told}");
-    stage.refused(&stage.apply(&["--dry-run"]), 4, &name);
+    stage.refused(&apply(&["--dry-run"]), 4, &name);
 }
 
 /// A row that a plan relied on without changing it is a row that it relied on.
 #[test]
 fn rows_that_stay_are_relied_on_and_secrets_too() {
-    let stage = Stage::new();
-    let plan = stage.plan();
+    let stage = staged();
+    let plan = saved(&stage);
     let unchanged = plan.documents.iter().find(|d| d.action == "unchanged" && d.kind == "Account").unwrap();
     let name = unchanged.key.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
     let db = Connection::open(stage.at("production.sqlite")).unwrap();
@@ -191,12 +108,12 @@ fn rows_that_stay_are_relied_on_and_secrets_too() {
     let sql = format!("UPDATE Account SET JSON = json_set(JSON, '$.{secret}', ?1) WHERE Name = ?2");
     assert_eq!(db.execute(&sql, [&cipher, &name]).unwrap(), 1);
     drop(db);
-    stage.refused(&stage.apply(&[]), 4, &name);
+    stage.refused(&apply(&[]), 4, &name);
 }
 
 #[test]
 fn another_bundle_target_schema_or_key_is_refused() {
-    let stage = Stage::new();
+    let stage = staged();
     let out = ["export", "sqlite:build.sqlite", "-o", "other.sealift", "--master-key-file", "build.key"];
     stage.done(&[&out[..], &["--password-file", "password", "--only", "Environment"]].concat());
     let other = [&["apply", "p.plan", "other.sealift", "--yes"][..], &TO].concat();
@@ -206,23 +123,23 @@ fn another_bundle_target_schema_or_key_is_refused() {
     let same = [&["apply", "p.plan", "copy.sealift", "--yes", "--dry-run"][..], &TO].concat();
     stage.done(&same);
     std::fs::copy(stage.at("production.sqlite"), stage.at("twin.sqlite")).unwrap();
-    let mut twin = stage.apply(&[]);
+    let mut twin = apply(&[]);
     let at = twin.iter().position(|arg| *arg == TO[1]).unwrap();
     twin[at] = "sqlite:twin.sqlite";
     stage.refused(&twin, 4, "the plan was made for");
-    let mut wrong = stage.apply(&[]);
+    let mut wrong = apply(&[]);
     let at = wrong.iter().position(|arg| *arg == "production.key").unwrap();
     wrong[at] = "build.key";
     stage.refused(&wrong, 6, "under another master key");
     let keyless = ["apply", "p.plan", "build.sealift", "--yes", TO[0], TO[1], TO[4], TO[5]];
     stage.refused(&keyless, 6, "needs the server's master key");
     stage.sql("ALTER TABLE Lifecycle ADD COLUMN Later nvarchar(10)");
-    stage.refused(&stage.apply(&[]), 4, "the table Lifecycle of the target has other columns or keys by now");
+    stage.refused(&apply(&[]), 4, "the table Lifecycle of the target has other columns or keys by now");
 }
 
 #[test]
 fn a_plan_with_findings_is_saved_and_shown_and_never_applied() {
-    let stage = Stage::new();
+    let stage = staged();
     stage.sql("UPDATE SchemaVersions SET ScriptName = ScriptName");
     let plan = ["plan", "build.sealift", "--overwrite", "--require-maintenance", "-o", "f.plan"];
     let out = stage.run(&[&plan[..], &TO].concat());
@@ -237,7 +154,7 @@ fn a_plan_with_findings_is_saved_and_shown_and_never_applied() {
 /// Every cut, and a changed bit anywhere: said to be so, never believed, never a panic.
 #[test]
 fn a_plan_that_is_not_as_it_was_written_is_told() {
-    let stage = Stage::new();
+    let stage = staged();
     let whole = std::fs::read(stage.at("p.plan")).unwrap();
     let read = |text: &[u8]| SavedPlan::read(text, &plan_digest);
     let plan = read(&whole).unwrap();
@@ -267,7 +184,7 @@ fn a_plan_that_is_not_as_it_was_written_is_told() {
     }
     assert_eq!(read(b"SQLite format 3\0"), Err(SavedError::NotAPlan));
     std::fs::write(stage.at("p.plan"), &whole[..whole.len() - 10]).unwrap();
-    stage.refused(&stage.apply(&[]), 5, "it is not as it was written");
+    stage.refused(&apply(&[]), 5, "it is not as it was written");
     stage.refused(&["apply", "build.sealift", "build.sealift", "--to", TO[1], "--yes"], 2, "it is no plan");
 }
 
@@ -275,7 +192,7 @@ fn a_plan_that_is_not_as_it_was_written_is_told() {
 /// the server's key.
 #[test]
 fn no_secret_can_be_guessed_from_a_plan() {
-    let stage = Stage::new();
+    let stage = staged();
     let plan = text(&std::fs::read(stage.at("p.plan")).unwrap());
     let bundle = support::open(&stage.at("build.sealift"));
     let password = std::fs::read_to_string(stage.at("password")).unwrap();
@@ -294,7 +211,7 @@ fn no_secret_can_be_guessed_from_a_plan() {
         })
         .unwrap();
     assert!(secrets > 50, "{secrets}");
-    let saved = stage.plan();
+    let saved = saved(&stage);
     assert!(saved.head.keyed);
     let master = std::fs::read_to_string(stage.at("production.key")).unwrap();
     let master = sealift::crypto::MasterKey::from_base64(&master).unwrap();
@@ -307,12 +224,12 @@ fn no_secret_can_be_guessed_from_a_plan() {
 
 #[test]
 fn of_two_that_apply_a_plan_at_once_one_does() {
-    let stage = Stage::new();
+    let stage = staged();
     let names = [["--undo", "a.undo", "--no-record"], ["--undo", "b.undo", "--no-record"]];
     let children: Vec<_> = names
         .iter()
         .map(|names| {
-            let mut command = stage.command("d", &stage.apply(names));
+            let mut command = stage.command("d", &apply(names));
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
         })
         .collect();

@@ -2,7 +2,7 @@
 //!
 //! Planning and applying both examine documents here, so that what is shown is what is done.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +10,13 @@ use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
 use crate::document::{Document, Key, KindName, Reference, Value, canonical};
 use crate::model::{Direction, Keep, Missing, Model, Rule, Target};
-use crate::plan::{Action, Entry, Finding, Seen, changes, merge, place_of, respell, take_out, value_at};
+use crate::plan::{
+    Action, Entry, Finding, Policy, Seen, changes, merge, place_of, respell, take_out, value_at,
+};
 use crate::server::{Lookup, Reader, Row};
 
 use super::ImportError;
+use super::choosing::{Chosen, Listed};
 use super::into::{IntoScope, Resettle};
 use super::misplaced::misplaced;
 use super::translate::{
@@ -37,6 +40,14 @@ pub struct ImportOptions {
     pub accept_dangling: bool,
     /// Whether values that are not what the model says they must be are written, with a note.
     pub accept_invalid: bool,
+    /// The only documents that are taken, where any are named: `KIND` or `KIND/NAME`, with `*` and `?`.
+    pub only: Vec<String>,
+    /// Documents that are left out, named likewise.
+    pub except: Vec<String>,
+    /// What is done with documents of a kind, or of all (`*`), that the target has otherwise; before `overwrite`.
+    pub policies: BTreeMap<String, Policy>,
+    /// The documents that are taken one by one; those that are not in it are left out.
+    pub list: Option<Vec<Listed>>,
     /// Whether documents of the target are deleted that the source no longer has, where the bundle carries it
     /// whole.
     pub prune: bool,
@@ -78,6 +89,8 @@ pub(super) struct Examiner<'x, 'm> {
     pub loose: HashSet<(usize, String)>,
     pub options: ImportOptions,
     pub resettle: Resettle,
+    /// Which documents are taken, and how.
+    pub chosen: Chosen,
     /// Whether documents become what they are in the bundle, without the model's rules for joining: an import
     /// is taken back.
     pub exact: bool,
@@ -131,7 +144,11 @@ impl<'m> Examiner<'_, 'm> {
         self.look_up_dangling(reader, &sources)?;
         let mut adapted = Vec::with_capacity(sources.len());
         for Source { entry, mut document } in sources {
-            let (skip, notes) = self.adapt(&layout, &mut document);
+            let (skip, notes) = match self.chosen.leaves_out(entry.number) {
+                // Nothing can be wrong with what is not taken.
+                Some(reason) => (Some(reason.to_owned()), Vec::new()),
+                None => self.adapt(&layout, &mut document),
+            };
             adapted.push((entry, document, skip, notes));
         }
         let positions: HashMap<u64, usize> =
@@ -208,7 +225,7 @@ impl<'m> Examiner<'_, 'm> {
         let mut strange = Vec::new();
         let mut skip = None;
         let mut notes = Vec::new();
-        let ids = &self.ids;
+        let (ids, chosen) = (&self.ids, &self.chosen);
         let gone = |reference: &Reference| {
             let known = model.target(&reference.kind).and_then(|t| ids.get(t, &reference.key));
             !matches!(known, Some(Known::Found(_) | Known::Planned))
@@ -243,7 +260,8 @@ impl<'m> Examiner<'_, 'm> {
                     false
                 }
                 Some(Missing::Stop) | None => {
-                    stop.push(reference.to_string());
+                    let left = chosen.left_out(&reference.kind, &reference.key, model.collation);
+                    stop.push((reference.to_string(), left));
                     false
                 }
             }
@@ -265,9 +283,13 @@ impl<'m> Examiner<'_, 'm> {
             self.find(layout.kind.name.as_str(), name.clone(), problem);
         }
         if skip.is_none() {
-            for reference in stop {
-                let problem =
-                    format!("refers to {reference}, which is neither in the bundle nor in the target");
+            for (reference, left) in stop {
+                let why = if left {
+                    "which is left out and not in the target"
+                } else {
+                    "which is neither in the bundle nor in the target"
+                };
+                let problem = format!("refers to {reference}, {why}");
                 self.find(layout.kind.name.as_str(), name.clone(), problem);
             }
         }
@@ -386,6 +408,8 @@ impl<'m> Examiner<'_, 'm> {
         theirs: Option<Portable>,
     ) -> Result<Examined, ImportError> {
         let target = Target::Kind(layout.index);
+        let collation = self.model().collation;
+        let policy = self.chosen.policy(&self.options, layout.kind, &entry.key, collation);
         let mut found = Vec::new();
         self.keep_theirs(layout, &mut document, theirs.as_ref());
         theirs.iter().for_each(|theirs| self.know_parts(layout, theirs));
@@ -402,18 +426,30 @@ impl<'m> Examiner<'_, 'm> {
                 // Most documents of a repeated import are equal: nothing is to be joined or compared.
                 if document.columns != theirs.document.columns || document.body != theirs.document.body {
                     respell(&mut document, &theirs.document, self.model().collation);
-                    if !self.exact {
+                    if !(self.exact || policy == Some(Policy::Overwrite)) {
                         document = merge(layout.kind, &document, &theirs.document);
                     }
                     found = changes(&theirs.document, &document);
                 }
-                match (found.is_empty(), self.options.overwrite) {
+                let joins =
+                    !(self.exact || layout.kind.merges.is_empty() || policy == Some(Policy::Overwrite));
+                let kind = &layout.kind.name;
+                match (found.is_empty(), policy) {
                     (true, _) => (Action::Unchanged, None),
-                    (false, false) => {
+                    (false, Some(Policy::Fail)) => {
+                        let problem =
+                            format!("the target has it otherwise, and the policy for {kind} is fail");
+                        self.find(kind.as_str(), entry.key.to_string(), problem.clone());
+                        (Action::Skip, Some(problem))
+                    }
+                    (false, Some(Policy::Skip)) => {
+                        (Action::Skip, Some(format!("the policy for {kind} is skip")))
+                    }
+                    (false, None) if !self.options.overwrite => {
                         (Action::Skip, Some("the target has it; --overwrite replaces it".to_owned()))
                     }
-                    (false, true) if self.exact || layout.kind.merges.is_empty() => (Action::Update, None),
-                    (false, true) => (Action::Merge, None),
+                    (false, _) if joins => (Action::Merge, None),
+                    (false, _) => (Action::Update, None),
                 }
             }
         };

@@ -59,6 +59,9 @@ pub enum ImportError {
     /// No new id could be made.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    /// What was asked for is not there, or cannot be done.
+    #[error("{0}")]
+    Choice(String),
     /// The bundle is an undo file, and an import was asked for.
     #[error("this is an undo file")]
     IsUndo,

@@ -4,6 +4,7 @@
 
 mod allocate;
 mod choice;
+mod choosing;
 mod convert;
 mod diff;
 mod examine;
@@ -33,6 +34,7 @@ mod vendor;
 mod versions;
 mod why;
 
+pub use choosing::Listed;
 pub use convert::{ConvertError, FromTree, from_tree, reseal, to_tree};
 pub use diff::{DiffEntry, DiffError, DiffReport, Difference, Side, diff, server_side};
 pub use examine::ImportOptions;
@@ -44,7 +46,7 @@ pub use merge::{
     MergedKind, input_named,
 };
 pub use named::named;
-pub use plan::{Keys, by_kind, plan};
+pub use plan::{Keys, plan};
 pub use relied::{PlanKey, Relied, hex, plan_digest, planned_target};
 pub use salvage::{SALVAGED, Salvage, SalvageError, SalvageOptions, SalvageReport, SealedValues, salvage};
 pub use script::{About, script};

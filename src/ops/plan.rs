@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use crate::bundle::Bundle;
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Key, Value};
+use crate::document::{Key, KindName, Value};
 use crate::model::{Duplicates, Missing, Model, NewPartId, Target};
 use crate::plan::{Change, Changed, Entry, Plan};
 use crate::progress::Progress;
 use crate::server::Reader;
 
 use super::ImportError;
+use super::choosing::{Chosen, hold_list};
 use super::examine::{Examined, Examiner, ImportOptions, Source};
 use super::export::product_version;
 use super::into::Resettle;
@@ -141,6 +142,7 @@ pub(super) fn examine_all<'x, 'm>(
         loose: HashSet::new(),
         options,
         resettle: Resettle::default(),
+        chosen: Chosen::default(),
         exact: matches!(work, Work::Undo(_)),
         deletions: Vec::new(),
         secrets: keys.bundle,
@@ -160,6 +162,8 @@ pub(super) fn examine_all<'x, 'm>(
         plan.findings.extend(resettled.findings);
         return Ok((plan, examiner));
     }
+    let named = |kind: &KindName, key| examiner.resettle.key(examiner.layouts(), kind, key);
+    examiner.chosen = Chosen::of(bundle, &examiner.options, model, &named, progress)?;
     match work {
         Work::Import => identify(bundle, reader, &mut examiner, progress)?,
         Work::Undo(record) => undo::identify(bundle, record, reader, &mut examiner, progress)?,
@@ -188,6 +192,7 @@ pub(super) fn examine_all<'x, 'm>(
         }
         Work::Import => {}
     }
+    hold_list(&mut examiner, &plan);
     let faults = examiner.translation.finish()?;
     examiner.find_faults(&faults);
     examiner.take_faults();
@@ -273,22 +278,24 @@ fn identify(
         let (Some(layout), Some(rule)) = (layouts.at(*kind), model.kind_at(*kind)) else { continue };
         let target = Target::Kind(*kind);
         let mut twins: HashSet<String> = HashSet::new();
-        let mut batch: Vec<Key> = Vec::new();
+        let mut batch: Vec<(u64, Key)> = Vec::new();
         let mut fixed: Vec<(Key, Id)> = Vec::new();
         let mut ambiguous = Vec::new();
-        let mut look = |batch: &mut Vec<Key>, examiner: &mut Examiner<'_, '_>| -> Result<(), ImportError> {
-            progress.check()?;
-            let keys: Vec<&Key> = batch.iter().collect();
-            examiner.ids.find(reader, &layouts, target, &keys)?;
-            for key in &keys {
-                if examiner.ids.get(target, key) == Some(&Known::Absent) {
-                    examiner.ids.set(target, key, Known::Planned);
+        let mut look =
+            |batch: &mut Vec<(u64, Key)>, examiner: &mut Examiner<'_, '_>| -> Result<(), ImportError> {
+                progress.check()?;
+                let keys: Vec<&Key> = batch.iter().map(|(_, key)| key).collect();
+                examiner.ids.find(reader, &layouts, target, &keys)?;
+                for (number, key) in batch.iter() {
+                    let left = examiner.chosen.leaves_out(*number).is_some();
+                    if !left && examiner.ids.get(target, key) == Some(&Known::Absent) {
+                        examiner.ids.set(target, key, Known::Planned);
+                    }
                 }
-            }
-            progress.advance(keys.len() as u64, 0);
-            batch.clear();
-            Ok(())
-        };
+                progress.advance(keys.len() as u64, 0);
+                batch.clear();
+                Ok(())
+            };
         bundle.entries(Some(rule.name.as_str()), &mut |mut entry| {
             if examiner.resettle.leaves_out(&entry) {
                 return Ok(());
@@ -309,13 +316,14 @@ fn identify(
             }
             let is_fixed = |id: &Id| layout.kind.id.as_ref().is_some_and(|rule| rule.is_fixed(&id.to_string()));
             fixed.extend(Id::of(&entry.id).filter(is_fixed).map(|id| (entry.key.clone(), id)));
-            batch.push(entry.key);
+            batch.push((entry.number, entry.key));
             if batch.len() >= IDENTIFY_BATCH { look(&mut batch, examiner) } else { Ok(()) }
         })?;
         look(&mut batch, examiner)?;
         // An id that is the same on every server is the same document, whatever it is called there; unless
         // the bundle has another document of that name.
-        fixed.retain(|(key, _)| examiner.ids.get(target, key) == Some(&Known::Planned));
+        let open = [Known::Planned, Known::Absent];
+        fixed.retain(|(key, _)| examiner.ids.get(target, key).is_some_and(|known| open.contains(known)));
         let wanted = fixed.iter().map(|(_, id)| (target, id.clone())).collect();
         examiner.translation.learn(reader, wanted)?;
         let mut bound: HashSet<String> = HashSet::new();
@@ -381,18 +389,4 @@ pub(super) fn for_each_batch(
         }
     })?;
     if batch.is_empty() { Ok(()) } else { see(batch) }
-}
-
-/// Counts documents by kind.
-pub fn by_kind(plan: &Plan) -> Vec<(String, HashMap<crate::plan::Action, usize>)> {
-    let mut kinds: Vec<(String, HashMap<crate::plan::Action, usize>)> = Vec::new();
-    for entry in &plan.entries {
-        if kinds.last().is_none_or(|(kind, _)| kind != entry.kind.as_str()) {
-            kinds.push((entry.kind.to_string(), HashMap::new()));
-        }
-        if let Some((_, counts)) = kinds.last_mut() {
-            *counts.entry(entry.action).or_default() += 1;
-        }
-    }
-    kinds
 }

@@ -249,12 +249,17 @@ fn look(
     entries: &mut Vec<(Entry, Deletion)>,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
+    let collation = examiner.model().collation;
     fetch::<ImportError>(reader, layout, rows, &mut |reader, _, rows| {
         progress.check()?;
         examiner.vault.clear();
         let secrets = ServerSecrets::Read(examiner.master_key);
         let read = examiner.translation.read(reader, layout.index, rows, secrets, &mut examiner.vault)?;
         for portable in read {
+            let (kind, key) = (layout.kind.name.as_str(), &portable.document.key);
+            if !examiner.chosen.deletes(&examiner.options, kind, key, collation) {
+                continue;
+            }
             let seen = fingerprint(&portable.document, &examiner.vault, examiner.seen_key)?;
             let entry = Entry {
                 number: 0,

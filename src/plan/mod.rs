@@ -8,6 +8,7 @@ mod diff;
 mod exact;
 mod maintenance;
 mod merge;
+mod policy;
 mod rows;
 mod saved;
 mod spelling;
@@ -17,6 +18,7 @@ pub use diff::{Change, Changed, changes, changes_in};
 pub use maintenance::{Maintenance, Tasks, Told, said};
 pub use merge::{merge, take_out};
 pub(crate) use merge::{place_of, value_at};
+pub use policy::Policy;
 pub use rows::TableRows;
 pub use saved::{
     Applied, Digest, Head, PlannedBundle, PlannedTarget, SavedDocument, SavedError, SavedFinding, SavedPlan,

@@ -401,6 +401,8 @@ impl From<ImportError> for Failure {
                 _ => Self::of(Exit::Refused, &error)
                     .hint("everything was rolled back; the target is as it was"),
             },
+            ImportError::Choice(_) => Self::of(Exit::Usage, &error)
+                .hint("`sealift list FILE` lists kinds and names; * and ? stand for any text"),
             ImportError::IsUndo => Self::of(Exit::Usage, &error).hint("`sealift undo` takes the import back"),
             ImportError::Undo(_) => Self::of(Exit::Damaged, &error).hint("nothing was changed"),
             ImportError::UndoKey { .. } | ImportError::PlanKey { .. } => Self::of(Exit::WrongKey, &error)

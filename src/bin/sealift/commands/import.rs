@@ -36,6 +36,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     super::input::refuse_undo(&bundle)?;
     // What is shown of it from here on has no password.
     let address: Address = target.to.parse()?;
+    let options = target.options()?;
     let leaving = args.leave.prepare(&address, args.dry_run)?;
     let mut server = super::open_server(&address, &target.server)?;
     let master = secrets::master_key(target.master_key.master_key_file.as_deref())?;
@@ -45,7 +46,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     let ask = !args.yes && !args.dry_run;
     let mut shown: Option<Relied> = None;
     if ask {
-        let plan = ops::plan(&bundle, &mut *server.read()?, &model, keys, target.options(), &progress)?;
+        let plan = ops::plan(&bundle, &mut *server.read()?, &model, keys, options.clone(), &progress)?;
         progress.clear();
         if plan.findings.is_empty() && !plan.is_empty() {
             // With --json only the answer goes to standard output, and that is what was done.
@@ -61,7 +62,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
         shown = Some(Relied::of(&plan, &seen));
     }
     let how = How { shown: shown.as_ref(), dry_run: args.dry_run, undo: leaving.undo.as_ref() };
-    let outcome = ops::import(&bundle, &mut *server, &model, keys, how, target.options(), &progress)?;
+    let outcome = ops::import(&bundle, &mut *server, &model, keys, how, options, &progress)?;
     progress.clear();
     let done = Done {
         model: &model,

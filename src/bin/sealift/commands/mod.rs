@@ -10,6 +10,7 @@ pub mod import;
 pub mod init;
 mod input;
 mod leave;
+mod list;
 pub mod look;
 pub mod manual;
 pub mod merge;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sealift::crypto::FingerprintKey;
 use sealift::ops::{self, ImportOptions, IntoScope, Keys, PlanKey};
+use sealift::plan::Policy;
 use sealift::server::Address;
 
 use super::saved::{PlanFile, Saving};
@@ -26,6 +27,19 @@ pub struct TargetArgs {
     /// Overwrite documents that the target has otherwise; they are skipped without this
     #[arg(long)]
     pub overwrite: bool,
+    /// Take these documents only: KIND or KIND/NAME, where * and ? stand for any text (may be given several times)
+    #[arg(long, value_name = "KIND[/NAME]")]
+    pub only: Vec<String>,
+    /// Leave these documents out, named likewise
+    #[arg(long, value_name = "KIND[/NAME]")]
+    pub except: Vec<String>,
+    /// What to do with documents of a kind, or of all (*), that the target has otherwise: overwrite them wholly, skip
+    /// them, merge by the model's rules, or fail (may be given several times)
+    #[arg(long, value_name = "KIND=overwrite|skip|merge|fail", value_parser = policy)]
+    pub policy: Vec<(String, Policy)>,
+    /// Take the documents of this list only, which `sealift plan --list` made and somebody edited
+    #[arg(long, value_name = "FILE")]
+    pub use_list: Option<PathBuf>,
     /// Delete what the target has and the source no longer does: within the kinds, and among what belongs to the
     /// documents, that the bundle carries whole
     #[arg(long)]
@@ -55,16 +69,25 @@ pub struct TargetArgs {
 }
 
 impl TargetArgs {
-    pub fn options(&self) -> ImportOptions {
-        ImportOptions {
+    /// The options, with the list that they name.
+    ///
+    /// # Errors
+    /// [`Failure`], where the list cannot be read, or is none.
+    pub fn options(&self) -> Result<ImportOptions, Failure> {
+        let list = self.use_list.as_deref().map(super::list::read).transpose()?;
+        Ok(ImportOptions {
             overwrite: self.overwrite,
+            only: self.only.clone(),
+            except: self.except.clone(),
+            policies: self.policy.iter().cloned().collect(),
+            list,
             prune: self.prune,
             ignore_version: self.ignore_version,
             accept_dangling: self.accept_dangling,
             accept_invalid: self.accept_invalid,
             require_maintenance: self.require_maintenance,
             into: self.into_space.iter().map(|text| IntoScope::parse(text)).collect(),
-        }
+        })
     }
 }
 
@@ -80,9 +103,30 @@ impl TargetArgs {
             ("--require-maintenance", self.require_maintenance),
         ];
         let flags = flags.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned());
-        let spaces = self.into_space.iter().map(|text| format!("--into-space={text}"));
-        flags.chain(spaces).collect()
+        let each = |name: &'static str, texts: &[String]| {
+            texts.iter().map(move |text| format!("{name}={text}")).collect::<Vec<_>>()
+        };
+        let policies = self.policy.iter().map(|(kind, policy)| {
+            let word = Policy::WORDS.into_iter().find(|(_, of)| of == policy).map(|(word, _)| word);
+            format!("--policy={kind}={}", word.unwrap_or_default())
+        });
+        let list = self.use_list.iter().map(|path| format!("--use-list={}", path.display()));
+        flags
+            .chain(each("--only", &self.only))
+            .chain(each("--except", &self.except))
+            .chain(policies)
+            .chain(list)
+            .chain(each("--into-space", &self.into_space))
+            .collect()
     }
+}
+
+/// Reads `KIND=POLICY`.
+fn policy(text: &str) -> Result<(String, Policy), String> {
+    let words: Vec<&str> = Policy::WORDS.into_iter().map(|(word, _)| word).collect();
+    let (kind, word) = text.rsplit_once('=').ok_or("it is written KIND=POLICY")?;
+    let policy = Policy::parse(word).ok_or_else(|| format!("{word:?} is none of {}", words.join(", ")))?;
+    Ok((kind.trim().to_owned(), policy))
 }
 
 /// A key for a plan's fingerprints.
@@ -101,13 +145,17 @@ pub struct PlanArgs {
     /// Save the plan, to be shown by `sealift show` and carried out by `sealift apply`
     #[arg(short, long, value_name = "PLAN")]
     output: Option<PathBuf>,
+    /// Print the plan as a list, a line for each document, to be edited and given to --use-list
+    #[arg(long, conflicts_with_all = ["sql", "json"])]
+    list: bool,
     /// Overwrite the script or the plan
     #[arg(long)]
     force: bool,
 }
 
 pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
-    let (sql, output, force, args) = (args.sql.as_deref(), args.output.as_deref(), args.force, &args.target);
+    let (sql, output) = (args.sql.as_deref(), args.output.as_deref());
+    let (force, list, args) = (args.force, args.list, &args.target);
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     if let Some(path) = output {
@@ -122,7 +170,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     let plan_key = PlanKey::new(master.as_ref())?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &plan_key.key };
     let mut reader = server.read()?;
-    let options = args.options();
+    let options = args.options()?;
     let (plan, statements) = match sql {
         None => (ops::plan(&bundle, &mut *reader, &model, keys, options.clone(), &progress)?, 0),
         Some(path) => super::script::write(
@@ -150,6 +198,10 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
         PlanFile::create(path, saving.saved(&plan)?, force)?;
     }
     progress.clear();
+    if list {
+        super::list::print(&plan)?;
+        return Ok(if plan.findings.is_empty() { Exit::Done } else { Exit::Refused });
+    }
     if common.json {
         let mut answer = render::plan_json(&plan);
         around::add(&mut answer, &plan, &model);

@@ -1,0 +1,99 @@
+//! Lists of documents to be edited: printed by `plan --list`, read by `--use-list`.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
+
+use sealift::document::Key;
+use sealift::ops::Listed;
+use sealift::plan::{Action, Plan};
+
+use super::render;
+use crate::exit::{Exit, Failure};
+use crate::ui::shown;
+
+/// How large a list may be, in bytes.
+const LARGEST: u64 = 1 << 30;
+/// How long a line may be: as long as a key.
+const LINE: usize = 65 * 1024;
+/// How many wrong lines are told.
+const TOLD: usize = 20;
+
+const HEAD: &str = "\
+# What the import would do: a word, the kind, the key. To leave a document out, delete its line, put # before it or
+# write skip. Where a document is skipped because the target has it, write update to overwrite it, or merge to join the
+# two by the model's rules. Then: sealift import FILE --use-list THIS
+";
+
+/// Prints a plan as a list.
+pub fn print(plan: &Plan) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(HEAD.as_bytes())?;
+    let mut kind = "";
+    for entry in &plan.entries {
+        if entry.kind.as_str() != kind {
+            kind = entry.kind.as_str();
+            writeln!(out, "\n# {kind}")?;
+        }
+        let (word, key) = (entry.action.word(), entry.key.to_text());
+        let reason =
+            entry.reason.as_ref().map(|reason| format!("#   {}\n", shown(reason))).unwrap_or_default();
+        writeln!(out, "{reason}{word:9} {kind} {key}")?;
+    }
+    for finding in &plan.findings {
+        writeln!(out, "# {}", render::finding_line(finding))?;
+    }
+    Ok(())
+}
+
+/// Reads a list.
+pub fn read(path: &Path) -> Result<Vec<Listed>, Failure> {
+    let cannot = |error: std::io::Error| {
+        Failure::new(Exit::Failed, format!("cannot read {}: {error}", path.display()))
+    };
+    let file = File::open(path).map_err(cannot)?;
+    if file.metadata().map_err(cannot)?.len() > LARGEST {
+        return Err(Failure::new(Exit::Usage, format!("{} is too large for a list", path.display())));
+    }
+    let (mut listed, mut wrong) = (Vec::new(), Vec::new());
+    let mut reader = BufReader::new(file.take(LARGEST));
+    for line in 1.. {
+        let mut text = Vec::new();
+        if (&mut reader).take(LINE as u64).read_until(b'\n', &mut text).map_err(cannot)? == 0 {
+            break;
+        }
+        let read = match (text.len() < LINE, std::str::from_utf8(&text)) {
+            (false, _) => Err("it is too long"),
+            (_, Err(_)) => Err("it is not UTF-8"),
+            (_, Ok(text)) => parse(line, text),
+        };
+        match read {
+            Ok(read) => listed.extend(read),
+            Err(what) => wrong.push(format!("line {line}: {what}")),
+        }
+        if wrong.len() >= TOLD {
+            break;
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(listed);
+    }
+    let text = format!("{} is no list of documents: {}", path.display(), wrong.join("; "));
+    Err(Failure::new(Exit::Usage, text)
+        .hint("`sealift plan --list` makes one; a line is a word, a kind and a key"))
+}
+
+fn parse(line: usize, text: &str) -> Result<Option<Listed>, &'static str> {
+    // A byte order mark, as editors put it.
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() || text.starts_with('#') {
+        return Ok(None);
+    }
+    let (word, rest) = text.split_once(char::is_whitespace).ok_or("it has no kind")?;
+    let (kind, key) = rest.trim_start().split_once(char::is_whitespace).ok_or("it has no key")?;
+    if !Action::ALL.iter().any(|action| action.word() == word) {
+        return Err("its first word is none of create, update, merge, delete, unchanged, skip");
+    }
+    let key = Key::parse(key.trim()).map_err(|_| "what follows the kind is no key")?;
+    Ok(Some(Listed { line, action: word.to_owned(), kind: kind.to_owned(), key: key.to_text() }))
+}
