@@ -25,7 +25,11 @@ fn apply<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn saved(stage: &Stage) -> SavedPlan {
-    SavedPlan::read(&std::fs::read(stage.at("p.plan")).unwrap(), &plan_digest).unwrap()
+    saved_as(stage, "p.plan")
+}
+
+fn saved_as(stage: &Stage, name: &str) -> SavedPlan {
+    SavedPlan::read(&std::fs::read(stage.at(name)).unwrap(), &plan_digest).unwrap()
 }
 
 #[test]
@@ -240,4 +244,62 @@ fn of_two_that_apply_a_plan_at_once_one_does() {
     assert!(codes[1] == 1 || codes[1] == 4, "locked, or moved: {codes:?}");
     let undo = ["a.undo", "b.undo"].map(|name| stage.at(name).exists());
     assert_eq!(undo.iter().filter(|there| **there).count(), 1, "{undo:?}");
+}
+
+/// Where the planner may not reach the target: a bundle of it stands for it, and the plan is the same.
+#[test]
+fn a_plan_against_a_bundle_of_the_target_is_the_plan_against_the_target() {
+    let stage = staged();
+    std::fs::write(stage.at("theirs"), "a password of the target's people\n").unwrap();
+    let export = ["export", "sqlite:production.sqlite", "-o", "production.sealift", TO[2], TO[3]];
+    stage.done(&[&export[..], &["--password-file", "theirs"]].concat());
+    let against = ["plan", "build.sealift", "--against", "production.sealift", "--overwrite", "--json"];
+    let passwords =
+        ["--against-password-file", "theirs", "--password-file", "password", "-o", "o.plan", "--force"];
+    for more in [&[][..], &["--prune"]] {
+        let offline = stage.run(&[&against[..], &passwords, more].concat());
+        let online =
+            stage.run(&[&["plan", "build.sealift", "--overwrite", "--json"][..], &TO, more].concat());
+        let documents = |out: &std::process::Output| {
+            let plan: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+            (plan["documents"].clone(), plan["findings"].clone())
+        };
+        assert_eq!(documents(&offline), documents(&online));
+    }
+    let out = stage.run(&[&against[..], &passwords].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert_eq!(saved_as(&stage, "o.plan").head.target.server, None);
+    let apply =
+        [&["apply", "o.plan", "build.sealift", "--yes", "--no-record", "--no-undo"][..], &TO].concat();
+    // What moved on the target since its bundle was made is named.
+    let name = "SELECT min(Name) FROM Lifecycle";
+    let change =
+        format!("UPDATE Lifecycle SET JSON = json_set(JSON, '$.Description', 'x') WHERE Name = ({name})");
+    assert_eq!(stage.sql(&change), 1);
+    stage.refused(&apply, 4, "changed in the target since the plan was made");
+    let keyless = ["plan", "build.sealift", "--against", "production.sealift", "--password-file", "password"];
+    stage.refused(&keyless, 6, "--against-password-file");
+    stage.refused(&["plan", "build.sealift", "--password-file", "password"], 2, "--to");
+}
+
+/// What is planned offline and holds is applied.
+#[test]
+fn a_plan_made_offline_is_applied() {
+    let stage = staged();
+    let export =
+        ["export", "sqlite:production.sqlite", "-o", "production.sealift", TO[2], TO[3], TO[4], TO[5]];
+    stage.done(&export);
+    let against = ["plan", "build.sealift", "--against", "production.sealift", "--overwrite", "-o", "o.plan"];
+    stage.done(
+        &[&against[..], &["--against-password-file", "password", "--password-file", "password"]].concat(),
+    );
+    let apply = [&["apply", "o.plan", "build.sealift", "--yes", "--no-record"][..], &TO].concat();
+    let told = stage.done(&apply);
+    assert!(
+        told.contains("committed to sqlite:production.sqlite: 91 created, 49 updated, 20 merged"),
+        "{told}"
+    );
+    let again = stage.done(&[&["plan", "build.sealift", "--overwrite"][..], &TO].concat());
+    assert!(again.contains("0 create, 0 update, 0 merge"), "{again}");
+    stage.refused(&apply, 4, "a plan is applied once");
 }

@@ -53,6 +53,8 @@ pub struct ImportOptions {
     pub prune: bool,
     /// Whether the target must be in maintenance mode, and no task wait or run on it.
     pub require_maintenance: bool,
+    /// Whether the values of secrets have no part in what the plan relies on: it was made without the target's key.
+    pub blind: bool,
     /// Into which scope (space) of the target documents go; where it is not said, into one of the same name.
     pub into: Vec<IntoScope>,
 }
@@ -467,7 +469,9 @@ impl<'m> Examiner<'_, 'm> {
         } else if theirs.is_none() && !matches!(self.ids.get(target, &entry.key), Some(Known::Found(_))) {
             self.ids.set(target, &entry.key, Known::Absent);
         }
-        let seen = |theirs: &Portable| fingerprint(&theirs.document, &self.vault, self.seen_key);
+        let blind = Vault::new();
+        let vault = if self.options.blind { &blind } else { &self.vault };
+        let seen = |theirs: &Portable| fingerprint(&theirs.document, vault, self.seen_key);
         let seen = theirs.as_ref().map(seen).transpose()?;
         Ok(Examined {
             entry: Entry {

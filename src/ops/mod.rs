@@ -2,6 +2,7 @@
 //!
 //! Verbs join model, server, plan and bundle. They hold no SQL, know no bytes of a file, and print nothing.
 
+mod against;
 mod allocate;
 mod choice;
 mod choosing;
@@ -34,6 +35,7 @@ mod vendor;
 mod versions;
 mod why;
 
+pub use against::{Stand, stand};
 pub use choosing::Listed;
 pub use convert::{ConvertError, FromTree, from_tree, reseal, to_tree};
 pub use diff::{DiffEntry, DiffError, DiffReport, Difference, Side, diff, server_side};

@@ -114,6 +114,8 @@ pub(super) fn plan_work(
 pub(super) enum Work<'w> {
     /// From one server to another.
     Import,
+    /// Into an empty server, each document under the id that it had.
+    Copy,
     /// Back to what they were, as an undo file says.
     Undo(&'w UndoRecord),
 }
@@ -143,7 +145,7 @@ pub(super) fn examine_all<'x, 'm>(
         options,
         resettle: Resettle::default(),
         chosen: Chosen::default(),
-        exact: matches!(work, Work::Undo(_)),
+        exact: matches!(work, Work::Undo(_) | Work::Copy),
         deletions: Vec::new(),
         secrets: keys.bundle,
         master_key: keys.master,
@@ -165,7 +167,7 @@ pub(super) fn examine_all<'x, 'm>(
     let named = |kind: &KindName, key| examiner.resettle.key(examiner.layouts(), kind, key);
     examiner.chosen = Chosen::of(bundle, &examiner.options, model, &named, progress)?;
     match work {
-        Work::Import => identify(bundle, reader, &mut examiner, progress)?,
+        Work::Import | Work::Copy => identify(bundle, reader, &mut examiner, progress)?,
         Work::Undo(record) => undo::identify(bundle, record, reader, &mut examiner, progress)?,
     }
     settle(bundle, reader, &mut examiner, progress)?;
@@ -190,7 +192,7 @@ pub(super) fn examine_all<'x, 'm>(
         Work::Import if examiner.options.prune => {
             super::prune::prune(bundle, reader, &mut examiner, &mut plan, progress)?;
         }
-        Work::Import => {}
+        Work::Import | Work::Copy => {}
     }
     hold_list(&mut examiner, &plan);
     let faults = examiner.translation.finish()?;
@@ -220,7 +222,7 @@ fn check_sides(
     plan: &mut Plan,
     work: Work<'_>,
 ) -> Result<(), ImportError> {
-    if matches!(work, Work::Import) && undo::is_undo(bundle) {
+    if !matches!(work, Work::Undo(_)) && undo::is_undo(bundle) {
         return Err(ImportError::IsUndo);
     }
     let info = bundle.info();

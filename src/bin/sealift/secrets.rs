@@ -13,6 +13,7 @@ use crate::exit::{Exit, Failure};
 const PASSWORD: &str = "SEALIFT_PASSWORD";
 const MASTER_KEY: &str = "SEALIFT_MASTER_KEY";
 const SOURCE_PASSWORD: &str = "SEALIFT_SOURCE_PASSWORD";
+const AGAINST_PASSWORD: &str = "SEALIFT_AGAINST_PASSWORD";
 const SQL_PASSWORD: &str = "SEALIFT_SQL_PASSWORD";
 const SQL_TOKEN: &str = "SEALIFT_SQL_TOKEN";
 
@@ -73,6 +74,19 @@ pub fn password_of(file: Option<&Path>, bundle: &str) -> Result<Password, Failur
     let text = match given(file, PASSWORD, "password")? {
         Some(text) => text,
         None => prompt(&format!("Password of {bundle}: "))?.ok_or_else(no_password)?,
+    };
+    Ok(Password::new(text)?)
+}
+
+/// The password of the bundle that stands for a plan's target.
+pub fn against_password(file: Option<&Path>, bundle: &Path) -> Result<Password, Failure> {
+    let text = match given(file, AGAINST_PASSWORD, "password")? {
+        Some(text) => text,
+        None => prompt(&format!("Password of {}: ", bundle.display()))?.ok_or_else(|| {
+            no_password().hint(
+                "--against-password-file FILE or SEALIFT_AGAINST_PASSWORD gives that of the target's bundle",
+            )
+        })?,
     };
     Ok(Password::new(text)?)
 }

@@ -17,6 +17,9 @@ use crate::{secrets, ui};
 pub struct ImportArgs {
     #[command(flatten)]
     target: TargetArgs,
+    /// The server that the bundle is for: mssql://USER@HOST/DATABASE or sqlite:PATH
+    #[arg(long, value_name = "SERVER")]
+    to: String,
     /// Do everything an import does, then roll it back
     #[arg(long)]
     dry_run: bool,
@@ -35,7 +38,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
         super::input::open(common, &target.file, target.password.password_file.as_deref(), &progress)?;
     super::input::refuse_undo(&bundle)?;
     // What is shown of it from here on has no password.
-    let address: Address = target.to.parse()?;
+    let address: Address = args.to.parse()?;
     let options = target.options()?;
     let leaving = args.leave.prepare(&address, args.dry_run)?;
     let mut server = super::open_server(&address, &target.server)?;

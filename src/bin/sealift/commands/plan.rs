@@ -1,12 +1,15 @@
 //! `plan`: exactly what an import would change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sealift::crypto::FingerprintKey;
+use sealift::bundle::Bundle;
+use sealift::crypto::{FingerprintKey, MasterKey};
+use sealift::model::Model;
 use sealift::ops::{self, ImportOptions, IntoScope, Keys, PlanKey};
-use sealift::plan::Policy;
-use sealift::server::Address;
+use sealift::plan::{PlannedTarget, Policy};
+use sealift::progress::Progress;
+use sealift::server::{Address, Server};
 
 use super::saved::{PlanFile, Saving};
 use super::{around, render};
@@ -21,9 +24,6 @@ pub struct TargetArgs {
     /// The bundle
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The server that the bundle is for: mssql://USER@HOST/DATABASE or sqlite:PATH
-    #[arg(long, value_name = "SERVER")]
-    pub to: String,
     /// Overwrite documents that the target has otherwise; they are skipped without this
     #[arg(long)]
     pub overwrite: bool,
@@ -82,6 +82,7 @@ impl TargetArgs {
             policies: self.policy.iter().cloned().collect(),
             list,
             prune: self.prune,
+            blind: false,
             ignore_version: self.ignore_version,
             accept_dangling: self.accept_dangling,
             accept_invalid: self.accept_invalid,
@@ -139,6 +140,15 @@ pub fn seen_key() -> Result<FingerprintKey, Failure> {
 pub struct PlanArgs {
     #[command(flatten)]
     target: TargetArgs,
+    /// The server that the bundle is for: mssql://USER@HOST/DATABASE or sqlite:PATH
+    #[arg(long, value_name = "SERVER", required_unless_present = "against")]
+    to: Option<String>,
+    /// Plan against a bundle of the target, where the target itself cannot be reached
+    #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["to", "sql", "require_maintenance"])]
+    against: Option<PathBuf>,
+    /// Read the password of the target's bundle from this file (else SEALIFT_AGAINST_PASSWORD, else a prompt)
+    #[arg(long, value_name = "FILE", requires = "against")]
+    against_password_file: Option<PathBuf>,
     /// Write the import as a T-SQL script for review: one transaction, that stops where the target has changed
     #[arg(long, value_name = "SCRIPT")]
     sql: Option<PathBuf>,
@@ -155,43 +165,62 @@ pub struct PlanArgs {
 
 pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     let (sql, output) = (args.sql.as_deref(), args.output.as_deref());
-    let (force, list, args) = (args.force, args.list, &args.target);
+    let (force, list) = (args.force, args.list);
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     if let Some(path) = output {
         PlanFile::check(path, force)?;
     }
-    let bundle = super::input::open(common, &args.file, args.password.password_file.as_deref(), &progress)?;
+    let target = &args.target;
+    let bundle =
+        super::input::open(common, &target.file, target.password.password_file.as_deref(), &progress)?;
     super::input::refuse_undo(&bundle)?;
-    let target: Address = args.to.parse()?;
-    let mut server = super::open_server(&target, &args.server)?;
-    let master = secrets::master_key(args.master_key.master_key_file.as_deref())?;
-    let key = super::unlock(&bundle, args.password.password_file.as_deref())?;
-    let plan_key = PlanKey::new(master.as_ref())?;
+    let mut options = target.options()?;
+    let folder = tempfile::tempdir()?;
+    let Side { mut server, address, against, master, plan_key } = match &args.against {
+        Some(path) => args.stand(common, path, &bundle, &model, folder.path(), &progress)?,
+        None => args.reach()?,
+    };
+    options.blind = against.is_some();
+    let key = super::unlock(&bundle, target.password.password_file.as_deref())?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &plan_key.key };
     let mut reader = server.read()?;
-    let options = args.options()?;
-    let (plan, statements) = match sql {
-        None => (ops::plan(&bundle, &mut *reader, &model, keys, options.clone(), &progress)?, 0),
-        Some(path) => super::script::write(
+    let (mut plan, statements) = match (sql, &address) {
+        (Some(path), Some(address)) => super::script::write(
             path,
             force,
             &bundle,
-            &target,
+            address,
             &mut *reader,
             &model,
             keys,
             options.clone(),
             &progress,
         )?,
+        _ => (ops::plan(&bundle, &mut *reader, &model, keys, options.clone(), &progress)?, 0),
     };
+    if against.is_some() {
+        // What runs on the target is known on the target.
+        plan.maintenance = None;
+        plan.notices.retain(|notice| !notice.contains(" is not known: "));
+        plan.notices.push(
+            "made against a bundle of the target: changed secrets are compared with that bundle, and what it relied \
+             on is looked at when it is applied"
+                .to_owned(),
+        );
+    }
     if let Some(path) = output {
+        let place = address.as_ref().map(Address::place);
+        let mut planned = ops::planned_target(&mut *reader, &model, &plan_key.key, place)?;
+        if let Some(root) = against {
+            planned = PlannedTarget { against: Some(root), tables: Default::default(), ..planned };
+        }
         let saving = Saving {
             bundle: &bundle,
-            path: &args.file,
+            path: &target.file,
             model: &model,
-            target: ops::planned_target(&mut *reader, &model, &plan_key.key, Some(target.place()))?,
-            given: args.given(),
+            target: planned,
+            given: target.given(),
             options: &options,
             key: &plan_key,
         };
@@ -220,7 +249,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
         let path = path.display();
         say!(
             "saved {path}; `sealift show {path}` shows it, `sealift apply {path} {}` carries it out",
-            args.file.display()
+            target.file.display()
         );
     }
     match (sql, statements) {
@@ -235,4 +264,50 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
         ),
     }
     Ok(if plan.findings.is_empty() { Exit::Done } else { Exit::Refused })
+}
+
+/// What a plan is made against.
+struct Side {
+    server: Box<dyn Server>,
+    /// Where it is; `None` for one that stands for a bundle.
+    address: Option<Address>,
+    /// The content root of the bundle that it stands for.
+    against: Option<String>,
+    master: Option<MasterKey>,
+    plan_key: PlanKey,
+}
+
+impl PlanArgs {
+    /// The target itself.
+    fn reach(&self) -> Result<Side, Failure> {
+        let address: Address = self.to.as_deref().unwrap_or_default().parse()?;
+        let server = super::open_server(&address, &self.target.server)?;
+        let master = secrets::master_key(self.target.master_key.master_key_file.as_deref())?;
+        let plan_key = PlanKey::new(master.as_ref())?;
+        Ok(Side { server, address: Some(address), against: None, master, plan_key })
+    }
+
+    /// A server that stands for the target, made of a bundle of it.
+    fn stand(
+        &self,
+        common: &Common,
+        path: &Path,
+        planned: &Bundle,
+        model: &Model,
+        folder: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Side, Failure> {
+        let password_file = self.against_password_file.as_deref();
+        let target = super::input::open_in(common, path, model, password_file, folder, progress)?;
+        super::input::refuse_undo(&target)?;
+        let key = match target.info().sealed {
+            0 => None,
+            _ => Some(super::unlock_with(&target, &secrets::against_password(password_file, path)?)?),
+        };
+        let ops::Stand { server, master } =
+            ops::stand(&target, key.as_ref(), planned, model, folder, progress)?;
+        // Nobody who applies the plan has this server's key: the hashes are open, and no secret is in them.
+        let (against, plan_key) = (Some(target.info().content_root.to_string()), PlanKey::new(None)?);
+        Ok(Side { server, address: None, against, master: Some(master), plan_key })
+    }
 }
