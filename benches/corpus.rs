@@ -111,7 +111,8 @@ fn main() {
     );
     let target = at("target.sqlite");
     let address = format!("sqlite:{target}");
-    let import = [&["import", &bundle, "--to", &address, "--yes"], &secrets[..]].concat();
+    let import =
+        [&["import", &bundle, "--to", &address, "--yes", "--no-record", "--no-undo"], &secrets[..]].concat();
     report("import into an empty server", sealift, &import, &|| {
         remove(&target);
         drop(SqliteServer::create(Path::new(&target), Schema::Ddl(OCTOPUS_SPACES_SQL)));

@@ -3,7 +3,7 @@
 //! An Octopus server of SETS library variable sets (500 if not said), each with a document of variables of
 //! KILOBYTES (200), some of them secrets. It is exported, verified, planned against an empty server, imported
 //! there, planned and imported again (nothing is left to do), and imported over a server where every variable
-//! set differs. Each figure is a whole process of the release binary, measured once by GNU `time`: wall seconds,
+//! set differs, without and with an undo file; that is taken back, and carried out once more as a saved plan. Each figure is a whole process of the release binary, measured once by GNU `time`: wall seconds,
 //! user + system seconds, peak memory. Memory is not to grow with the size of documents, and by little more than
 //! a kilobyte for each document: a plan has an entry for each.
 //!
@@ -167,10 +167,26 @@ fn main() {
     drop(SqliteServer::create(Path::new(&target), Schema::Ddl(OCTOPUS_SPACES_SQL)).expect("a server"));
     let to = format!("sqlite:{target}");
     run("plan, all to be created", &["plan", &bundle, "--to", &to]);
-    run("import into an empty server", &["import", &bundle, "--to", &to, "--yes"]);
+    let (undo, plan) = (at("a.undo"), at("a.plan"));
+    let bare = ["import", &bundle, "--to", &to, "--yes", "--overwrite", "--no-record", "--no-undo"];
+    let kept = ["import", &bundle, "--to", &to, "--yes", "--overwrite", "--no-record", "--undo", &undo];
+    run("import into an empty server", &kept);
+    println!("{:34} {:.1} MB", "its undo file", size(&undo));
     run("plan, all unchanged", &["plan", &bundle, "--to", &to, "--overwrite"]);
-    run("import, nothing to do", &["import", &bundle, "--to", &to, "--yes", "--overwrite"]);
+    run("import, nothing to do", &bare);
     std::fs::remove_file(&target).expect("to make room");
     generate(Path::new(&target), sets, kilobytes * 1000, 2, &key);
-    run("import over other values", &["import", &bundle, "--to", &to, "--yes", "--overwrite"]);
+    std::fs::copy(&target, &source).expect("a copy");
+    run("import over other values, no undo", &bare);
+    std::fs::rename(&source, &target).expect("the copy back");
+    std::fs::remove_file(&undo).expect("to make room");
+    run("the same with an undo file", &kept);
+    println!("{:34} {:.1} MB", "its undo file", size(&undo));
+    let back = ["--to", &to, "--yes", "--no-record", "--no-undo", "--master-key-file", &key_file];
+    measure("undo", &[&["undo", &undo][..], &back].concat());
+    run("plan, saved", &["plan", &bundle, "--to", &to, "--overwrite", "-o", &plan]);
+    println!("{:34} {:.1} MB", "the plan", size(&plan));
+    let apply = ["apply", &plan, &bundle, "--to", &to, "--yes", "--no-record", "--undo", &undo];
+    std::fs::remove_file(&undo).expect("to make room");
+    run("apply", &apply);
 }

@@ -75,6 +75,11 @@ impl Folders {
         Self { root: root.to_owned(), known: HashSet::new(), absent: HashSet::new() }
     }
 
+    /// The folder itself.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The path of a file on the disk.
     pub(super) fn file(&self, path: &str) -> PathBuf {
         path.split('/').fold(self.root.clone(), |folder, name| folder.join(name))

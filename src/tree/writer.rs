@@ -43,8 +43,8 @@ pub struct TreeSummary {
 pub struct TreeWriter<'m> {
     model: &'m Model,
     folders: Folders,
-    /// Whether the folder was made for this tree, and goes again if it comes to nothing.
-    made: Option<PathBuf>,
+    /// Whether the folder is not there yet.
+    new: bool,
     root: PathBuf,
     /// Where files wait, laid out as they will be: a folder that the tree does not have goes there as a whole.
     staging: Option<(TempDir, Folders)>,
@@ -102,21 +102,18 @@ impl<'m> TreeWriter<'m> {
         clashes: Clashes,
         force: bool,
     ) -> Result<Self, TreeError> {
-        let made = match root.metadata() {
-            Ok(found) if found.is_dir() => None,
+        let new = match root.metadata() {
+            Ok(found) if found.is_dir() => false,
             Ok(_) => {
                 let what = "it is no folder".to_owned();
                 return Err(TreeError::Unusable { path: root.to_owned(), what });
             }
-            Err(_) => {
-                fs::create_dir(root).map_err(TreeError::io(root, "make the folder"))?;
-                Some(root.to_owned())
-            }
+            Err(_) => true,
         };
         let mut writer = Self {
             model,
             folders: Folders::new(root),
-            made,
+            new,
             root: root.to_owned(),
             staging: None,
             force,
@@ -130,9 +127,15 @@ impl<'m> TreeWriter<'m> {
             first_in_the_way: None,
             summary: TreeSummary::default(),
         };
-        let staging = tempfile::Builder::new().prefix(".sealift-").tempdir_in(root);
-        let staging = staging.map_err(TreeError::io(root, "make a temporary folder"))?;
-        let folders = Folders::new(staging.path());
+        // A new tree waits beside its place, and goes there as one.
+        let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (beside, what) =
+            if new { (parent, "make the folder") } else { (root, "make a temporary folder") };
+        let staging = tempfile::Builder::new().prefix(".sealift-").tempdir_in(beside);
+        let staging = staging.map_err(TreeError::io(root, what))?;
+        let waiting = staging.path().join("tree");
+        fs::create_dir(&waiting).map_err(TreeError::io(root, "make a temporary folder"))?;
+        let folders = Folders::new(&waiting);
         writer.staging = Some((staging, folders));
         Ok(writer)
     }
@@ -254,12 +257,28 @@ impl<'m> TreeWriter<'m> {
         Ok(self.summary.clone())
     }
 
+    /// Puts a new tree into its place as one; says whether that could be done.
+    fn place_whole(&mut self) -> Result<bool, TreeError> {
+        let Some((_, waiting)) = self.staging.as_ref().filter(|_| self.new) else { return Ok(false) };
+        // Whatever somebody put there meanwhile stays there.
+        if self.root.symlink_metadata().is_err() && fs::rename(waiting.root(), &self.root).is_ok() {
+            return Ok(true);
+        }
+        fs::create_dir_all(&self.root).map_err(TreeError::io(&self.root, "make the folder"))?;
+        Ok(false)
+    }
+
     fn place_all(
         &mut self,
         staged: &[String],
         written: &mut Vec<String>,
         progress: &dyn Progress,
     ) -> Result<(), TreeError> {
+        if self.place_whole()? {
+            written.extend_from_slice(staged);
+            progress.advance(staged.len() as u64, 0);
+            return Ok(());
+        }
         // Where case does not count, an old file of another case stands at the new one's place, and so may its
         // folder: they go first, and come back with their new names.
         for path in staged {
@@ -276,8 +295,6 @@ impl<'m> TreeWriter<'m> {
                 let moved = folder.unwrap_or(path);
                 let place = self.folders.file(moved);
                 fs::rename(waiting.file(moved), &place).map_err(TreeError::io(&place, "put it here"))?;
-                // Not empty any more: it stays.
-                self.made = None;
                 whole.clear();
                 if let Some(folder) = folder {
                     self.folders.arrived(folder);
@@ -297,16 +314,6 @@ impl<'m> TreeWriter<'m> {
             self.summary.removed += u64::from(self.folders.remove(&path)?);
         }
         Ok(())
-    }
-}
-
-impl Drop for TreeWriter<'_> {
-    fn drop(&mut self) {
-        self.staging = None;
-        if let Some(made) = &self.made {
-            // Only a folder that is empty goes.
-            drop(fs::remove_dir(made));
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
@@ -37,12 +37,13 @@ impl Stage {
             stage.done(&[&back[..], &["--yes", "--no-undo", "--no-record"]].concat());
             stage
         });
+        first.copy()
+    }
+
+    /// A folder of its own with the same in it.
+    pub fn copy(&self) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("d")).unwrap();
-        for entry in std::fs::read_dir(first.folder.path().join("d")).unwrap() {
-            let entry = entry.unwrap();
-            std::fs::copy(entry.path(), folder.path().join("d").join(entry.file_name())).unwrap();
-        }
+        copy(&self.at(""), &folder.path().join("d"));
         Self { folder }
     }
 
@@ -82,5 +83,17 @@ impl Stage {
 
     pub fn sql(&self, sql: &str) -> usize {
         Connection::open(self.at("production.sqlite")).unwrap().execute(sql, []).unwrap()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).unwrap()),
+        }
     }
 }
