@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::bundle::{Bundle, Header, Limits, Protection, Reason, UncheckedBundle, Writer, WriterOptions};
+use crate::bundle::{
+    Bundle, BundleError, Header, Limits, Protection, Reason, UncheckedBundle, Writer, WriterOptions,
+};
 use crate::crypto::{Envelope, FingerprintKey, KdfLimits, KdfParams, MasterKey, SecretBytes};
 use crate::document::{Key, Reference, Value};
 use crate::model::Model;
@@ -175,8 +177,13 @@ impl<'k> Keeping<'k> {
             keyed: self.master.is_some(),
         };
         about.write(&mut self.writer, collation, &self.seen)?;
-        self.writer.finish(progress)?;
         let kept = Kept { out: self.out, _trial: self.trial };
+        self.writer.finish(progress).inspect_err(|error| {
+            // It may be in its place already, and only not sure to last. Another's file is never ours to remove.
+            if !matches!(error, BundleError::Exists { .. }) {
+                kept.remove();
+            }
+        })?;
         kept.verify(self.master, progress).inspect_err(|_| kept.remove())?;
         Ok(kept)
     }

@@ -20,6 +20,7 @@ mod ddl;
 mod fault;
 mod lookup;
 mod near;
+mod outcome;
 mod page;
 mod schema;
 mod transaction;
@@ -134,10 +135,11 @@ impl Server for SqliteServer {
             return Err(ServerError::Missing(self.address.clone()));
         };
         connect::begin_immediate(connection)?;
+        let outcome = outcome::Outcome::watch(&self.reading, &self.path, &self.address);
         match discover(connection, &mut self.known) {
             Ok(tables) => {
                 let view = view::View::new(connection, tables, &self.address);
-                Ok(Box::new(transaction::Writing::new(view)))
+                Ok(Box::new(transaction::Writing::new(view, outcome)))
             }
             Err(error) => {
                 connect::abandon(connection);

@@ -9,6 +9,7 @@ use super::check::Orphans;
 use super::connect::abandon;
 use super::fault::{failed, fault, is_foreign_key};
 use super::lookup;
+use super::outcome::Outcome;
 use super::schema::{Field, Schema, are_unique};
 use super::view::{View, quoted};
 use crate::document::Value;
@@ -22,12 +23,13 @@ pub(super) struct Writing<'a> {
     orphans: Orphans,
     /// How many writes there were.
     written: u64,
+    outcome: Outcome<'a>,
 }
 
 impl<'a> Writing<'a> {
     /// Takes over the transaction that the view's connection has begun.
-    pub(super) fn new(view: View<'a>) -> Self {
-        Self { view, orphans: Orphans::default(), written: 0 }
+    pub(super) fn new(view: View<'a>, outcome: Outcome<'a>) -> Self {
+        Self { view, orphans: Orphans::default(), written: 0, outcome }
     }
 
     /// Refuses to write when SQLite has rolled back by itself (a full disk, an I/O error): a later write
@@ -271,7 +273,13 @@ impl Transaction for Writing<'_> {
             let reason = "FOREIGN KEY constraint".to_owned();
             return Err(ServerError::Constraint { table: "the server".to_owned(), reason }.into());
         }
-        Err(fault("committing", "the server", error).into())
+        abandon(self.view.connection);
+        // The disk may have failed when all was written and only the journal had yet to go.
+        match self.outcome.is_committed() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(fault("committing", "the server", error).into()),
+            Err(reason) => Err(ServerError::CommitUnknown { reason }.into()),
+        }
     }
 
     fn rollback(self: Box<Self>) -> Result<(), ServerError> {
