@@ -214,7 +214,7 @@ fn rows(path: &Path) -> (u64, u64) {
     let (mut all, mut shape) = (DefaultHasher::new(), DefaultHasher::new());
     for table in tables {
         let mut select = db.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1, 2")).unwrap();
-        let names: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = select.column_names().map(str::to_owned).collect();
         let mut found = select.query([]).unwrap();
         table.hash(&mut all);
         table.hash(&mut shape);

@@ -15,8 +15,8 @@ use crate::progress::Progress;
 use crate::server::{self, Address, Catalog, Column, ColumnType, Schema, Server, Table};
 
 use super::ImportError;
-use super::examine::ImportOptions;
 use super::import::{How, Outcome, run};
+use super::options::ImportOptions;
 use super::plan::{Keys, Work};
 
 /// An embedded server that holds what a bundle holds.

@@ -16,7 +16,8 @@ use crate::plan::{Action, Entry, Plan, Policy};
 use crate::progress::Progress;
 
 use super::ImportError;
-use super::examine::{Examiner, ImportOptions};
+use super::examine::Examiner;
+use super::options::ImportOptions;
 
 /// What somebody's list says of one document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

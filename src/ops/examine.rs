@@ -2,23 +2,21 @@
 //!
 //! Planning and applying both examine documents here, so that what is shown is what is done.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Document, Key, KindName, Reference, Value, canonical};
+use crate::document::{Document, Key, KindName, Reference, Value};
 use crate::model::{Direction, Keep, Missing, Model, Rule, Target};
-use crate::plan::{
-    Action, Entry, Finding, Policy, Seen, changes, merge, place_of, respell, take_out, value_at,
-};
+use crate::plan::{Action, Entry, Finding, Policy, changes, merge, place_of, respell, take_out, value_at};
 use crate::server::{Lookup, Reader, Row};
 
 use super::ImportError;
-use super::choosing::{Chosen, Listed};
-use super::into::{IntoScope, Resettle};
+use super::choosing::Chosen;
+use super::into::Resettle;
 use super::misplaced::misplaced;
+use super::options::ImportOptions;
+use super::relied::fingerprint;
 use super::translate::{
     Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault,
 };
@@ -27,37 +25,6 @@ use super::validate::{empty_secrets, invalid, unfit};
 
 /// How many bytes of the target's rows are compared together, about.
 const EXISTING_BYTES: usize = 4 << 20;
-
-/// How the import treats what the target has.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImportOptions {
-    /// Whether documents that the target has otherwise are overwritten; else they are skipped.
-    pub overwrite: bool,
-    /// Whether a target of another product version is taken.
-    pub ignore_version: bool,
-    /// Whether ids that named nothing at the source are written even where they name something in the target.
-    pub accept_dangling: bool,
-    /// Whether values that are not what the model says they must be are written, with a note.
-    pub accept_invalid: bool,
-    /// The only documents that are taken, where any are named: `KIND` or `KIND/NAME`, with `*` and `?`.
-    pub only: Vec<String>,
-    /// Documents that are left out, named likewise.
-    pub except: Vec<String>,
-    /// What is done with documents of a kind, or of all (`*`), that the target has otherwise; before `overwrite`.
-    pub policies: BTreeMap<String, Policy>,
-    /// The documents that are taken one by one; those that are not in it are left out.
-    pub list: Option<Vec<Listed>>,
-    /// Whether documents of the target are deleted that the source no longer has, where the bundle carries it
-    /// whole.
-    pub prune: bool,
-    /// Whether the target must be in maintenance mode, and no task wait or run on it.
-    pub require_maintenance: bool,
-    /// Whether the values of secrets have no part in what the plan relies on: it was made without the target's key.
-    pub blind: bool,
-    /// Into which scope (space) of the target documents go; where it is not said, into one of the same name.
-    pub into: Vec<IntoScope>,
-}
 
 /// A document of the bundle on its way into the target.
 pub(super) struct Source {
@@ -512,24 +479,6 @@ impl<'m> Examiner<'_, 'm> {
             }
         }
     }
-}
-
-/// A fingerprint of a document with its secrets, as far as they are at hand.
-pub(super) fn fingerprint(
-    document: &Document,
-    vault: &Vault,
-    key: &FingerprintKey,
-) -> Result<Seen, canonical::TooLarge> {
-    let content = canonical::encode(document)?;
-    let mut parts: Vec<&[u8]> = vec![&content];
-    let mut secrets = Vec::new();
-    document.each(&mut |value| {
-        if let Value::Secret(id) = value {
-            secrets.push(*id);
-        }
-    });
-    parts.extend(secrets.iter().filter_map(|id| vault.value(*id)).map(|v| v.expose()));
-    Ok(Seen(key.of(&parts)))
 }
 
 /// The rules whose lists limit a document, as far as they hold anything.

@@ -12,8 +12,9 @@ use crate::progress::{Cancelled, Progress};
 use crate::server::{Catalog, Row, Server, ServerError, Transaction, WriteError};
 
 use super::allocate::{allocate, number_parts};
-use super::examine::{Examined, Examiner, ImportOptions};
+use super::examine::{Examined, Examiner};
 use super::maintenance;
+use super::options::ImportOptions;
 use super::plan::{Keys, Work, examine_all, for_each_batch};
 use super::relied::Relied;
 use super::translate::{Known, Layout, Renderer, TranslateError};

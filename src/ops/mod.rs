@@ -18,6 +18,7 @@ mod maintenance;
 mod merge;
 mod misplaced;
 mod named;
+mod options;
 mod plan;
 mod prune;
 mod references;
@@ -39,7 +40,6 @@ pub use against::{Stand, stand};
 pub use choosing::Listed;
 pub use convert::{ConvertError, FromTree, from_tree, reseal, to_tree};
 pub use diff::{DiffEntry, DiffError, DiffReport, Difference, Side, diff, server_side};
-pub use examine::ImportOptions;
 pub use export::{ExportError, ExportOptions, ExportReport, export, product_version};
 pub use import::{How, ImportError, Outcome, import};
 pub use into::IntoScope;
@@ -48,6 +48,7 @@ pub use merge::{
     MergedKind, input_named,
 };
 pub use named::named;
+pub use options::ImportOptions;
 pub use plan::{Keys, plan};
 pub use relied::{PlanKey, Relied, hex, plan_digest, planned_target};
 pub use salvage::{SALVAGED, Salvage, SalvageError, SalvageOptions, SalvageReport, SealedValues, salvage};

@@ -12,10 +12,11 @@ use crate::server::Reader;
 
 use super::ImportError;
 use super::choosing::{Chosen, hold_list};
-use super::examine::{Examined, Examiner, ImportOptions, Source};
+use super::examine::{Examined, Examiner, Source};
 use super::export::product_version;
 use super::into::Resettle;
 use super::maintenance;
+use super::options::ImportOptions;
 use super::translate::{Id, Ids, Known, Layouts, Translation, Vault};
 use super::undo::{self, UndoRecord};
 

@@ -15,7 +15,8 @@ use crate::progress::Progress;
 use crate::server::{Page, Reader};
 
 use super::ImportError;
-use super::examine::{Examiner, fingerprint};
+use super::examine::Examiner;
+use super::relied::fingerprint;
 use super::salvage::SALVAGED;
 use super::scope::scope_in;
 use super::select::fetch;

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::crypto::{FingerprintKey, MasterKey};
-use crate::document::Key;
+use crate::document::{Document, Key, Value, canonical};
 use crate::model::Model;
-use crate::plan::{Action, Entry, Finding, Maintenance, Plan, PlannedTarget, SavedPlan};
+use crate::plan::{Action, Entry, Finding, Maintenance, Plan, PlannedTarget, SavedPlan, Seen};
 use crate::server::{Reader, ServerError, Table};
 
 use super::ImportError;
 use super::export::product_version;
+use super::translate::Vault;
 
 /// What is hashed to tell whether a key is the one that a plan was made under.
 const CHECK: &[u8] = b"plan check";
@@ -97,6 +98,24 @@ pub(super) fn digest(entry: &Entry, key: &FingerprintKey) -> String {
     let said = entry.said();
     let parts: Vec<&[u8]> = said.iter().map(Vec::as_slice).collect();
     hex(&key.of(&parts))
+}
+
+/// A fingerprint of a document with its secrets, as far as they are at hand.
+pub(super) fn fingerprint(
+    document: &Document,
+    vault: &Vault,
+    key: &FingerprintKey,
+) -> Result<Seen, canonical::TooLarge> {
+    let content = canonical::encode(document)?;
+    let mut parts: Vec<&[u8]> = vec![&content];
+    let mut secrets = Vec::new();
+    document.each(&mut |value| {
+        if let Value::Secret(id) = value {
+            secrets.push(*id);
+        }
+    });
+    parts.extend(secrets.iter().filter_map(|id| vault.value(*id)).map(|v| v.expose()));
+    Ok(Seen(key.of(&parts)))
 }
 
 impl Relied {

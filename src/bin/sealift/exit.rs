@@ -277,6 +277,9 @@ impl From<TranslateError> for Failure {
 
 impl From<BundleError> for Failure {
     fn from(error: BundleError) -> Self {
+        if let BundleError::Cancelled(cancelled) = error {
+            return cancelled.into();
+        }
         let exit = match &error {
             BundleError::WrongPassword { .. } | BundleError::TooExpensive { .. } => Exit::WrongKey,
             error if error.is_damage() => Exit::Damaged,

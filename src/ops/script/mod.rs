@@ -23,9 +23,9 @@ use crate::server::{
 };
 
 use super::ImportError;
-use super::examine::ImportOptions;
 use super::import::{Written, apply};
 use super::maintenance;
+use super::options::ImportOptions;
 use super::plan::{Keys, Work, examine_all};
 use batches::{Batches, Chunks};
 use literal::{Variables, literal, message, speakable, unchanged};

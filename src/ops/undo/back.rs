@@ -10,8 +10,9 @@ use crate::progress::Progress;
 use crate::server::{Reader, Transaction};
 
 use super::super::ImportError;
-use super::super::examine::{Examiner, fingerprint};
+use super::super::examine::Examiner;
 use super::super::import::Written;
+use super::super::relied::fingerprint;
 use super::super::select::fetch;
 use super::super::translate::{Existing, Id, Known, Layout, ServerSecrets};
 use super::Keeping;

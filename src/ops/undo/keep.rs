@@ -13,8 +13,8 @@ use crate::model::Model;
 use crate::progress::Progress;
 use crate::server::{Reader, Row};
 
-use super::super::examine::fingerprint;
 use super::super::export::product_version;
+use super::super::relied::fingerprint;
 use super::super::select::fetch;
 use super::super::translate::{Existing, Id, Layout, Layouts, ServerSecrets, Translation, Vault};
 use super::super::{ImportError, UndoTo};

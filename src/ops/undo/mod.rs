@@ -18,8 +18,8 @@ use crate::progress::Progress;
 use crate::server::{Reader, Server};
 
 use super::ImportError;
-use super::examine::ImportOptions;
 use super::import::{How, Outcome, run};
+use super::options::ImportOptions;
 use super::plan::{Keys, Work, plan_work};
 
 pub(super) use back::{Deletion, delete, identify, take_back};

@@ -1,0 +1,41 @@
+//! How an import treats the bundle and the target: what a command line says, and a saved plan keeps.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Policy;
+
+use super::choosing::Listed;
+use super::into::IntoScope;
+
+/// How the import treats what the target has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportOptions {
+    /// Whether documents that the target has otherwise are overwritten; else they are skipped.
+    pub overwrite: bool,
+    /// Whether a target of another product version is taken.
+    pub ignore_version: bool,
+    /// Whether ids that named nothing at the source are written even where they name something in the target.
+    pub accept_dangling: bool,
+    /// Whether values that are not what the model says they must be are written, with a note.
+    pub accept_invalid: bool,
+    /// The only documents that are taken, where any are named: `KIND` or `KIND/NAME`, with `*` and `?`.
+    pub only: Vec<String>,
+    /// Documents that are left out, named likewise.
+    pub except: Vec<String>,
+    /// What is done with documents of a kind, or of all (`*`), that the target has otherwise; before `overwrite`.
+    pub policies: BTreeMap<String, Policy>,
+    /// The documents that are taken one by one; those that are not in it are left out.
+    pub list: Option<Vec<Listed>>,
+    /// Whether documents of the target are deleted that the source no longer has, where the bundle carries it
+    /// whole.
+    pub prune: bool,
+    /// Whether the target must be in maintenance mode, and no task wait or run on it.
+    pub require_maintenance: bool,
+    /// Whether the values of secrets have no part in what the plan relies on: it was made without the target's key.
+    pub blind: bool,
+    /// Into which scope (space) of the target documents go; where it is not said, into one of the same name.
+    pub into: Vec<IntoScope>,
+}
