@@ -260,11 +260,15 @@ impl<'m> TreeWriter<'m> {
     /// Puts a new tree into its place as one; says whether that could be done.
     fn place_whole(&mut self) -> Result<bool, TreeError> {
         let Some((_, waiting)) = self.staging.as_ref().filter(|_| self.new) else { return Ok(false) };
-        // Whatever somebody put there meanwhile stays there.
-        if self.root.symlink_metadata().is_err() && fs::rename(waiting.root(), &self.root).is_ok() {
+        // Nothing of ours was compared with what somebody put there meanwhile.
+        if self.root.symlink_metadata().is_ok() {
+            let what = "it was made by somebody else in the meantime; run it again".to_owned();
+            return Err(TreeError::Unusable { path: self.root.clone(), what });
+        }
+        if fs::rename(waiting.root(), &self.root).is_ok() {
             return Ok(true);
         }
-        fs::create_dir_all(&self.root).map_err(TreeError::io(&self.root, "make the folder"))?;
+        fs::create_dir(&self.root).map_err(TreeError::io(&self.root, "make the folder"))?;
         Ok(false)
     }
 

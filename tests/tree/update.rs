@@ -178,3 +178,24 @@ fn what_cannot_be_opened_is_no_reason_to_lose_a_tree() {
     assert!(matches!(result, Err(ConvertError::Cancelled(_))), "{result:?}");
     assert!(files(&tree.root) == before);
 }
+
+/// A folder that was not there is not looked at for what could be in the way: whoever makes it meanwhile keeps what
+/// they put there.
+#[test]
+fn a_folder_that_somebody_makes_meanwhile_is_not_touched() {
+    struct Meanwhile(PathBuf);
+    impl sealift::progress::Progress for Meanwhile {
+        fn event(&self, _: sealift::progress::Event) {
+            std::fs::create_dir_all(&self.0).unwrap();
+            std::fs::write(self.0.join(".gitattributes"), "theirs").unwrap();
+        }
+    }
+    let folder = folder();
+    let bundle = bundle_of(folder.path(), Generation::Spaces, Twist::default());
+    let root = folder.path().join("tree");
+    let meanwhile = Meanwhile(root.clone());
+    let error = ops::to_tree(&open(&bundle), &octopus(), &root, ScriptMode::Extract, false, &meanwhile);
+    assert!(error.unwrap_err().to_string().contains("in the meantime"));
+    assert_eq!(std::fs::read(root.join(".gitattributes")).unwrap(), b"theirs");
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 1);
+}
