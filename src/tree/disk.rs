@@ -56,6 +56,42 @@ pub(super) fn holds(path: &Path, bytes: &[u8]) -> Result<bool, TreeError> {
     }
 }
 
+/// Keeps other processes from writing to a folder for as long as what is returned lives. Nobody is kept from anything
+/// where the system locks no folders (Windows, some network drives): there is nothing to return then.
+pub(super) fn lock(root: &Path) -> Result<Option<fs::File>, TreeError> {
+    let Ok(folder) = fs::File::open(root) else { return Ok(None) };
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(fs::TryLockError::WouldBlock) => Err(TreeError::Busy { path: root.to_owned() }),
+        Err(fs::TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// How the names of temporary folders begin.
+pub(super) const TEMPORARY: &str = ".sealift-";
+
+/// Where files wait in a temporary folder.
+pub(super) const WAITING: &str = "tree";
+
+/// Removes what writers that were killed left in a folder. Only for who has its [`lock`]: then no writer is alive.
+pub(super) fn clear(root: &Path) {
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let ours = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY)).is_some_and(|random| {
+            random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
+        let path = entry.path();
+        if !ours || !matches!(look(&path), Ok(Found::Folder)) {
+            continue;
+        }
+        let Ok(mut within) = fs::read_dir(&path) else { continue };
+        if within.all(|entry| entry.is_ok_and(|entry| entry.file_name() == WAITING)) {
+            // What cannot be removed is in nobody's way.
+            drop(fs::remove_dir_all(&path));
+        }
+    }
+}
+
 /// Whether a path from a file stays in the tree and means nothing special anywhere.
 pub(super) fn is_inside(path: &str) -> bool {
     !path.is_empty() && path.len() <= 4096 && path.split('/').all(names::is_plain)

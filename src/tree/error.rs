@@ -98,6 +98,12 @@ pub enum TreeError {
         /// Its format.
         found: String,
     },
+    /// Another process writes to the folder, or has made it meanwhile.
+    #[error("{}: another process is writing to it", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// What is found at the destination is in no state to be updated.
     #[error("{}: {what}", path.display())]
     Unusable {

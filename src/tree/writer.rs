@@ -48,6 +48,8 @@ pub struct TreeWriter<'m> {
     root: PathBuf,
     /// Where files wait, laid out as they will be: a folder that the tree does not have goes there as a whole.
     staging: Option<(TempDir, Folders)>,
+    /// Keeps other writers away from a folder that is there.
+    _lock: Option<fs::File>,
     force: bool,
     about: About,
     clashes: Clashes,
@@ -110,12 +112,17 @@ impl<'m> TreeWriter<'m> {
             }
             Err(_) => true,
         };
+        let lock = if new { None } else { disk::lock(root)? };
+        if lock.is_some() {
+            disk::clear(root);
+        }
         let mut writer = Self {
             model,
             folders: Folders::new(root),
             new,
             root: root.to_owned(),
             staging: None,
+            _lock: lock,
             force,
             about,
             clashes,
@@ -131,9 +138,9 @@ impl<'m> TreeWriter<'m> {
         let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let (beside, what) =
             if new { (parent, "make the folder") } else { (root, "make a temporary folder") };
-        let staging = tempfile::Builder::new().prefix(".sealift-").tempdir_in(beside);
+        let staging = tempfile::Builder::new().prefix(disk::TEMPORARY).tempdir_in(beside);
         let staging = staging.map_err(TreeError::io(root, what))?;
-        let waiting = staging.path().join("tree");
+        let waiting = staging.path().join(disk::WAITING);
         fs::create_dir(&waiting).map_err(TreeError::io(root, "make a temporary folder"))?;
         let folders = Folders::new(&waiting);
         writer.staging = Some((staging, folders));
@@ -224,9 +231,12 @@ impl<'m> TreeWriter<'m> {
     /// Puts everything into its place.
     ///
     /// # Errors
-    /// [`TreeError::InTheWay`] before anything is changed; [`TreeError::Partly`] says which files are new when
-    /// the system refuses in the middle.
+    /// [`TreeError::InTheWay`] before anything is changed, or [`TreeError::Busy`]; [`TreeError::Partly`] says which
+    /// files are new when the system refuses in the middle.
     pub fn finish(mut self, progress: &dyn Progress) -> Result<TreeSummary, TreeError> {
+        if self.new && self.root.symlink_metadata().is_ok() {
+            return Err(TreeError::Busy { path: self.root.clone() });
+        }
         if let Some(first) = self.first_in_the_way.take() {
             return Err(TreeError::InTheWay { path: self.root.clone(), first, total: self.in_the_way });
         }
@@ -260,16 +270,18 @@ impl<'m> TreeWriter<'m> {
     /// Puts a new tree into its place as one; says whether that could be done.
     fn place_whole(&mut self) -> Result<bool, TreeError> {
         let Some((_, waiting)) = self.staging.as_ref().filter(|_| self.new) else { return Ok(false) };
-        // Nothing of ours was compared with what somebody put there meanwhile.
-        if self.root.symlink_metadata().is_ok() {
-            let what = "it was made by somebody else in the meantime; run it again".to_owned();
-            return Err(TreeError::Unusable { path: self.root.clone(), what });
-        }
-        if fs::rename(waiting.root(), &self.root).is_ok() {
+        // Whatever somebody put there meanwhile stays there.
+        if self.root.symlink_metadata().is_err() && fs::rename(waiting.root(), &self.root).is_ok() {
             return Ok(true);
         }
-        fs::create_dir(&self.root).map_err(TreeError::io(&self.root, "make the folder"))?;
-        Ok(false)
+        match fs::create_dir(&self.root) {
+            Ok(()) => Ok(false),
+            // Nothing of ours has been compared with it.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(TreeError::Busy { path: self.root.clone() })
+            }
+            Err(error) => Err(TreeError::io(&self.root, "make the folder")(error)),
+        }
     }
 
     fn place_all(

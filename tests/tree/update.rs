@@ -195,7 +195,7 @@ fn a_folder_that_somebody_makes_meanwhile_is_not_touched() {
     let root = folder.path().join("tree");
     let meanwhile = Meanwhile(root.clone());
     let error = ops::to_tree(&open(&bundle), &octopus(), &root, ScriptMode::Extract, false, &meanwhile);
-    assert!(error.unwrap_err().to_string().contains("in the meantime"));
+    assert!(error.unwrap_err().to_string().contains("another process is writing to it"));
     assert_eq!(std::fs::read(root.join(".gitattributes")).unwrap(), b"theirs");
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 1);
 }

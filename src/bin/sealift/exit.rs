@@ -448,6 +448,8 @@ impl From<TreeError> for Failure {
             TreeError::InTheWay { .. } => {
                 Self::of(Exit::Failed, &error).hint("nothing was changed; --force overwrites them")
             }
+            TreeError::Busy { .. } => Self::of(Exit::Failed, &error)
+                .hint("nothing was changed; when the other is done, run it again"),
             TreeError::Partly { .. } => Self::of(Exit::Failed, &error)
                 .hint("run it again when the cause is gone: what is right already is left as it is"),
             TreeError::Unusable { .. } | TreeError::Io { .. } | TreeError::Document { .. } => {
