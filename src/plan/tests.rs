@@ -1,6 +1,8 @@
 use super::*;
-use crate::document::{Document, Map, SecretId, Value, json};
+use crate::document::{Collation, Document, Map, SecretId, Value, json};
 use crate::model::Model;
+
+const COLLATION: Collation = Collation::CaseInsensitive;
 
 fn document(body: &str) -> Document {
     Document {
@@ -108,7 +110,9 @@ rule = "union"
 
 fn merged(source: &str, target: &str) -> String {
     let model = model();
-    json::write(merge(&model.kinds()[0], &document(source), &document(target)).body.as_ref().unwrap())
+    json::write(
+        merge(&model.kinds()[0], document(source), &document(target), COLLATION).body.as_ref().unwrap(),
+    )
 }
 
 #[test]
@@ -246,7 +250,7 @@ fn long_lists_are_compared_and_joined_at_once() {
         document.columns.insert("List", Value::List(all));
         document
     };
-    let filled = merge(&model().kinds()[0], &secrets(0), &secrets(1));
+    let filled = merge(&model().kinds()[0], secrets(0), &secrets(1), COLLATION);
     let Some(Value::List(filled)) = filled.columns.get("List") else { unreachable!() };
     for element in filled {
         let Value::Map(map) = element else { unreachable!() };
