@@ -79,6 +79,8 @@ fn complete(
     join: &dyn Fn(&MergeRule, Value, &Value) -> Value,
     collation: Collation,
 ) -> Document {
+    // No export writes a set in another order, but hands do.
+    kind.sort_sets(&mut document, collation);
     let mut joined = Vec::new();
     for rule in &kind.merges {
         let Some(theirs) = value_at(&rule.at, target) else { continue };
@@ -234,9 +236,14 @@ fn join(rule: &MergeRule, mine: Value, theirs: Value, collation: Collation) -> V
 /// Every element of both, the target's first, those that both have as the bundle spells them (first). Pairs
 /// `[key, list]` of a dictionary are joined by key.
 fn union(mine: Vec<Value>, theirs: Vec<Value>, collation: Collation) -> Value {
+    // Names compare as the server compares them; anything else is what it is.
+    let named = |value: &Value| match value {
+        Value::Text(_) | Value::Ref(_) => loose_bytes(value, collation),
+        other => exact_bytes(other),
+    };
     let name = |value: &Value| match pair(value) {
-        Some((key, _)) => (true, loose_bytes(key, collation)),
-        None => (false, loose_bytes(value, collation)),
+        Some((key, _)) => (true, named(key)),
+        None => (false, named(value)),
     };
     let mut all = theirs;
     let mut held: HashMap<(bool, Vec<u8>), usize> = HashMap::new();
@@ -247,7 +254,8 @@ fn union(mine: Vec<Value>, theirs: Vec<Value>, collation: Collation) -> Value {
     let mut met = HashSet::new();
     for element in mine {
         let name = name(&element);
-        if exact.contains(&exact_bytes(&element)) || !(met.insert(name.clone()) || name.0) {
+        let first = met.insert(name.clone());
+        if exact.contains(&exact_bytes(&element)) || !first && !name.0 {
             continue;
         }
         match held.entry(name) {
@@ -258,8 +266,9 @@ fn union(mine: Vec<Value>, theirs: Vec<Value>, collation: Collation) -> Value {
             Entry::Occupied(known) => {
                 let Some(theirs) = all.get_mut(*known.get()) else { continue };
                 *theirs = match (pair(&element), pair(theirs)) {
-                    (Some((key, mine)), Some((_, theirs))) => {
-                        let values = union(mine.to_vec(), theirs.to_vec(), collation);
+                    (Some((mine, values)), Some((theirs, others))) => {
+                        let key = if first { mine } else { theirs };
+                        let values = union(values.to_vec(), others.to_vec(), collation);
                         Value::List(vec![key.clone(), values])
                     }
                     _ => element,

@@ -273,3 +273,21 @@ fn twins_stay_where_they_were_put() {
     );
     assert_eq!(merged(source, &once), once);
 }
+
+/// Several spellings of one name once changed places at every import.
+#[test]
+fn a_union_of_several_spellings_is_stable() {
+    for (source, target, joined) in [
+        (r#"["TaskView"]"#, r#"["taskview","b"]"#, r#"["TaskView","b"]"#),
+        (r#"["a","A","a "]"#, r#"["A"]"#, r#"["a"]"#),
+        (r#"["a"]"#, r#"["A","a"]"#, r#"["A","a"]"#),
+        (r#"[null,{"Name":null}]"#, r#"[[]]"#, r#"[[],null,{"Name":null}]"#),
+        (r#"[["p",["x"]],["P",["y"]]]"#, r#"[["P",["y"]]]"#, r#"[["p",["y","x"]]]"#),
+    ] {
+        let [source, target, joined] =
+            [source, target, joined].map(|list| format!(r#"{{"Members":{list}}}"#));
+        assert_eq!(merged(&source, &target), joined);
+        assert_eq!(merged(&source, &joined), joined);
+        assert_eq!(merged(&source, &source), source);
+    }
+}
