@@ -2,7 +2,7 @@
 //!
 //! Planning and applying both examine documents here, so that what is shown is what is done.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
@@ -170,7 +170,7 @@ impl<'m> Examiner<'_, 'm> {
             });
             needed.push((&document.key, needs));
         }
-        let mut wanted: HashMap<Target, Vec<&Key>> = HashMap::new();
+        let mut wanted: BTreeMap<Target, Vec<&Key>> = BTreeMap::new();
         for (target, key) in needed.iter().flat_map(|(_, needs)| needs) {
             wanted.entry(*target).or_default().push(key);
         }

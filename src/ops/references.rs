@@ -1,6 +1,6 @@
 //! What the documents of a bundle refer to, found in the target.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::document::{Dangling, Document, Key, KindName, Reference, Value};
 use crate::model::{Direction, Keep, Target};
@@ -48,7 +48,7 @@ impl Examiner<'_, '_> {
         documents: impl Iterator<Item = &'d Document>,
     ) -> Result<(), ImportError> {
         let model = self.model();
-        let mut wanted: HashMap<Target, Vec<&Key>> = HashMap::new();
+        let mut wanted: BTreeMap<Target, Vec<&Key>> = BTreeMap::new();
         documents.for_each(|document| {
             document.each(&mut |value| {
                 if let Value::Ref(reference) = value
@@ -78,7 +78,7 @@ impl Examiner<'_, '_> {
             let id = Id::of(&dangling.id)?;
             (matches!(target, Target::Kind(_)) && rule.is_fixed(&id.to_string())).then_some((target, id))
         };
-        let mut wanted = HashSet::new();
+        let mut wanted = BTreeSet::new();
         for source in sources.iter() {
             source.document.each(&mut |value| {
                 if let Value::Dangling(dangling) = value {
@@ -94,7 +94,7 @@ impl Examiner<'_, '_> {
             let theirs = self.translation.name(&[target], &id)?;
             Some(((target, id), theirs))
         });
-        let theirs: HashMap<(Target, Id), Reference> = theirs.collect();
+        let theirs: BTreeMap<(Target, Id), Reference> = theirs.collect();
         for ((target, id), reference) in &theirs {
             self.ids.set(*target, &reference.key, Known::Found(Some(id.clone())));
         }

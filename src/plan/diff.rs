@@ -1,6 +1,6 @@
 //! Which places differ between two documents of one key.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::exact::exact_bytes;
 use crate::document::{Document, Map, Place, SecretId, Value};
@@ -161,7 +161,7 @@ fn lists(old: &[Value], new: &[Value], place: &mut Place, found: &mut Vec<Change
         }
     } else if old.iter().chain(new).all(|v| !matches!(v, Value::Map(_) | Value::List(_))) {
         // Plain values: what is in one list and not in the other, whatever its position.
-        let mut rest: HashMap<Vec<u8>, VecDeque<usize>> = HashMap::new();
+        let mut rest: BTreeMap<Vec<u8>, VecDeque<usize>> = BTreeMap::new();
         for (index, element) in old.iter().enumerate() {
             rest.entry(exact_bytes(element)).or_default().push_back(index);
         }

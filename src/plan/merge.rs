@@ -1,7 +1,7 @@
 //! Joining a bundle's document with the target's, where the model says so.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::diff::naming_member;
 use super::exact::exact_bytes;
@@ -58,7 +58,7 @@ fn fill(mine: &mut Value, theirs: &Value) {
             };
             // Secrets have no canonical bytes: elements that differ in nothing else share theirs.
             let bytes = |value: &Value| canonical::encode_value(value).unwrap_or_default();
-            let mut open: HashMap<Vec<u8>, VecDeque<&Value>> = HashMap::new();
+            let mut open: BTreeMap<Vec<u8>, VecDeque<&Value>> = BTreeMap::new();
             for element in theirs {
                 open.entry(bytes(element)).or_default().push_back(element);
             }

@@ -1,6 +1,6 @@
 //! From natural keys to the target's ids: what the target has, and what an import will give it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::document::{Collation, Key, Reference, Value};
 use crate::model::Target;
@@ -60,12 +60,14 @@ impl Ids {
         self.known.insert((target, key.folded(self.collation)), known);
     }
 
-    /// The documents that were found so far, by kind, in no order; those of kinds without ids are left out.
-    pub fn found(&self) -> impl Iterator<Item = (usize, &Id)> {
-        self.known.iter().filter_map(|((target, _), known)| match (target, known) {
-            (Target::Kind(kind), Known::Found(Some(id))) => Some((*kind, id)),
+    /// The documents that were found so far, by kind; those of kinds without ids are left out.
+    #[allow(clippy::disallowed_methods, reason = "they go into an ordered set")]
+    pub fn found(&self) -> BTreeSet<(usize, Id)> {
+        let found = self.known.iter().filter_map(|((target, _), known)| match (target, known) {
+            (Target::Kind(kind), Known::Found(Some(id))) => Some((*kind, id.clone())),
             _ => None,
-        })
+        });
+        found.collect()
     }
 
     /// Returns the id of a reference's document.
@@ -91,7 +93,7 @@ impl Ids {
         keys: &[&Key],
     ) -> Result<(), TranslateError> {
         let mut unknown: Vec<&Key> = Vec::new();
-        let mut scopes: HashMap<Target, Vec<&Key>> = HashMap::new();
+        let mut scopes: BTreeMap<Target, Vec<&Key>> = BTreeMap::new();
         for key in keys {
             if self.get(target, key).is_some() {
                 continue;
@@ -195,7 +197,7 @@ impl Ids {
         let has_id = layout.id.is_some();
         for wanted in wanted.chunks(BATCH) {
             let values: Vec<Vec<Value>> = wanted.iter().map(|wanted| wanted.values.clone()).collect();
-            let mut found: HashMap<usize, Vec<_>> = HashMap::new();
+            let mut found: BTreeMap<usize, Vec<_>> = BTreeMap::new();
             let lookup = Lookup { table: &layout.table, columns: &columns, by, keys: &values };
             reader.lookup(&lookup, &mut |position, row| {
                 let id = row.first().filter(|_| has_id).and_then(Id::of);
@@ -264,7 +266,7 @@ impl Ids {
         };
         let Some(rule) = rule.parts.get(part) else { return Ok(()) };
         let (Some(id_column), Some(body)) = (&layout.id, &layout.body) else { return Ok(()) };
-        let owners: HashMap<Id, &Reference> = keys
+        let owners: BTreeMap<Id, &Reference> = keys
             .iter()
             .filter_map(|key| match key.parts().first() {
                 Some(Value::Ref(owner)) => self.id(layouts, owner).map(|id| (id.clone(), &**owner)),

@@ -1,7 +1,7 @@
 //! From a server's ids to natural keys, looked up in batches and remembered within bounds.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::document::{Dangling, Key, KindName, Reference, Value};
@@ -22,8 +22,8 @@ const BEHIND: i64 = 0;
 /// What ids of a server mean.
 #[derive(Debug, Default)]
 pub struct Names {
-    known: HashMap<Target, HashMap<Id, Option<Arc<Key>>>>,
-    ordinals: HashMap<usize, HashMap<Id, i64>>,
+    known: BTreeMap<Target, HashMap<Id, Option<Arc<Key>>>>,
+    ordinals: BTreeMap<usize, HashMap<Id, i64>>,
     /// Rows that could not be read, here or by whoever asks for names.
     pub faults: Faults,
     /// Whether documents are numbered as they are met, and not with all of their kind.
@@ -73,7 +73,7 @@ impl Names {
         &mut self,
         reader: &mut dyn Reader,
         layouts: &Layouts<'_>,
-        wanted: HashSet<(Target, Id)>,
+        wanted: BTreeSet<(Target, Id)>,
     ) -> Result<(), TranslateError> {
         let mut rows: HashMap<(usize, Id), RawKey> = HashMap::new();
         let mut asked: HashSet<(usize, Id)> = HashSet::new();
@@ -95,7 +95,7 @@ impl Names {
         }
         let mut order = Vec::new();
         while !queue.is_empty() {
-            let mut by_kind: HashMap<usize, Vec<Id>> = HashMap::new();
+            let mut by_kind: BTreeMap<usize, Vec<Id>> = BTreeMap::new();
             for (kind, id) in queue.drain(..) {
                 if !self.knows(Target::Kind(kind), &id) && asked.insert((kind, id.clone())) {
                     order.push((kind, id.clone()));
@@ -225,7 +225,7 @@ impl Names {
         }
         let naming = layout.naming_columns();
         let columns: Vec<&str> = std::iter::once(id.as_str()).chain(naming).collect();
-        let mut groups: HashMap<usize, Vec<_>> = HashMap::new();
+        let mut groups: BTreeMap<usize, Vec<_>> = BTreeMap::new();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
         reader.lookup(&lookup, &mut |position, row| {
             if let Some((Some(id), rest)) = row.split_first().map(|(id, rest)| (Id::of(id), rest))
@@ -254,7 +254,7 @@ impl Names {
         layouts: &Layouts<'_>,
         parts: Vec<(Target, Id)>,
     ) -> Result<(), TranslateError> {
-        let mut owners: HashMap<(usize, usize), HashSet<Id>> = HashMap::new();
+        let mut owners: BTreeMap<(usize, usize), BTreeSet<Id>> = BTreeMap::new();
         for (target, id) in &parts {
             if let Target::Part { kind, part } = target
                 && let Some(owner) = owner_of(layouts, *kind, *part, id)
@@ -330,7 +330,7 @@ fn number_all(
     id: &str,
 ) -> Result<HashMap<Id, i64>, ServerError> {
     let columns: Vec<&str> = std::iter::once(id).chain(layout.naming_columns()).collect();
-    let mut groups: HashMap<String, Vec<_>> = HashMap::new();
+    let mut groups: BTreeMap<String, Vec<_>> = BTreeMap::new();
     let mut after: Option<Vec<Value>> = None;
     loop {
         let order = [id];

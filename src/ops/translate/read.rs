@@ -1,6 +1,6 @@
 //! From rows to documents in portable form.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use crate::document::{Collation, Document, Map, Place, Reference, SecretId, Step, Value, canonical};
 use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, Target};
@@ -147,7 +147,7 @@ impl<'m> Translation<'m> {
             parsed.extend(self.names.faults.pass(parse_row(&layout, row))?);
         }
         self.ask(reader, &layout, &mut parsed)?;
-        let mut wanted = HashSet::new();
+        let mut wanted = BTreeSet::new();
         for row in &mut parsed {
             self.gather(&layout, row, &mut |_, _, targets, id| {
                 let unknown = targets.iter().filter(|target| !self.names.knows(**target, &id));
@@ -174,7 +174,7 @@ impl<'m> Translation<'m> {
     pub fn learn(
         &mut self,
         reader: &mut dyn Reader,
-        wanted: HashSet<(Target, Id)>,
+        wanted: BTreeSet<(Target, Id)>,
     ) -> Result<(), TranslateError> {
         self.names.learn(reader, &self.layouts, wanted)
     }
@@ -212,7 +212,7 @@ impl<'m> Translation<'m> {
             }
         }
         self.ask(reader, &layout, &mut parsed)?;
-        let mut wanted = HashSet::new();
+        let mut wanted = BTreeSet::new();
         for (row, position) in parsed.iter_mut().zip(positions) {
             let Some(ids) = found.get_mut(position) else { continue };
             self.gather(&layout, row, &mut |rule, place, targets, id| {
