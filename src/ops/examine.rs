@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Document, Key, KindName, Reference, Value};
+use crate::document::{Dangling, Document, Key, KindName, Reference, Value};
 use crate::model::{Direction, Keep, Missing, Model, Rule, Target};
 use crate::plan::{Action, Entry, Finding, Policy, changes, merge, place_of, respell, take_out, value_at};
 use crate::server::{Lookup, Reader, Row};
@@ -16,6 +16,7 @@ use super::choosing::Chosen;
 use super::into::Resettle;
 use super::misplaced::misplaced;
 use super::options::ImportOptions;
+use super::references::dangling_in;
 use super::relied::fingerprint;
 use super::translate::{
     Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault,
@@ -203,20 +204,30 @@ impl<'m> Examiner<'_, 'm> {
         let limited = limits(layout, document);
         let taken = take_out(layout.kind, document, &mut |rule, value| {
             let missing = layout.kind.references.get(rule).map(|r| r.missing);
-            let reference = match value {
-                Value::Ref(reference) if gone(reference) => reference,
-                Value::Dangling(dangling) => {
-                    let id = Id::of(&dangling.id).map(|id| id.to_string().to_lowercase());
-                    let theirs = id.and_then(|id| strangers.get(&(dangling.kind.clone(), id)));
-                    let Some(theirs) = theirs else { return false };
-                    if missing == Some(Missing::Drop) {
-                        return true;
-                    }
-                    let id = Id::of(&dangling.id).map(|id| id.to_string()).unwrap_or_default();
+            let mut strangers_of = |dangling: &Dangling| {
+                let Some(id) = Id::of(&dangling.id).map(|id| id.to_string()) else { return false };
+                let theirs = strangers.get(&(dangling.kind.clone(), id.to_lowercase()));
+                let Some(theirs) = theirs else { return false };
+                if missing != Some(Missing::Drop) {
                     strange.push(format!(
                         "names {id}, which was nothing at the source and is {theirs} in the target; --accept-dangling writes it all the same"
                     ));
-                    return false;
+                }
+                true
+            };
+            let reference = match value {
+                Value::Dangling(dangling) => return strangers_of(dangling) && missing == Some(Missing::Drop),
+                Value::Ref(reference) => {
+                    // What is named by a document that is gone would be the document of a stranger.
+                    let mut stranger = false;
+                    dangling_in(reference, &mut |_, dangling| stranger |= strangers_of(dangling));
+                    if stranger {
+                        return missing == Some(Missing::Drop);
+                    }
+                    if !gone(reference) {
+                        return false;
+                    }
+                    reference
                 }
                 _ => return false,
             };

@@ -135,9 +135,8 @@ impl Examiner<'_, '_> {
         let model = self.model();
         let mut loose: Vec<(KindName, Vec<Target>, Id)> = Vec::new();
         for source in sources {
-            let rules = model.kind(source.document.kind.as_str()).map_or(&[][..], |kind| &kind.references);
-            source.document.each(&mut |value| {
-                let Value::Dangling(dangling) = value else { return };
+            each_dangling(&source.document, &mut |kind, dangling| {
+                let rules = model.kind(kind.as_str()).map_or(&[][..], |kind| &kind.references);
                 let (Some(first), Some(id)) = (model.target(&dangling.kind), Id::of(&dangling.id)) else {
                     return;
                 };
@@ -170,5 +169,26 @@ impl Examiner<'_, '_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Shows every dangling id of a document, those in the names that it refers to as well, with the kind whose rules it
+/// stands under.
+fn each_dangling(document: &Document, see: &mut dyn FnMut(&KindName, &Dangling)) {
+    document.each(&mut |value| match value {
+        Value::Dangling(dangling) => see(&document.kind, dangling),
+        Value::Ref(reference) => dangling_in(reference, see),
+        _ => {}
+    });
+}
+
+/// Shows every dangling id in the name of a document: the owner of what it names is gone.
+pub(super) fn dangling_in(reference: &Reference, see: &mut dyn FnMut(&KindName, &Dangling)) {
+    for part in reference.key.parts() {
+        match part {
+            Value::Dangling(dangling) => see(&reference.kind, dangling),
+            Value::Ref(reference) => dangling_in(reference, see),
+            _ => {}
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::document::{Dangling, Key, KindName, Reference, Value};
-use crate::model::{Duplicates, Target};
+use crate::model::{Duplicates, ReferenceRule, Target};
 use crate::server::{Lookup, Reader, ServerError};
 
 use super::{Faults, Id, Layout, Layouts, TranslateError};
@@ -63,6 +63,26 @@ impl Names {
             let kind = layouts.model.target_name(*target)?.clone();
             Some(Reference { kind, key: Key::clone(key) })
         })
+    }
+
+    /// What stands in a document for a value at a reference's place. A document's key says it in the same way where
+    /// others name the document: its owner may be gone, and the key is the same key.
+    pub fn value(
+        &self,
+        layouts: &Layouts<'_>,
+        rule: &ReferenceRule,
+        targets: &[Target],
+        value: Value,
+    ) -> Value {
+        let Some(id) = Id::of(&value) else { return value };
+        if matches!(&id, Id::Text(text) if layouts.model.is_verbatim(text)) {
+            return value;
+        }
+        match self.get(layouts, targets, &id) {
+            Some(reference) => Value::Ref(Box::new(reference)),
+            None if rule.maybe => value,
+            None => dangling(layouts, targets, &id, value),
+        }
     }
 
     /// Looks up every id that is not known yet, and all that their keys run through.
@@ -142,7 +162,7 @@ impl Names {
         column: usize,
         value: &Value,
     ) -> Vec<(usize, Id)> {
-        let targets = key_targets(layout, column);
+        let targets = key_rule(layout, column).map_or(&[][..], |rule| &rule.to);
         let Some(id) = Id::of(value) else { return Vec::new() };
         // An id that is not there costs the embedded server a pass over the table it is sought in.
         let likely = match value.as_text() {
@@ -162,13 +182,10 @@ impl Names {
     ) -> Result<Key, TranslateError> {
         let mut parts = Vec::with_capacity(raw.len());
         for (at, value) in raw.into_iter().enumerate() {
-            let targets = layout.key.get(at).map_or(&[][..], |column| key_targets(layout, *column));
-            parts.push(match Id::of(&value) {
-                Some(inner) if !targets.is_empty() => match self.get(layouts, targets, &inner) {
-                    Some(reference) => Value::Ref(Box::new(reference)),
-                    None => dangling(layouts, targets, value),
-                },
-                _ => value,
+            let rule = layout.key.get(at).and_then(|column| key_rule(layout, *column));
+            parts.push(match rule {
+                Some(rule) => self.value(layouts, rule, &rule.to, value),
+                None => value,
             });
         }
         self.finish_key(layout, id, parts)
@@ -355,16 +372,18 @@ fn number_all(
     Ok(ordinals)
 }
 
-fn key_targets<'l>(layout: &'l Layout<'_>, column: usize) -> &'l [Target] {
-    let Some(name) = layout.content.get(column).map(|c| c.name.as_str()) else { return &[] };
-    let reference = layout.kind.key.iter().find(|k| k.column == name).and_then(|k| k.reference);
-    reference.and_then(|r| layout.kind.references.get(r)).map_or(&[], |rule| rule.to.as_slice())
+/// The rule that a column of a key is under, where it holds ids.
+fn key_rule<'l>(layout: &'l Layout<'_>, column: usize) -> Option<&'l ReferenceRule> {
+    let name = layout.content.get(column)?.name.as_str();
+    let reference = layout.kind.key.iter().find(|k| k.column == name)?.reference?;
+    layout.kind.references.get(reference)
 }
 
-/// What stands for an id that names nothing on its server.
-pub fn dangling(layouts: &Layouts<'_>, targets: &[Target], id: Value) -> Value {
-    let kind = targets.first().and_then(|t| layouts.model.target_name(*t)).cloned();
-    Value::Dangling(Box::new(Dangling { kind: kind.unwrap_or_else(|| KindName::new("?")), id }))
+/// What stands for an id that names nothing on its server: of several kinds that it may have named, the likeliest.
+fn dangling(layouts: &Layouts<'_>, targets: &[Target], id: &Id, value: Value) -> Value {
+    let likely = layouts.model.likely(targets, &id.to_string());
+    let kind = likely.first().or(targets.first()).and_then(|t| layouts.model.target_name(*t)).cloned();
+    Value::Dangling(Box::new(Dangling { kind: kind.unwrap_or_else(|| KindName::new("?")), id: value }))
 }
 
 /// The id of the document that owns a part, as the part's id tells it.

@@ -6,7 +6,7 @@ use crate::document::{Collation, Document, Map, Place, Reference, SecretId, Step
 use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, Target};
 use crate::server::{Reader, Row};
 
-use super::names::{Names, dangling};
+use super::names::Names;
 use super::secrets::{Failure, ServerSecrets};
 use super::types::{Answers, Declared, Question, questions};
 use super::{Faults, Id, Layout, Layouts, Stored, TranslateError, Vault};
@@ -354,22 +354,11 @@ impl<'m> Translation<'m> {
             return;
         }
         let mut name = |id: Value| -> Value {
-            let Some(known) = Id::of(&id) else { return id };
-            if matches!(&known, Id::Text(text) if model.is_verbatim(text)) {
-                return id;
+            let named = self.names.value(&self.layouts, rule, targets, id);
+            if matches!(named, Value::Dangling(_)) {
+                loose.push((place.clone(), named.clone()));
             }
-            match self.names.get(&self.layouts, targets, &known) {
-                Some(reference) => Value::Ref(Box::new(reference)),
-                None if rule.maybe => id,
-                None => {
-                    let text = known.to_string();
-                    let likely = model.likely(targets, &text);
-                    let likely = if likely.is_empty() { targets } else { &likely };
-                    let dangling = dangling(&self.layouts, likely, id);
-                    loose.push((place.clone(), dangling.clone()));
-                    dangling
-                }
-            }
+            named
         };
         match (rule.form, std::mem::take(value)) {
             (Form::Id, id) => *value = name(id),
