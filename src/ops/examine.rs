@@ -154,7 +154,7 @@ impl<'m> Examiner<'_, 'm> {
         let Some(layout) = self.layouts().at(kind).cloned() else { return Ok(false) };
         let model = self.model();
         let mut settled = false;
-        let mut needed: Vec<(&Key, Vec<(Target, Key)>)> = Vec::new();
+        let mut needed: Vec<(&Key, Vec<(Target, Reference)>)> = Vec::new();
         for Source { document, .. } in sources {
             if self.ids.get(Target::Kind(kind), &document.key) != Some(&Known::Planned) {
                 continue;
@@ -165,21 +165,21 @@ impl<'m> Examiner<'_, 'm> {
                 if layout.kind.references.get(rule).is_some_and(|r| r.missing == Missing::Skip)
                     && let Some(target @ Target::Kind(_)) = model.target(&reference.kind)
                 {
-                    needs.push((target, reference.key.clone()));
+                    needs.push((target, Reference::clone(reference)));
                 }
                 false
             });
             needed.push((&document.key, needs));
         }
         let mut wanted: BTreeMap<Target, Vec<&Key>> = BTreeMap::new();
-        for (target, key) in needed.iter().flat_map(|(_, needs)| needs) {
-            wanted.entry(*target).or_default().push(key);
+        for (target, reference) in needed.iter().flat_map(|(_, needs)| needs) {
+            wanted.entry(*target).or_default().push(&reference.key);
         }
         for (target, keys) in wanted {
             self.ids.find(reader, &self.translation.layouts, target, &keys)?;
         }
         for (key, needs) in needed {
-            if needs.iter().any(|(target, key)| self.ids.get(*target, key) == Some(&Known::Absent)) {
+            if needs.iter().any(|(_, reference)| self.ids.is_gone(self.layouts(), reference)) {
                 self.ids.set(Target::Kind(kind), key, Known::Absent);
                 settled = true;
             }
@@ -196,10 +196,8 @@ impl<'m> Examiner<'_, 'm> {
         let mut skip = None;
         let mut notes = Vec::new();
         let (ids, chosen) = (&self.ids, &self.chosen);
-        let gone = |reference: &Reference| {
-            let known = model.target(&reference.kind).and_then(|t| ids.get(t, &reference.key));
-            !matches!(known, Some(Known::Found(_) | Known::Planned))
-        };
+        let layouts = &self.translation.layouts;
+        let gone = |reference: &Reference| ids.is_gone(layouts, reference);
         let strangers = &self.strangers;
         let limited = limits(layout, document);
         let taken = take_out(layout.kind, document, &mut |rule, value| {
@@ -474,8 +472,7 @@ impl<'m> Examiner<'_, 'm> {
             let theirs = theirs.and_then(|theirs| value_at(&rule.at, &theirs.document)).cloned();
             let Some(ours) = place_of(&rule.at, document) else { continue };
             let Value::Ref(reference) = &*ours else { continue };
-            let known = self.model().target(&reference.kind).and_then(|t| self.ids.get(t, &reference.key));
-            if !matches!(known, Some(Known::Found(_) | Known::Planned)) {
+            if self.ids.is_gone(self.layouts(), reference) {
                 *ours = theirs.unwrap_or_default();
             }
         }

@@ -70,12 +70,23 @@ impl Ids {
         found.collect()
     }
 
-    /// Returns the id of a reference's document.
-    pub fn id(&self, layouts: &Layouts<'_>, reference: &Reference) -> Option<&Id> {
+    /// Returns the id of a reference's document; of one that ids mean wherever they stand, and that the target
+    /// lacks, the first of these.
+    pub fn id(&self, layouts: &Layouts<'_>, reference: &Reference) -> Option<Id> {
         let target = layouts.model.target(&reference.kind)?;
         match self.get(target, &reference.key)? {
-            Known::Found(id) => id.as_ref(),
-            Known::Planned | Known::Absent => None,
+            Known::Found(id) => id.clone(),
+            Known::Planned => None,
+            Known::Absent => meant_id(layouts, target, &reference.key),
+        }
+    }
+
+    /// Says whether nothing can be written for a reference: neither side has the document, as far as is known.
+    pub fn is_gone(&self, layouts: &Layouts<'_>, reference: &Reference) -> bool {
+        let Some(target) = layouts.model.target(&reference.kind) else { return true };
+        match self.get(target, &reference.key) {
+            Some(Known::Found(_) | Known::Planned) => false,
+            Some(Known::Absent) | None => meant_id(layouts, target, &reference.key).is_none(),
         }
     }
 
@@ -242,7 +253,7 @@ impl Ids {
             _ => return None,
         };
         let values = parts.iter().map(|part| match part {
-            Value::Ref(reference) => self.id(layouts, reference).map(Id::to_value),
+            Value::Ref(reference) => self.id(layouts, reference).as_ref().map(Id::to_value),
             Value::Dangling(dangling) => Some(dangling.id.clone()),
             part => Some(part.clone()),
         });
@@ -269,7 +280,7 @@ impl Ids {
         let owners: BTreeMap<Id, &Reference> = keys
             .iter()
             .filter_map(|key| match key.parts().first() {
-                Some(Value::Ref(owner)) => self.id(layouts, owner).map(|id| (id.clone(), &**owner)),
+                Some(Value::Ref(owner)) => self.id(layouts, owner).map(|id| (id, &**owner)),
                 _ => None,
             })
             .collect();
@@ -306,4 +317,10 @@ impl Ids {
         }
         Ok(())
     }
+}
+
+/// The id that means a document wherever it stands.
+fn meant_id(layouts: &Layouts<'_>, target: Target, key: &Key) -> Option<Id> {
+    let Target::Kind(kind) = target else { return None };
+    layouts.at(kind)?.is_meant(key)?.ids.first().map(|id| Id::Text(id.clone()))
 }

@@ -8,6 +8,7 @@ use crate::document::{Dangling, Key, KindName, Reference, Value};
 use crate::model::{Duplicates, ReferenceRule, Target};
 use crate::server::{Lookup, Reader, ServerError};
 
+use super::meant::{Home, MeantPlace, MeantRows, Sense};
 use super::{Faults, Id, Layout, Layouts, TranslateError};
 
 /// How many names are remembered before all are forgotten: some MiB. What is named often is found again soon.
@@ -24,6 +25,8 @@ const BEHIND: i64 = 0;
 pub struct Names {
     known: BTreeMap<Target, HashMap<Id, Option<Arc<Key>>>>,
     ordinals: BTreeMap<usize, HashMap<Id, i64>>,
+    /// The rows of documents that ids mean wherever they stand.
+    pub(super) meant: MeantRows,
     /// Rows that could not be read, here or by whoever asks for names.
     pub faults: Faults,
     /// Whether documents are numbered as they are met, and not with all of their kind.
@@ -73,16 +76,36 @@ impl Names {
         rule: &ReferenceRule,
         targets: &[Target],
         value: Value,
+        home: &Home<'_>,
     ) -> Value {
         let Some(id) = Id::of(&value) else { return value };
         if matches!(&id, Id::Text(text) if layouts.model.is_verbatim(text)) {
             return value;
         }
-        match self.get(layouts, targets, &id) {
+        let named = match self.meant.sense(layouts, targets, &id, home) {
+            Sense::Itself => self.get(layouts, targets, &id),
+            Sense::Row(kind, id) => self.get(layouts, &[Target::Kind(kind)], &id),
+            Sense::NoRow(place) => self.meant_name(layouts, place, home),
+        };
+        match named {
             Some(reference) => Value::Ref(Box::new(reference)),
             None if rule.maybe => value,
             None => dangling(layouts, targets, &id, value),
         }
+    }
+
+    /// The name of a document that has no row here, and that ids mean wherever they stand: it is known all the same.
+    fn meant_name(&self, layouts: &Layouts<'_>, place: MeantPlace, home: &Home<'_>) -> Option<Reference> {
+        let layout = layouts.at(place.0)?;
+        let (_, at, alias) = layout.aliases.get(place.1)?;
+        let scope = match (home.rule, &home.id) {
+            (Some(rule), Some(id)) => self.value(layouts, rule, &rule.to, id.to_value(), &Home::default()),
+            _ => Value::Null,
+        };
+        let name = Value::from(alias.name.as_str());
+        // A checked model has nothing before the name but the scope.
+        let parts = if *at == 0 { vec![name] } else { vec![scope, name] };
+        Some(Reference { kind: layout.kind.name.clone(), key: Key::new(parts).ok()? })
     }
 
     /// Looks up every id that is not known yet, and all that their keys run through.
@@ -184,7 +207,8 @@ impl Names {
         for (at, value) in raw.into_iter().enumerate() {
             let rule = layout.key.get(at).and_then(|column| key_rule(layout, *column));
             parts.push(match rule {
-                Some(rule) => self.value(layouts, rule, &rule.to, value),
+                // A checked model has no key that runs through what ids mean wherever they stand.
+                Some(rule) => self.value(layouts, rule, &rule.to, value, &Home::default()),
                 None => value,
             });
         }

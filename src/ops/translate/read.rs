@@ -6,6 +6,7 @@ use crate::document::{Collation, Document, Map, Place, Reference, SecretId, Step
 use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, Target};
 use crate::server::{Reader, Row};
 
+use super::meant::{Home, MeantPlace, Sense, meant_place};
 use super::names::Names;
 use super::secrets::{Failure, ServerSecrets};
 use super::types::{Answers, Declared, Question, questions};
@@ -147,13 +148,18 @@ impl<'m> Translation<'m> {
             parsed.extend(self.names.faults.pass(parse_row(&layout, row))?);
         }
         self.ask(reader, &layout, &mut parsed)?;
-        let mut wanted = BTreeSet::new();
+        let (mut wanted, mut meant) = (BTreeSet::new(), Vec::new());
         for row in &mut parsed {
+            let home = Home::of(self.layouts.model, &layout, &row.columns);
             self.gather(&layout, row, &mut |_, _, targets, id| {
                 let unknown = targets.iter().filter(|target| !self.names.knows(**target, &id));
                 wanted.extend(unknown.map(|target| (*target, id.clone())));
+                if let Some(place) = meant_place(&self.layouts, targets, &id) {
+                    meant.push((place, targets.to_vec(), id, home.clone()));
+                }
             });
         }
+        self.learn_meant(reader, meant, &mut wanted)?;
         self.names.learn(reader, &self.layouts, wanted)?;
         if layout.kind.duplicates == crate::model::Duplicates::Number {
             let keyed = parsed.iter().map(|row| (row.row.clone(), raw_key(&layout, row))).collect::<Vec<_>>();
@@ -212,17 +218,28 @@ impl<'m> Translation<'m> {
             }
         }
         self.ask(reader, &layout, &mut parsed)?;
-        let mut wanted = BTreeSet::new();
+        let (mut wanted, mut meant) = (BTreeSet::new(), Vec::new());
         for (row, position) in parsed.iter_mut().zip(positions) {
             let Some(ids) = found.get_mut(position) else { continue };
+            let home = Home::of(self.layouts.model, &layout, &row.columns);
             self.gather(&layout, row, &mut |rule, place, targets, id| {
                 wanted.extend(targets.iter().map(|target| (*target, id.clone())));
-                ids.push((rule, place.clone(), targets.to_vec(), id));
+                if let Some(place) = meant_place(&self.layouts, targets, &id) {
+                    meant.push((place, targets.to_vec(), id.clone(), home.clone()));
+                }
+                ids.push((rule, place.clone(), targets.to_vec(), id, home.clone()));
             });
         }
         drop(parsed);
+        self.learn_meant(reader, meant, &mut wanted)?;
         self.names.learn(reader, &self.layouts, wanted)?;
-        let lead = |(rule, place, targets, id): (usize, Place, Vec<Target>, Id)| {
+        type Lead<'m> = (usize, Place, Vec<Target>, Id, Home<'m>);
+        let lead = |(rule, place, targets, id, home): Lead<'m>| {
+            let (targets, id) = match self.names.meant.sense(&self.layouts, &targets, &id, &home) {
+                Sense::Itself => (targets, id),
+                Sense::Row(kind, id) => (vec![Target::Kind(kind)], id),
+                Sense::NoRow(_) => return None,
+            };
             let target = targets.iter().find(|t| self.name(&[**t], &id).is_some())?;
             let id = match target {
                 Target::Kind(_) => id,
@@ -231,6 +248,22 @@ impl<'m> Translation<'m> {
             Some(Followed { rule, place, kind: target.kind(), id })
         };
         Ok(found.into_iter().map(|ids| ids.into_iter().filter_map(lead).collect()).collect())
+    }
+
+    /// Looks up the rows of documents that ids mean wherever they stand, and adds them to what is to be learnt.
+    fn learn_meant(
+        &mut self,
+        reader: &mut dyn Reader,
+        meant: Vec<(MeantPlace, Vec<Target>, Id, Home<'_>)>,
+        wanted: &mut BTreeSet<(Target, Id)>,
+    ) -> Result<(), TranslateError> {
+        for (place, targets, id, home) in meant {
+            self.names.meant.learn(reader, &self.layouts, place)?;
+            if let Sense::Row(kind, id) = self.names.meant.sense(&self.layouts, &targets, &id, &home) {
+                wanted.insert((Target::Kind(kind), id));
+            }
+        }
+        Ok(())
     }
 
     /// Says whether there are rows that could not be read, of which nobody has asked yet.
@@ -297,10 +330,11 @@ impl<'m> Translation<'m> {
         let mut loose = Vec::new();
         let (mut failed, mut whole) = (None, true);
         let shown = shown_id(layout, &id, &columns);
+        let home = Home::of(self.layouts.model, layout, &columns);
         layout.kind.walk(&mut columns, body.as_mut(), Direction::Up, &mut |rule, place, value| match rule {
             Rule::Reference(index) => {
                 if let Some(rule) = layout.kind.references.get(index) {
-                    self.refer(rule, targets(rule, &typed, place), place, value, &mut loose);
+                    self.refer(rule, targets(rule, &typed, place), place, value, &home, &mut loose);
                 }
                 Keep::Yes
             }
@@ -347,6 +381,7 @@ impl<'m> Translation<'m> {
         targets: &[Target],
         place: &Place,
         value: &mut Value,
+        home: &Home<'_>,
         loose: &mut Vec<(Place, Value)>,
     ) {
         let model = self.layouts.model;
@@ -354,7 +389,7 @@ impl<'m> Translation<'m> {
             return;
         }
         let mut name = |id: Value| -> Value {
-            let named = self.names.value(&self.layouts, rule, targets, id);
+            let named = self.names.value(&self.layouts, rule, targets, id, home);
             if matches!(named, Value::Dangling(_)) {
                 loose.push((place.clone(), named.clone()));
             }
