@@ -18,6 +18,8 @@
 //!
 //! A layer imports only the layers below it, never its neighbours.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::iter_over_hash_type))]
+
 pub mod bundle;
 pub mod crypto;
 pub mod demo;

@@ -168,6 +168,12 @@ fn the_text_of_a_kind_has_every_place_and_both_ends_of_each_reference() {
         text.contains("  fixed ids      feeds-builtin, feeds-builtin-releases, octopus-server-built-in\n"),
         "{text}"
     );
+    assert!(
+        text.contains(
+            "whatever its id, meant by feeds-builtin, feeds-builtin-releases, octopus-server-built-in\n"
+        ),
+        "{text}"
+    );
     assert!(text.contains("Feeds-<n>, numbers of Feed"), "{text}");
 }
 

@@ -28,6 +28,15 @@ impl FingerprintKey {
         Self(derive(context::FINGERPRINT_KEY, &material))
     }
 
+    /// The salt of a file's fingerprints: another one for each subject, and the same whenever the file of that
+    /// subject is made again. Under a master key only who has it can tell which subject a salt belongs to.
+    pub fn salt(subject: &[&[u8]], master: Option<&MasterKey>) -> [u8; 16] {
+        let mut salt = [0; 16];
+        let hash = Self::derived(&salt, master).of(subject);
+        salt.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
+        salt
+    }
+
     /// Hashes parts, each with its length, so that no two lists of parts are hashed alike.
     pub fn of(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut all = vec![context::FINGERPRINT.as_bytes()];
@@ -42,25 +51,26 @@ impl std::fmt::Debug for FingerprintKey {
     }
 }
 
-/// Sixteen random bytes that make a derived key another.
-///
-/// # Errors
-/// [`CryptoError::NoRandomness`].
-pub fn random_salt() -> Result<[u8; 16], CryptoError> {
-    random()
-}
-
 /// A random GUID (RFC 9562 version 4), in lower case.
 ///
 /// # Errors
 /// [`CryptoError::NoRandomness`].
 pub fn random_guid() -> Result<String, CryptoError> {
-    let mut number = u128::from_le_bytes(random()?);
-    number = (number & !(0xf << 76)) | (4 << 76);
+    Ok(guid(u128::from_le_bytes(random()?), 4))
+}
+
+/// The GUID of something that parts name (RFC 9562 version 8), in lower case: the same for the same parts, and, but
+/// for them, one that nobody else has. No part may be a secret.
+pub fn named_guid(parts: &[&[u8]]) -> String {
+    guid(u128::from_le_bytes(FingerprintKey::salt(parts, None)), 8)
+}
+
+fn guid(mut number: u128, version: u128) -> String {
+    number = (number & !(0xf << 76)) | (version << 76);
     number = (number & !(0x3 << 62)) | (2 << 62);
     let hex = format!("{number:032x}");
     let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default().to_owned();
-    Ok([part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-"))
+    [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
 }
 
 #[cfg(test)]

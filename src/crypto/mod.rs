@@ -27,7 +27,7 @@ mod secret;
 
 pub use data_key::{DataKey, MAX_SECRET_BYTES, OpenValueError, SEALED_OVERHEAD_BYTES};
 pub use envelope::{Envelope, MAX_SLOTS, OpenError, Slot};
-pub use fingerprint::{FingerprintKey, random_guid, random_salt};
+pub use fingerprint::{FingerprintKey, named_guid, random_guid};
 pub use kdf::{KdfLimits, KdfParams};
 pub use master_key::{DecryptError, MasterKey, MasterKeyError, MasterKeySize};
 pub use secret::{MAX_PASSWORD_BYTES, Password, PasswordError, SecretBytes};

@@ -8,7 +8,7 @@ use toml::Spanned;
 use crate::document::{self, KindName, Value};
 
 use super::file::{self, File};
-use super::identity::{alias, group};
+use super::identity::{alias, check_meant, group};
 use super::kind::{Duplicates, Form, Kind, NewPartId, RowFilter, Target};
 use super::maintenance;
 use super::pattern::Pattern;
@@ -119,6 +119,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
     super::vendor::alone(&file)?;
     let (maintenance, running) = (maintenance::maintenance(&file)?, maintenance::running(&file)?);
     let scope_kind = file.scope.as_ref().map(|s| scope_kind(s, &file, &by_name, &kinds)).transpose()?;
+    check_meant(&file, &kinds, scope_kind)?;
     Ok(Model {
         name: file.name.into_inner(),
         title: file.title,

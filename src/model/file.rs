@@ -156,6 +156,7 @@ pub(super) struct Alias {
     pub equals: Scalar,
     pub key: Spanned<String>,
     pub name: String,
+    pub ids: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Deserialize)]

@@ -3,8 +3,8 @@
 use toml::Spanned;
 
 use super::check::{Checked, Scope, fault, scalar};
-use super::file;
-use super::kind::{Alias, Composed, Form, IdRule, KeyColumn, NewId, ReferenceRule, Target};
+use super::file::{self, File};
+use super::kind::{Alias, Composed, Form, IdRule, KeyColumn, Kind, NewId, ReferenceRule, Target};
 use super::pattern::Pattern;
 
 impl Scope<'_> {
@@ -48,7 +48,14 @@ impl Scope<'_> {
                 }
             },
         };
-        Ok(IdRule { column: id.column.clone(), new, fixed: id.fixed.clone() })
+        // What means one document wherever it stands is the same on every server.
+        let mut fixed = id.fixed.clone();
+        for id in kind.alias.iter().flat_map(|alias| alias.ids.iter().flat_map(Spanned::get_ref)) {
+            if !fixed.contains(id) {
+                fixed.push(id.clone());
+            }
+        }
+        Ok(IdRule { column: id.column.clone(), new, fixed })
     }
 
     pub(super) fn key(&self, wire: &file::Kind, references: &[ReferenceRule]) -> Checked<Vec<KeyColumn>> {
@@ -125,7 +132,40 @@ pub(super) fn alias(wire: &file::Kind) -> Checked<Vec<Alias>> {
             equals: scalar(&alias.equals),
             key: key.clone(),
             name: alias.name.clone(),
+            ids: alias.ids.iter().flat_map(Spanned::get_ref).cloned().collect(),
         })
     };
     wire.alias.iter().map(alias).collect()
+}
+
+/// Sees that what ids mean wherever they stand can be said without looking at any row: its key is one name, after its
+/// scope, and other keys have no need of it.
+pub(super) fn check_meant(file: &File, kinds: &[Kind], scope: Option<usize>) -> Checked<()> {
+    for (index, (kind, wire)) in kinds.iter().zip(&file.kind).enumerate() {
+        for (alias, wire) in kind.aliases.iter().zip(&wire.alias) {
+            let Some(span) = wire.ids.as_ref().map(Spanned::span) else { continue };
+            let all = || kind.aliases.iter().flat_map(|alias| &alias.ids);
+            let twice = |id: &&String| all().filter(|other| other.eq_ignore_ascii_case(id)).count() > 1;
+            if let Some(id) = alias.ids.iter().find(|id| id.is_empty() || twice(id)) {
+                return fault(span, format!("{id:?} is no id, or is there twice"));
+            }
+            let scoped = scope.is_some_and(|scope| kind.scope_key(scope).is_some());
+            if kind.key.len() != 1 + usize::from(scoped) {
+                return fault(
+                    span,
+                    "ids can mean a document only where the key is one name, after its scope",
+                );
+            }
+            let keyed = kinds
+                .iter()
+                .flat_map(|kind| kind.key.iter().filter_map(|key| kind.references.get(key.reference?)));
+            if keyed.flat_map(|rule| &rule.to).any(|target| target.kind() == index) {
+                return fault(
+                    span,
+                    format!("ids cannot mean a document of {}: keys run through it", kind.name),
+                );
+            }
+        }
+    }
+    Ok(())
 }

@@ -107,6 +107,17 @@ pub struct Alias {
     pub key: String,
     /// What the key says instead.
     pub name: String,
+    /// Ids that mean the document wherever they stand, whether or not its row has one of them. Where the kind has a
+    /// scope, they mean that of the scope in which they stand. They are among [`IdRule::fixed`], and the key is the
+    /// name alone, after the scope.
+    pub ids: Vec<String>,
+}
+
+impl Alias {
+    /// Says whether an id means the document.
+    pub fn is_meant_by(&self, id: &str) -> bool {
+        self.ids.iter().any(|known| known.eq_ignore_ascii_case(id))
+    }
 }
 
 /// The server's identifier of a document, and how new ones are made.

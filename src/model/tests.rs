@@ -296,3 +296,31 @@ fn filters_do_not_stand_within_filters() {
         assert_eq!((error.reason, error.at), ("a filter compares single places only", 7));
     }
 }
+
+#[test]
+fn ids_that_mean_a_document_wherever_they_stand_are_fixed_and_checked() {
+    let feed = |alias: &str, key: &str, rest: &str| {
+        format!(
+            "[[kind]]\nname = \"Feed\"\ntable = \"Feed\"\nkey = {key}\n\
+             id = {{ column = \"Id\", new = \"next\", fixed = [\"a\"] }}\nalias = [{alias}]\n{rest}"
+        )
+    };
+    let alias = |ids: &str| {
+        format!("{{ column = \"Type\", equals = \"Own\", key = \"Name\", name = \"(own)\", ids = {ids} }}")
+    };
+    let model = load(&feed(&alias("[\"a\", \"b\"]"), "[\"Name\"]", "")).unwrap();
+    let kind = model.kind("Feed").unwrap();
+    assert_eq!(kind.id.as_ref().unwrap().fixed, ["a", "b"]);
+    assert!(kind.aliases[0].is_meant_by("B") && !kind.aliases[0].is_meant_by("c"));
+    let keyed = "[[kind]]\nname = \"B\"\ntable = \"B\"\nkey = [\"FeedId\"]\nreference = [{ at = \"FeedId\", to = \"Feed\" }]\n";
+    let cases = [
+        (feed(&alias("[\"a\", \"A\"]"), "[\"Name\"]", ""), "is there twice"),
+        (feed(&alias("[\"\"]"), "[\"Name\"]", ""), "is no id"),
+        (feed(&alias("[\"a\"]"), "[\"Name\", \"Version\"]", ""), "one name"),
+        (feed(&alias("[\"a\"]"), "[\"Name\"]", keyed), "keys run through it"),
+    ];
+    for (text, reason) in cases {
+        let error = load(&text).unwrap_err();
+        assert!(error.starts_with("shop.toml:9: ") && error.contains(reason), "{text}\n{error}");
+    }
+}

@@ -222,7 +222,7 @@ pub(super) fn number_parts(
                 for examined in examiner.examine(transaction.reader(), bundle, layout.index, &mut sources)? {
                     let owner =
                         Reference { kind: examined.entry.kind.clone(), key: examined.entry.key.clone() };
-                    let Some(owner_id) = examiner.ids.id(&layouts, &owner).map(ToString::to_string) else {
+                    let Some(owner_id) = examiner.ids.id(&layouts, &owner).map(|id| id.to_string()) else {
                         continue;
                     };
                     for (index, middle) in &middles {

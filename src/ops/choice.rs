@@ -1,6 +1,6 @@
 //! Which kinds an export carries, or a comparison looks at.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use crate::model::{Kind, Model};
 
@@ -8,8 +8,8 @@ use super::{ExportError, ExportOptions};
 
 /// The kinds that options take, by their position in the model.
 pub(super) struct KindChoice {
-    carried: HashSet<usize>,
-    only: HashSet<usize>,
+    carried: BTreeSet<usize>,
+    only: BTreeSet<usize>,
 }
 
 impl KindChoice {
@@ -19,7 +19,7 @@ impl KindChoice {
     /// [`ExportError`], for a kind or group that the model does not have, and for options that contradict each
     /// other.
     pub fn new(model: &Model, options: &ExportOptions<'_>) -> Result<Self, ExportError> {
-        let named = |names: &[String]| -> Result<HashSet<usize>, ExportError> {
+        let named = |names: &[String]| -> Result<BTreeSet<usize>, ExportError> {
             let position = |name: &String| {
                 let found = model.kinds().iter().position(|k| k.name.as_str().eq_ignore_ascii_case(name));
                 found.ok_or_else(|| ExportError::NoSuchKind(name.clone()))
@@ -38,7 +38,7 @@ impl KindChoice {
             asked && !ignored && !exclude.contains(&kind)
         };
         let kinds = model.kinds().iter().enumerate();
-        let carried: HashSet<usize> = kinds.filter(|(i, rule)| carries(*i, rule)).map(|(i, _)| i).collect();
+        let carried: BTreeSet<usize> = kinds.filter(|(i, rule)| carries(*i, rule)).map(|(i, _)| i).collect();
         let left_out = only.iter().chain(&asked).find(|kind| !carried.contains(kind));
         match left_out.and_then(|kind| model.kind_at(*kind)) {
             Some(kind) => Err(ExportError::LeftOut(kind.name.clone())),

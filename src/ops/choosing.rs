@@ -80,7 +80,7 @@ pub(super) struct Chosen {
     /// The same, by kind and folded key.
     keys: HashSet<(KindName, String)>,
     /// What the list says, by kind and folded key.
-    listed: HashMap<(String, String), Listed>,
+    listed: BTreeMap<(String, String), Listed>,
     by_list: bool,
 }
 

@@ -3,7 +3,7 @@
 //! A server is exported into a temporary bundle first: memory stays flat, both sides are one snapshot each,
 //! and bundle and server compare by the same rules.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::bundle::{
@@ -148,7 +148,7 @@ pub fn diff(
     let total = left.bundle.info().documents + right.bundle.info().documents;
     progress.phase("comparing", Some(total));
     for kind in kinds {
-        let mut theirs: HashMap<String, Entry> = HashMap::new();
+        let mut theirs: BTreeMap<String, Entry> = BTreeMap::new();
         right.bundle.entries(Some(&kind), &mut |entry| -> Result<(), DiffError> {
             progress.check()?;
             theirs.insert(entry.key.folded(model.collation), entry);

@@ -2,11 +2,11 @@
 //!
 //! Planning and applying both examine documents here, so that what is shown is what is done.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Document, Key, KindName, Reference, SecretId, Value};
+use crate::document::{Dangling, Document, Key, KindName, Reference, SecretId, Value};
 use crate::model::{Direction, Keep, Missing, Model, Rule, Target};
 use crate::plan::{
     Action, Entry, Finding, Policy, add_missing, changes, keep_secrets, merge, place_of, respell, take_out,
@@ -19,6 +19,7 @@ use super::choosing::Chosen;
 use super::into::Resettle;
 use super::misplaced::misplaced;
 use super::options::ImportOptions;
+use super::references::dangling_in;
 use super::relied::fingerprint;
 use super::secret_losses::SecretLosses;
 use super::translate::{
@@ -172,7 +173,7 @@ impl<'m> Examiner<'_, 'm> {
         let Some(layout) = self.layouts().at(kind).cloned() else { return Ok(false) };
         let model = self.model();
         let mut settled = false;
-        let mut needed: Vec<(&Key, Vec<(Target, Key)>)> = Vec::new();
+        let mut needed: Vec<(&Key, Vec<(Target, Reference)>)> = Vec::new();
         for Source { document, .. } in sources {
             if self.ids.get(Target::Kind(kind), &document.key) != Some(&Known::Planned) {
                 continue;
@@ -183,21 +184,21 @@ impl<'m> Examiner<'_, 'm> {
                 if layout.kind.references.get(rule).is_some_and(|r| r.missing == Missing::Skip)
                     && let Some(target @ Target::Kind(_)) = model.target(&reference.kind)
                 {
-                    needs.push((target, reference.key.clone()));
+                    needs.push((target, Reference::clone(reference)));
                 }
                 false
             });
             needed.push((&document.key, needs));
         }
-        let mut wanted: HashMap<Target, Vec<&Key>> = HashMap::new();
-        for (target, key) in needed.iter().flat_map(|(_, needs)| needs) {
-            wanted.entry(*target).or_default().push(key);
+        let mut wanted: BTreeMap<Target, Vec<&Key>> = BTreeMap::new();
+        for (target, reference) in needed.iter().flat_map(|(_, needs)| needs) {
+            wanted.entry(*target).or_default().push(&reference.key);
         }
         for (target, keys) in wanted {
             self.ids.find(reader, &self.translation.layouts, target, &keys)?;
         }
         for (key, needs) in needed {
-            if needs.iter().any(|(target, key)| self.ids.get(*target, key) == Some(&Known::Absent)) {
+            if needs.iter().any(|(_, reference)| self.ids.is_gone(self.layouts(), reference)) {
                 self.ids.set(Target::Kind(kind), key, Known::Absent);
                 settled = true;
             }
@@ -208,34 +209,41 @@ impl<'m> Examiner<'_, 'm> {
     /// Applies the rules for references whose document the target cannot have. Returns why the document is
     /// skipped, if it is, and notes on what was taken out.
     fn adapt(&mut self, layout: &Layout<'_>, document: &mut Document) -> (Option<String>, Vec<String>) {
-        let model = self.model();
         let mut stop = Vec::new();
         let mut strange = Vec::new();
         let mut skip = None;
         let mut notes = Vec::new();
         let ids = &self.ids;
-        let gone = |reference: &Reference| {
-            let known = model.target(&reference.kind).and_then(|t| ids.get(t, &reference.key));
-            !matches!(known, Some(Known::Found(_) | Known::Planned))
-        };
+        let layouts = &self.translation.layouts;
+        let gone = |reference: &Reference| ids.is_gone(layouts, reference);
         let strangers = &self.strangers;
         let limited = limits(layout, document);
         let taken = take_out(layout.kind, document, &mut |rule, value| {
             let missing = layout.kind.references.get(rule).map(|r| r.missing);
-            let reference = match value {
-                Value::Ref(reference) if gone(reference) => reference,
-                Value::Dangling(dangling) => {
-                    let id = Id::of(&dangling.id).map(|id| id.to_string().to_lowercase());
-                    let theirs = id.and_then(|id| strangers.get(&(dangling.kind.clone(), id)));
-                    let Some(theirs) = theirs else { return false };
-                    if missing == Some(Missing::Drop) {
-                        return true;
-                    }
-                    let id = Id::of(&dangling.id).map(|id| id.to_string()).unwrap_or_default();
+            let mut strangers_of = |dangling: &Dangling| {
+                let Some(id) = Id::of(&dangling.id).map(|id| id.to_string()) else { return false };
+                let theirs = strangers.get(&(dangling.kind.clone(), id.to_lowercase()));
+                let Some(theirs) = theirs else { return false };
+                if missing != Some(Missing::Drop) {
                     strange.push(format!(
                         "names {id}, which was nothing at the source and is {theirs} in the target; --accept-dangling writes it all the same"
                     ));
-                    return false;
+                }
+                true
+            };
+            let reference = match value {
+                Value::Dangling(dangling) => return strangers_of(dangling) && missing == Some(Missing::Drop),
+                Value::Ref(reference) => {
+                    // What is named by a document that is gone would be the document of a stranger.
+                    let mut stranger = false;
+                    dangling_in(reference, &mut |_, dangling| stranger |= strangers_of(dangling));
+                    if stranger {
+                        return missing == Some(Missing::Drop);
+                    }
+                    if !gone(reference) {
+                        return false;
+                    }
+                    reference
                 }
                 _ => return false,
             };
@@ -509,8 +517,7 @@ impl<'m> Examiner<'_, 'm> {
             let theirs = theirs.and_then(|theirs| value_at(&rule.at, &theirs.document)).cloned();
             let Some(ours) = place_of(&rule.at, document) else { continue };
             let Value::Ref(reference) = &*ours else { continue };
-            let known = self.model().target(&reference.kind).and_then(|t| self.ids.get(t, &reference.key));
-            if !matches!(known, Some(Known::Found(_) | Known::Planned)) {
+            if self.ids.is_gone(self.layouts(), reference) {
                 *ours = theirs.unwrap_or_default();
             }
         }

@@ -1,6 +1,6 @@
 //! `export`: documents of a server into a bundle.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::bundle::{BundleError, Notice, Reason, Summary, Writer};
 use crate::crypto::SecretBytes;
@@ -220,7 +220,7 @@ pub fn export(
         vault: Vault::new(),
         options,
         dangling: 0,
-        named: HashMap::new(),
+        named: BTreeMap::new(),
         finder: Finder::new(reader, &layouts, progress)?,
     };
     let scope = Scope::find(reader, &layouts, &options.scopes)?;
@@ -250,9 +250,7 @@ pub fn export(
         writer.notice(notice)?;
     }
     let (unknown, left) = tables(reader, model)?;
-    let mut unnamed: Vec<_> = named.into_iter().filter(|(_, count)| *count > DANGLING_NAMED).collect();
-    unnamed.sort();
-    for (kind, count) in unnamed {
+    for (kind, count) in named.into_iter().filter(|(_, count)| *count > DANGLING_NAMED) {
         let text =
             format!("{} more references of this kind name nothing on the server", count - DANGLING_NAMED);
         writer.notice(Notice::about("dangling", kind.as_str(), text))?;
@@ -286,7 +284,7 @@ struct Job<'j, 'm, 'k> {
     vault: Vault,
     options: &'j ExportOptions<'k>,
     dangling: u64,
-    named: HashMap<KindName, u64>,
+    named: BTreeMap<KindName, u64>,
     finder: Finder,
 }
 

@@ -297,7 +297,7 @@ pub(super) fn apply(
                     if (planned == Some(&Action::Create)) != document.existing.is_none() {
                         let Examined { entry: Entry { kind, key, .. }, .. } = document;
                         let reference = Reference { kind, key };
-                        let id = examiner.ids.id(examiner.layouts(), &reference).map(ToString::to_string);
+                        let id = examiner.ids.id(examiner.layouts(), &reference).map(|id| id.to_string());
                         let problem = format!(
                             "would get the id {}, which another document of the target has",
                             id.unwrap_or_default()

@@ -1,6 +1,6 @@
 //! Values that stand where no rule of their kind would put them: a bundle may come from a stranger.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::document::{Document, Key, Map, Place, Value};
 use crate::model::{Direction, Form, Keep, Model, Rule, Target};
@@ -34,7 +34,7 @@ pub(super) fn misplaced(layout: &Layout<'_>, model: &Model, document: &Document)
     }
     let (mut columns, mut body) = (document.columns.clone(), document.body.clone());
     // Several rules may reach one place: what one of them allows is allowed.
-    let mut single: HashMap<Place, (Value, Vec<Target>, bool)> = HashMap::new();
+    let mut single: BTreeMap<Place, (Value, Vec<Target>, bool)> = BTreeMap::new();
     let refers = |value: &Value, to: &[Target], maybe: bool| match value {
         Value::Ref(reference) => model.target(&reference.kind).is_none_or(|target| to.contains(&target)),
         Value::Text(text) => maybe || model.is_verbatim(text),

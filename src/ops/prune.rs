@@ -207,7 +207,9 @@ fn superfluous(
                 // What is the whole server's is not the business of documents that go into one scope of it.
                 None => !examiner.options.into.is_empty(),
             };
-            if !elsewhere && !names.contains(&reference.key.folded(model.collation)) {
+            // What ids mean wherever they stand is there on every server.
+            let everywhere = layout.is_meant(&reference.key).is_some();
+            if !elsewhere && !everywhere && !names.contains(&reference.key.folded(model.collation)) {
                 found.push(id);
             }
         }

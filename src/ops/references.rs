@@ -1,6 +1,6 @@
 //! What the documents of a bundle refer to, found in the target.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::document::{Dangling, Document, Key, KindName, Reference, Value};
 use crate::model::{Direction, Keep, Target};
@@ -48,7 +48,7 @@ impl Examiner<'_, '_> {
         documents: impl Iterator<Item = &'d Document>,
     ) -> Result<(), ImportError> {
         let model = self.model();
-        let mut wanted: HashMap<Target, Vec<&Key>> = HashMap::new();
+        let mut wanted: BTreeMap<Target, Vec<&Key>> = BTreeMap::new();
         documents.for_each(|document| {
             document.each(&mut |value| {
                 if let Value::Ref(reference) = value
@@ -78,7 +78,7 @@ impl Examiner<'_, '_> {
             let id = Id::of(&dangling.id)?;
             (matches!(target, Target::Kind(_)) && rule.is_fixed(&id.to_string())).then_some((target, id))
         };
-        let mut wanted = HashSet::new();
+        let mut wanted = BTreeSet::new();
         for source in sources.iter() {
             source.document.each(&mut |value| {
                 if let Value::Dangling(dangling) = value {
@@ -94,7 +94,7 @@ impl Examiner<'_, '_> {
             let theirs = self.translation.name(&[target], &id)?;
             Some(((target, id), theirs))
         });
-        let theirs: HashMap<(Target, Id), Reference> = theirs.collect();
+        let theirs: BTreeMap<(Target, Id), Reference> = theirs.collect();
         for ((target, id), reference) in &theirs {
             self.ids.set(*target, &reference.key, Known::Found(Some(id.clone())));
         }
@@ -135,9 +135,8 @@ impl Examiner<'_, '_> {
         let model = self.model();
         let mut loose: Vec<(KindName, Vec<Target>, Id)> = Vec::new();
         for source in sources {
-            let rules = model.kind(source.document.kind.as_str()).map_or(&[][..], |kind| &kind.references);
-            source.document.each(&mut |value| {
-                let Value::Dangling(dangling) = value else { return };
+            each_dangling(&source.document, &mut |kind, dangling| {
+                let rules = model.kind(kind.as_str()).map_or(&[][..], |kind| &kind.references);
                 let (Some(first), Some(id)) = (model.target(&dangling.kind), Id::of(&dangling.id)) else {
                     return;
                 };
@@ -170,5 +169,26 @@ impl Examiner<'_, '_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Shows every dangling id of a document, those in the names that it refers to as well, with the kind whose rules it
+/// stands under.
+fn each_dangling(document: &Document, see: &mut dyn FnMut(&KindName, &Dangling)) {
+    document.each(&mut |value| match value {
+        Value::Dangling(dangling) => see(&document.kind, dangling),
+        Value::Ref(reference) => dangling_in(reference, see),
+        _ => {}
+    });
+}
+
+/// Shows every dangling id in the name of a document: the owner of what it names is gone.
+pub(super) fn dangling_in(reference: &Reference, see: &mut dyn FnMut(&KindName, &Dangling)) {
+    for part in reference.key.parts() {
+        match part {
+            Value::Dangling(dangling) => see(&reference.kind, dangling),
+            Value::Ref(reference) => dangling_in(reference, see),
+            _ => {}
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! What a plan that somebody agreed to relied on: the bundle, the target's tables, and each document that was looked
 //! at. Shown a minute ago or saved a month ago, it is held against what is found under the lock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use crate::bundle::Bundle;
 use crate::crypto::{FingerprintKey, MasterKey};
 use crate::document::{Document, Key, Value, canonical};
 use crate::model::Model;
@@ -48,15 +49,14 @@ pub struct PlanKey {
 }
 
 impl PlanKey {
-    /// A new key, under a server's master key where there is one.
-    ///
-    /// # Errors
-    /// [`crate::crypto::CryptoError`].
-    pub fn new(master: Option<&MasterKey>) -> Result<Self, ImportError> {
-        let salt = crate::crypto::random_salt()?;
+    /// The key for plans of one bundle, under a server's master key where there is one. The same plan made again
+    /// is the same file, but for the time in it.
+    pub fn new(bundle: &Bundle, master: Option<&MasterKey>) -> Self {
+        let root = bundle.info().content_root.to_string();
+        let salt = FingerprintKey::salt(&[b"plan salt", root.as_bytes()], master);
         let key = FingerprintKey::derived(&salt, master);
         let check = hex(&key.of(&[CHECK]));
-        Ok(Self { salt: hex(&salt), keyed: master.is_some(), check, key })
+        Self { salt: hex(&salt), keyed: master.is_some(), check, key }
     }
 
     /// The key of a saved plan.
@@ -82,7 +82,7 @@ type Place = (String, String, bool);
 /// What a plan relied on.
 #[derive(Debug, Clone, Default)]
 pub struct Relied {
-    documents: HashMap<Place, String>,
+    documents: BTreeMap<Place, String>,
     /// The target's tables; `None` where the target is the one that was just looked at.
     pub(super) target: Option<PlannedTarget>,
     /// What the product did when the plan was made; `None` where that was long ago.
@@ -137,7 +137,7 @@ impl Relied {
     /// The documents that are not as the plan relied on, by name.
     pub(super) fn moved(&self, now: &Plan, key: &FingerprintKey) -> Vec<Finding> {
         let problem = "changed in the target since the plan was made".to_owned();
-        let mut open: HashMap<&Place, &String> = self.documents.iter().collect();
+        let mut open: BTreeMap<&Place, &String> = self.documents.iter().collect();
         let mut moved = Vec::new();
         for entry in &now.entries {
             let place = place(entry);
@@ -146,9 +146,7 @@ impl Relied {
                 moved.push(Finding { kind, name, problem: problem.clone() });
             }
         }
-        let mut gone: Vec<&Place> = open.into_keys().collect();
-        gone.sort();
-        for (kind, key, _) in gone {
+        for (kind, key, _) in open.into_keys() {
             let name = Key::parse(key).map_or_else(|_| key.clone(), |key| key.to_string());
             let finding = Finding { kind: kind.clone(), name, problem: problem.clone() };
             if !moved.contains(&finding) {

@@ -1,6 +1,6 @@
 //! Which documents of a server are in a scope that was asked for (a space), and which are server-wide.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::document::{Collation, Key, KindName, Value};
 use crate::model::Target;
@@ -21,7 +21,7 @@ pub(super) struct Scope {
     name: KindName,
     collation: Collation,
     /// By the folded key.
-    wanted: HashMap<String, Id>,
+    wanted: BTreeMap<String, Id>,
 }
 
 /// Where a document is.
@@ -115,7 +115,7 @@ impl Scope {
         };
         let there = on_server(reader, layout)?;
         let fold = |name: &str| model.collation.fold(name);
-        let mut wanted = HashMap::new();
+        let mut wanted = BTreeMap::new();
         for name in names {
             let mut named = there.iter().filter(|found| fold(&found.name) == fold(name)).peekable();
             if named.peek().is_none() {
@@ -205,7 +205,7 @@ impl Scope {
         progress: &dyn Progress,
     ) -> Result<Vec<(usize, Id)>, ExportError> {
         let layouts = translation.layouts.clone();
-        let mut needed: HashMap<(usize, Id), Why> = HashMap::new();
+        let mut needed: BTreeMap<(usize, Id), Why> = BTreeMap::new();
         for layout in layouts.iter().filter(|layout| carried(layout.index)) {
             for_each_page::<ExportError>(reader, layout, &mut |reader, ids, rows| {
                 progress.check()?;

@@ -1,7 +1,7 @@
 //! What a partial export takes along: the documents that were named, all that they need, and all that
 //! belongs to them, each with the reason.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::bundle::Reason;
 use crate::document::{KindName, Value};
@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::server::{Lookup, Reader, ServerError};
 
 use super::scope::{Home, Scope};
-use super::translate::{Followed, Id, Layout, Layouts, Translation};
+use super::translate::{Followed, Id, Layout, Layouts, Translation, id_order};
 use super::{ExportError, ExportOptions};
 
 /// How many rows are looked at together.
@@ -45,10 +45,23 @@ pub(super) enum Why {
     BelongsTo { kind: usize, id: Id, place: String },
 }
 
+impl Why {
+    /// Whether the document that this names comes after another. Of several that need a document, the first is
+    /// the reason, whatever the order in which the server hands out rows.
+    fn is_after(&self, kind: usize, id: &Id) -> bool {
+        match self {
+            Why::Named => false,
+            Why::NeededBy { kind: known, id: by, .. } | Why::BelongsTo { kind: known, id: by, .. } => {
+                (*known, id_order(by)) > (kind, id_order(id))
+            }
+        }
+    }
+}
+
 /// The documents chosen, by kind and id.
 #[derive(Debug, Default)]
 pub struct Selection {
-    chosen: HashMap<usize, HashMap<Id, Why>>,
+    chosen: BTreeMap<usize, BTreeMap<Id, Why>>,
     /// Documents of other scopes than those asked for.
     refused: HashSet<(usize, Id)>,
 }
@@ -56,8 +69,8 @@ pub struct Selection {
 impl Selection {
     /// The ids chosen of a kind, in the order the server gave them out.
     pub fn ids(&self, kind: usize) -> Vec<Id> {
-        let mut ids: Vec<Id> = self.chosen.get(&kind).into_iter().flat_map(HashMap::keys).cloned().collect();
-        ids.sort_by_key(super::translate::id_order);
+        let mut ids: Vec<Id> = self.chosen.get(&kind).into_iter().flat_map(BTreeMap::keys).cloned().collect();
+        ids.sort_by_key(id_order);
         ids
     }
 
@@ -158,11 +171,12 @@ pub fn select(
         while !frontier.is_empty() {
             progress.check()?;
             progress.advance(frontier.len() as u64, 0);
-            let mut by_kind: HashMap<usize, Vec<Id>> = HashMap::new();
+            let mut by_kind: BTreeMap<usize, Vec<Id>> = BTreeMap::new();
             for (kind, id) in frontier.drain(..) {
                 grown.insert(kind);
                 by_kind.entry(kind).or_default().push(id);
             }
+            let mut met: BTreeMap<(usize, Id), Why> = BTreeMap::new();
             for (kind, ids) in by_kind {
                 let Some(layout) = layouts.at(kind) else { continue };
                 fetch::<ExportError>(reader, layout, &ids, &mut |reader, found, rows| {
@@ -175,17 +189,26 @@ pub fn select(
                         }
                         for Followed { rule, place, kind: to, id: to_id } in references {
                             let follows = layout.kind.references.get(rule).is_some_and(|r| r.follow);
-                            if !follows || !carried(to) {
+                            if !follows || !carried(to) || selection.contains(to, &to_id) {
                                 continue;
                             }
-                            let why = Why::NeededBy { kind, id: id.clone(), place: place.to_string() };
-                            if selection.add(to, to_id.clone(), why) {
-                                frontier.push((to, to_id));
-                            }
+                            let why = || Why::NeededBy { kind, id: id.clone(), place: place.to_string() };
+                            met.entry((to, to_id))
+                                .and_modify(|known| {
+                                    if known.is_after(kind, &id) {
+                                        *known = why();
+                                    }
+                                })
+                                .or_insert_with(why);
                         }
                     }
                     Ok(())
                 })?;
+            }
+            for ((kind, id), why) in met {
+                if selection.add(kind, id.clone(), why) {
+                    frontier.push((kind, id));
+                }
             }
         }
         // What belongs to a scope is chosen already; a server-wide document's belongings are not the scope's.
@@ -285,7 +308,7 @@ fn find_root(
             }
         }
         Root::Members { kind, of, name } => {
-            let owners: HashSet<(usize, Id)> =
+            let owners: BTreeSet<(usize, Id)> =
                 meant(reader, translation, layouts, (of, name), scope)?.into_iter().collect();
             let layout = layout_of(layouts, layouts.model, kind)?;
             for_each_page::<ExportError>(reader, layout, &mut |reader, ids, rows| {

@@ -1,6 +1,6 @@
 //! Which places differ between two documents of one key.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::exact::exact_bytes;
 use crate::document::{Collation, Document, Map, Place, SecretId, Value};
@@ -148,7 +148,7 @@ fn lists(old: &[Value], new: &[Value], place: &mut Place, found: &mut Vec<Change
             Value::Map(map) => map.get(member).and_then(Value::as_text).map(str::to_owned),
             _ => None,
         };
-        let mut olds: HashMap<String, (usize, &Value)> =
+        let mut olds: BTreeMap<String, (usize, &Value)> =
             old.iter().enumerate().filter_map(|(i, v)| name(v).map(|n| (n, (i, v)))).collect();
         let mut twins: Vec<_> = new.iter().map(|v| name(v).and_then(|n| olds.remove(&n))).collect();
         // What was renamed in case is shown as that, not as one element gone and another new.
@@ -168,7 +168,7 @@ fn lists(old: &[Value], new: &[Value], place: &mut Place, found: &mut Vec<Change
         }
     } else if old.iter().chain(new).all(|v| !matches!(v, Value::Map(_) | Value::List(_))) {
         // Plain values: what is in one list and not in the other, whatever its position.
-        let mut rest: HashMap<Vec<u8>, VecDeque<usize>> = HashMap::new();
+        let mut rest: BTreeMap<Vec<u8>, VecDeque<usize>> = BTreeMap::new();
         for (index, element) in old.iter().enumerate() {
             rest.entry(exact_bytes(element)).or_default().push_back(index);
         }

@@ -1,5 +1,7 @@
 //! The `sealift` command: arguments in, exit codes and words out. All work is the library's.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::iter_over_hash_type))]
+
 mod cli;
 mod clock;
 mod commands;

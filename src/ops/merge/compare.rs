@@ -1,6 +1,6 @@
 //! What differs between the documents that several inputs have for one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::groups::{Group, Grouping};
 use super::spelling::Spelling;
@@ -177,7 +177,7 @@ impl<'a> Comparison<'a> {
         let is_taken = |held: &&Held| held.version.inputs.contains(&chosen);
         let Some(taken) = versions.iter().find(is_taken) else { return };
         for part in known.parts.iter().filter(|part| self.referred.contains(&part.name)) {
-            let mut others: HashMap<String, Vec<String>> = HashMap::new();
+            let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
             for held in versions.iter().filter(|held| !is_taken(held)) {
                 for key in part_keys(part, &held.document) {
                     others.entry(self.spelling.fold(&key)).or_default().push(key.to_text());

@@ -3,7 +3,7 @@
 //!
 //! Of a document 48 bytes are kept at the most, and those of one kind at a time.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 
 use super::spelling::{Spelling, first};
@@ -129,7 +129,7 @@ impl<'a> Grouping<'a> {
     ) -> Result<(), MergeError> {
         let Some(rule) = known.id.as_ref().filter(|rule| !rule.fixed.is_empty()) else { return Ok(()) };
         let scope = self.model.scope.and_then(|scope| self.model.kind_at(scope)).map(|scope| &scope.name);
-        let mut names: HashMap<(String, Option<String>), Vec<String>> = HashMap::new();
+        let mut names: BTreeMap<(String, Option<String>), Vec<String>> = BTreeMap::new();
         self.each(kind, progress, &mut |_, entry| {
             let Some(id) = Id::of(&entry.id).map(|id| id.to_string()).filter(|id| rule.is_fixed(id)) else {
                 return Ok(());
@@ -194,19 +194,21 @@ impl<'a> Grouping<'a> {
             Ok(())
         })?;
         members.sort_unstable_by_key(|member| (member.name, member.input, member.number));
+        // Names are in no order of their own: of several the first document is named.
+        let twins = members
+            .windows(2)
+            .filter(|pair| matches!(pair, [a, b] if (a.name, a.input) == (b.name, b.input)));
+        if let Some((input, number)) = twins.flatten().map(Member::document).min() {
+            let entry = self.entry(input, number)?;
+            return Err(MergeError::Twins {
+                input: self.labels.get(input).cloned().unwrap_or_default(),
+                kind: entry.kind,
+                key: entry.key.to_string(),
+            });
+        }
         let mut heads = Vec::with_capacity(members.chunk_by(|a, b| a.name == b.name).count());
         let mut start = 0;
         for run in members.chunk_by(|a, b| a.name == b.name) {
-            if let Some([twin, _]) = run.windows(2).find(|pair| matches!(pair, [a, b] if a.input == b.input))
-            {
-                let (input, number) = twin.document();
-                let entry = self.entry(input, number)?;
-                return Err(MergeError::Twins {
-                    input: self.labels.get(input).cloned().unwrap_or_default(),
-                    kind: entry.kind,
-                    key: entry.key.to_string(),
-                });
-            }
             let chosen = if run.len() > 1 { self.group(kind, run).chosen } else { 0 };
             heads.push(Head { chosen: start + chosen, start });
             start += run.len();

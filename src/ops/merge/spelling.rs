@@ -78,7 +78,7 @@ impl Spelling {
 
     /// All documents have been compared.
     pub fn settle(&mut self) {
-        self.strays.extend(self.open.drain());
+        self.strays.extend(std::mem::take(&mut self.open));
     }
 
     /// The key as the output spells it; `None` where that is the same.

@@ -19,8 +19,7 @@ const BATCH: usize = 1000;
 /// The documents of the target that the plan found and leaves as they are: others refer to them by their ids. What
 /// it changes is compared when it is changed.
 pub(super) fn found(examiner: &Examiner<'_, '_>, plan: &Plan) -> BTreeSet<(usize, Id)> {
-    let mut found: BTreeSet<(usize, Id)> =
-        examiner.ids.found().map(|(kind, id)| (kind, id.clone())).collect();
+    let mut found = examiner.ids.found();
     let changed = |entry: &&Entry| matches!(entry.action, Action::Update | Action::Merge);
     for entry in plan.entries.iter().filter(changed) {
         if let Some(place) = place(examiner, entry) {

@@ -1,6 +1,6 @@
 //! From natural keys to the target's ids: what the target has, and what an import will give it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::document::{Collation, Key, Reference, Value};
 use crate::model::Target;
@@ -60,20 +60,33 @@ impl Ids {
         self.known.insert((target, key.folded(self.collation)), known);
     }
 
-    /// The documents that were found so far, by kind, in no order; those of kinds without ids are left out.
-    pub fn found(&self) -> impl Iterator<Item = (usize, &Id)> {
-        self.known.iter().filter_map(|((target, _), known)| match (target, known) {
-            (Target::Kind(kind), Known::Found(Some(id))) => Some((*kind, id)),
+    /// The documents that were found so far, by kind; those of kinds without ids are left out.
+    #[allow(clippy::disallowed_methods, reason = "they go into an ordered set")]
+    pub fn found(&self) -> BTreeSet<(usize, Id)> {
+        let found = self.known.iter().filter_map(|((target, _), known)| match (target, known) {
+            (Target::Kind(kind), Known::Found(Some(id))) => Some((*kind, id.clone())),
             _ => None,
-        })
+        });
+        found.collect()
     }
 
-    /// Returns the id of a reference's document.
-    pub fn id(&self, layouts: &Layouts<'_>, reference: &Reference) -> Option<&Id> {
+    /// Returns the id of a reference's document; of one that ids mean wherever they stand, and that the target
+    /// lacks, the first of these.
+    pub fn id(&self, layouts: &Layouts<'_>, reference: &Reference) -> Option<Id> {
         let target = layouts.model.target(&reference.kind)?;
         match self.get(target, &reference.key)? {
-            Known::Found(id) => id.as_ref(),
-            Known::Planned | Known::Absent => None,
+            Known::Found(id) => id.clone(),
+            Known::Planned => None,
+            Known::Absent => meant_id(layouts, target, &reference.key),
+        }
+    }
+
+    /// Says whether nothing can be written for a reference: neither side has the document, as far as is known.
+    pub fn is_gone(&self, layouts: &Layouts<'_>, reference: &Reference) -> bool {
+        let Some(target) = layouts.model.target(&reference.kind) else { return true };
+        match self.get(target, &reference.key) {
+            Some(Known::Found(_) | Known::Planned) => false,
+            Some(Known::Absent) | None => meant_id(layouts, target, &reference.key).is_none(),
         }
     }
 
@@ -91,7 +104,7 @@ impl Ids {
         keys: &[&Key],
     ) -> Result<(), TranslateError> {
         let mut unknown: Vec<&Key> = Vec::new();
-        let mut scopes: HashMap<Target, Vec<&Key>> = HashMap::new();
+        let mut scopes: BTreeMap<Target, Vec<&Key>> = BTreeMap::new();
         for key in keys {
             if self.get(target, key).is_some() {
                 continue;
@@ -195,7 +208,7 @@ impl Ids {
         let has_id = layout.id.is_some();
         for wanted in wanted.chunks(BATCH) {
             let values: Vec<Vec<Value>> = wanted.iter().map(|wanted| wanted.values.clone()).collect();
-            let mut found: HashMap<usize, Vec<_>> = HashMap::new();
+            let mut found: BTreeMap<usize, Vec<_>> = BTreeMap::new();
             let lookup = Lookup { table: &layout.table, columns: &columns, by, keys: &values };
             reader.lookup(&lookup, &mut |position, row| {
                 let id = row.first().filter(|_| has_id).and_then(Id::of);
@@ -240,7 +253,7 @@ impl Ids {
             _ => return None,
         };
         let values = parts.iter().map(|part| match part {
-            Value::Ref(reference) => self.id(layouts, reference).map(Id::to_value),
+            Value::Ref(reference) => self.id(layouts, reference).as_ref().map(Id::to_value),
             Value::Dangling(dangling) => Some(dangling.id.clone()),
             part => Some(part.clone()),
         });
@@ -264,10 +277,10 @@ impl Ids {
         };
         let Some(rule) = rule.parts.get(part) else { return Ok(()) };
         let (Some(id_column), Some(body)) = (&layout.id, &layout.body) else { return Ok(()) };
-        let owners: HashMap<Id, &Reference> = keys
+        let owners: BTreeMap<Id, &Reference> = keys
             .iter()
             .filter_map(|key| match key.parts().first() {
-                Some(Value::Ref(owner)) => self.id(layouts, owner).map(|id| (id.clone(), &**owner)),
+                Some(Value::Ref(owner)) => self.id(layouts, owner).map(|id| (id, &**owner)),
                 _ => None,
             })
             .collect();
@@ -304,4 +317,10 @@ impl Ids {
         }
         Ok(())
     }
+}
+
+/// The id that means a document wherever it stands.
+fn meant_id(layouts: &Layouts<'_>, target: Target, key: &Key) -> Option<Id> {
+    let Target::Kind(kind) = target else { return None };
+    layouts.at(kind)?.is_meant(key)?.ids.first().map(|id| Id::Text(id.clone()))
 }

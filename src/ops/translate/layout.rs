@@ -207,6 +207,25 @@ impl<'m> Layout<'m> {
         self.content.get(position).and_then(|c| columns.get(&c.name)).is_some_and(|v| *v == alias.equals)
     }
 
+    /// The document that an id means wherever it stands, by the position of its rule in `aliases`.
+    pub fn meant_by(&self, id: &str) -> Option<usize> {
+        self.aliases.iter().position(|(_, _, alias)| alias.is_meant_by(id))
+    }
+
+    /// The rule for a document that ids mean wherever they stand, by its key.
+    pub fn is_meant(&self, key: &Key) -> Option<&'m Alias> {
+        let named = |(_, at, alias): &&(usize, usize, &'m Alias)| {
+            !alias.ids.is_empty()
+                && key.parts().get(*at).and_then(Value::as_text) == Some(alias.name.as_str())
+        };
+        self.aliases.iter().find(named).map(|(_, _, alias)| *alias)
+    }
+
+    /// The column that says which scope a document is in, by its name in documents; `None` where there is none.
+    pub fn scope_column(&self, model: &Model) -> Option<&ContentColumn> {
+        self.kind.scope_columns(model.scope?).find_map(|name| self.column(name))
+    }
+
     /// The columns to read, in the order that [`super::Translation::read`] expects: id, body, content.
     pub fn select(&self) -> Vec<&str> {
         let content = self.content.iter().map(|c| c.server.as_str());

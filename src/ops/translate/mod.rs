@@ -10,6 +10,7 @@ mod error;
 mod faults;
 mod ids;
 mod layout;
+mod meant;
 mod names;
 mod read;
 mod render;

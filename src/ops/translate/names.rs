@@ -1,13 +1,14 @@
 //! From a server's ids to natural keys, looked up in batches and remembered within bounds.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::document::{Dangling, Key, KindName, Reference, Value};
-use crate::model::{Duplicates, Target};
+use crate::model::{Duplicates, ReferenceRule, Target};
 use crate::server::{Lookup, Reader, ServerError};
 
+use super::meant::{Home, MeantPlace, MeantRows, Sense};
 use super::{Faults, Id, Layout, Layouts, TranslateError};
 
 /// How many names are remembered before all are forgotten: some MiB. What is named often is found again soon.
@@ -22,8 +23,10 @@ const BEHIND: i64 = 0;
 /// What ids of a server mean.
 #[derive(Debug, Default)]
 pub struct Names {
-    known: HashMap<Target, HashMap<Id, Option<Arc<Key>>>>,
-    ordinals: HashMap<usize, HashMap<Id, i64>>,
+    known: BTreeMap<Target, HashMap<Id, Option<Arc<Key>>>>,
+    ordinals: BTreeMap<usize, HashMap<Id, i64>>,
+    /// The rows of documents that ids mean wherever they stand.
+    pub(super) meant: MeantRows,
     /// Rows that could not be read, here or by whoever asks for names.
     pub faults: Faults,
     /// Whether documents are numbered as they are met, and not with all of their kind.
@@ -65,6 +68,46 @@ impl Names {
         })
     }
 
+    /// What stands in a document for a value at a reference's place. A document's key says it in the same way where
+    /// others name the document: its owner may be gone, and the key is the same key.
+    pub fn value(
+        &self,
+        layouts: &Layouts<'_>,
+        rule: &ReferenceRule,
+        targets: &[Target],
+        value: Value,
+        home: &Home<'_>,
+    ) -> Value {
+        let Some(id) = Id::of(&value) else { return value };
+        if matches!(&id, Id::Text(text) if layouts.model.is_verbatim(text)) {
+            return value;
+        }
+        let named = match self.meant.sense(layouts, targets, &id, home) {
+            Sense::Itself => self.get(layouts, targets, &id),
+            Sense::Row(kind, id) => self.get(layouts, &[Target::Kind(kind)], &id),
+            Sense::NoRow(place) => self.meant_name(layouts, place, home),
+        };
+        match named {
+            Some(reference) => Value::Ref(Box::new(reference)),
+            None if rule.maybe => value,
+            None => dangling(layouts, targets, &id, value),
+        }
+    }
+
+    /// The name of a document that has no row here, and that ids mean wherever they stand: it is known all the same.
+    fn meant_name(&self, layouts: &Layouts<'_>, place: MeantPlace, home: &Home<'_>) -> Option<Reference> {
+        let layout = layouts.at(place.0)?;
+        let (_, at, alias) = layout.aliases.get(place.1)?;
+        let scope = match (home.rule, &home.id) {
+            (Some(rule), Some(id)) => self.value(layouts, rule, &rule.to, id.to_value(), &Home::default()),
+            _ => Value::Null,
+        };
+        let name = Value::from(alias.name.as_str());
+        // A checked model has nothing before the name but the scope.
+        let parts = if *at == 0 { vec![name] } else { vec![scope, name] };
+        Some(Reference { kind: layout.kind.name.clone(), key: Key::new(parts).ok()? })
+    }
+
     /// Looks up every id that is not known yet, and all that their keys run through.
     ///
     /// # Errors
@@ -73,7 +116,7 @@ impl Names {
         &mut self,
         reader: &mut dyn Reader,
         layouts: &Layouts<'_>,
-        wanted: HashSet<(Target, Id)>,
+        wanted: BTreeSet<(Target, Id)>,
     ) -> Result<(), TranslateError> {
         let mut rows: HashMap<(usize, Id), RawKey> = HashMap::new();
         let mut asked: HashSet<(usize, Id)> = HashSet::new();
@@ -95,7 +138,7 @@ impl Names {
         }
         let mut order = Vec::new();
         while !queue.is_empty() {
-            let mut by_kind: HashMap<usize, Vec<Id>> = HashMap::new();
+            let mut by_kind: BTreeMap<usize, Vec<Id>> = BTreeMap::new();
             for (kind, id) in queue.drain(..) {
                 if !self.knows(Target::Kind(kind), &id) && asked.insert((kind, id.clone())) {
                     order.push((kind, id.clone()));
@@ -142,7 +185,7 @@ impl Names {
         column: usize,
         value: &Value,
     ) -> Vec<(usize, Id)> {
-        let targets = key_targets(layout, column);
+        let targets = key_rule(layout, column).map_or(&[][..], |rule| &rule.to);
         let Some(id) = Id::of(value) else { return Vec::new() };
         // An id that is not there costs the embedded server a pass over the table it is sought in.
         let likely = match value.as_text() {
@@ -162,13 +205,11 @@ impl Names {
     ) -> Result<Key, TranslateError> {
         let mut parts = Vec::with_capacity(raw.len());
         for (at, value) in raw.into_iter().enumerate() {
-            let targets = layout.key.get(at).map_or(&[][..], |column| key_targets(layout, *column));
-            parts.push(match Id::of(&value) {
-                Some(inner) if !targets.is_empty() => match self.get(layouts, targets, &inner) {
-                    Some(reference) => Value::Ref(Box::new(reference)),
-                    None => dangling(layouts, targets, value),
-                },
-                _ => value,
+            let rule = layout.key.get(at).and_then(|column| key_rule(layout, *column));
+            parts.push(match rule {
+                // A checked model has no key that runs through what ids mean wherever they stand.
+                Some(rule) => self.value(layouts, rule, &rule.to, value, &Home::default()),
+                None => value,
             });
         }
         self.finish_key(layout, id, parts)
@@ -225,7 +266,7 @@ impl Names {
         }
         let naming = layout.naming_columns();
         let columns: Vec<&str> = std::iter::once(id.as_str()).chain(naming).collect();
-        let mut groups: HashMap<usize, Vec<_>> = HashMap::new();
+        let mut groups: BTreeMap<usize, Vec<_>> = BTreeMap::new();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
         reader.lookup(&lookup, &mut |position, row| {
             if let Some((Some(id), rest)) = row.split_first().map(|(id, rest)| (Id::of(id), rest))
@@ -254,7 +295,7 @@ impl Names {
         layouts: &Layouts<'_>,
         parts: Vec<(Target, Id)>,
     ) -> Result<(), TranslateError> {
-        let mut owners: HashMap<(usize, usize), HashSet<Id>> = HashMap::new();
+        let mut owners: BTreeMap<(usize, usize), BTreeSet<Id>> = BTreeMap::new();
         for (target, id) in &parts {
             if let Target::Part { kind, part } = target
                 && let Some(owner) = owner_of(layouts, *kind, *part, id)
@@ -330,7 +371,7 @@ fn number_all(
     id: &str,
 ) -> Result<HashMap<Id, i64>, ServerError> {
     let columns: Vec<&str> = std::iter::once(id).chain(layout.naming_columns()).collect();
-    let mut groups: HashMap<String, Vec<_>> = HashMap::new();
+    let mut groups: BTreeMap<String, Vec<_>> = BTreeMap::new();
     let mut after: Option<Vec<Value>> = None;
     loop {
         let order = [id];
@@ -355,16 +396,18 @@ fn number_all(
     Ok(ordinals)
 }
 
-fn key_targets<'l>(layout: &'l Layout<'_>, column: usize) -> &'l [Target] {
-    let Some(name) = layout.content.get(column).map(|c| c.name.as_str()) else { return &[] };
-    let reference = layout.kind.key.iter().find(|k| k.column == name).and_then(|k| k.reference);
-    reference.and_then(|r| layout.kind.references.get(r)).map_or(&[], |rule| rule.to.as_slice())
+/// The rule that a column of a key is under, where it holds ids.
+fn key_rule<'l>(layout: &'l Layout<'_>, column: usize) -> Option<&'l ReferenceRule> {
+    let name = layout.content.get(column)?.name.as_str();
+    let reference = layout.kind.key.iter().find(|k| k.column == name)?.reference?;
+    layout.kind.references.get(reference)
 }
 
-/// What stands for an id that names nothing on its server.
-pub fn dangling(layouts: &Layouts<'_>, targets: &[Target], id: Value) -> Value {
-    let kind = targets.first().and_then(|t| layouts.model.target_name(*t)).cloned();
-    Value::Dangling(Box::new(Dangling { kind: kind.unwrap_or_else(|| KindName::new("?")), id }))
+/// What stands for an id that names nothing on its server: of several kinds that it may have named, the likeliest.
+fn dangling(layouts: &Layouts<'_>, targets: &[Target], id: &Id, value: Value) -> Value {
+    let likely = layouts.model.likely(targets, &id.to_string());
+    let kind = likely.first().or(targets.first()).and_then(|t| layouts.model.target_name(*t)).cloned();
+    Value::Dangling(Box::new(Dangling { kind: kind.unwrap_or_else(|| KindName::new("?")), id: value }))
 }
 
 /// The id of the document that owns a part, as the part's id tells it.

@@ -1,12 +1,13 @@
 //! From rows to documents in portable form.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use crate::document::{Collation, Document, Map, Place, Reference, SecretId, Step, Value};
 use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, SetRule, Target, sorted_set};
 use crate::server::{Reader, Row};
 
-use super::names::{Names, dangling};
+use super::meant::{Home, MeantPlace, Sense, meant_place};
+use super::names::Names;
 use super::secrets::{Failure, ServerSecrets};
 use super::types::{Answers, Declared, Question, questions};
 use super::{Faults, Id, Layout, Layouts, Stored, TranslateError, Vault};
@@ -147,13 +148,18 @@ impl<'m> Translation<'m> {
             parsed.extend(self.names.faults.pass(parse_row(&layout, row))?);
         }
         self.ask(reader, &layout, &mut parsed)?;
-        let mut wanted = HashSet::new();
+        let (mut wanted, mut meant) = (BTreeSet::new(), Vec::new());
         for row in &mut parsed {
+            let home = Home::of(self.layouts.model, &layout, &row.columns);
             self.gather(&layout, row, &mut |_, _, targets, id| {
                 let unknown = targets.iter().filter(|target| !self.names.knows(**target, &id));
                 wanted.extend(unknown.map(|target| (*target, id.clone())));
+                if let Some(place) = meant_place(&self.layouts, targets, &id) {
+                    meant.push((place, targets.to_vec(), id, home.clone()));
+                }
             });
         }
+        self.learn_meant(reader, meant, &mut wanted)?;
         self.names.learn(reader, &self.layouts, wanted)?;
         if layout.kind.duplicates == crate::model::Duplicates::Number {
             let keyed = parsed.iter().map(|row| (row.row.clone(), raw_key(&layout, row))).collect::<Vec<_>>();
@@ -174,7 +180,7 @@ impl<'m> Translation<'m> {
     pub fn learn(
         &mut self,
         reader: &mut dyn Reader,
-        wanted: HashSet<(Target, Id)>,
+        wanted: BTreeSet<(Target, Id)>,
     ) -> Result<(), TranslateError> {
         self.names.learn(reader, &self.layouts, wanted)
     }
@@ -212,17 +218,28 @@ impl<'m> Translation<'m> {
             }
         }
         self.ask(reader, &layout, &mut parsed)?;
-        let mut wanted = HashSet::new();
+        let (mut wanted, mut meant) = (BTreeSet::new(), Vec::new());
         for (row, position) in parsed.iter_mut().zip(positions) {
             let Some(ids) = found.get_mut(position) else { continue };
+            let home = Home::of(self.layouts.model, &layout, &row.columns);
             self.gather(&layout, row, &mut |rule, place, targets, id| {
                 wanted.extend(targets.iter().map(|target| (*target, id.clone())));
-                ids.push((rule, place.clone(), targets.to_vec(), id));
+                if let Some(place) = meant_place(&self.layouts, targets, &id) {
+                    meant.push((place, targets.to_vec(), id.clone(), home.clone()));
+                }
+                ids.push((rule, place.clone(), targets.to_vec(), id, home.clone()));
             });
         }
         drop(parsed);
+        self.learn_meant(reader, meant, &mut wanted)?;
         self.names.learn(reader, &self.layouts, wanted)?;
-        let lead = |(rule, place, targets, id): (usize, Place, Vec<Target>, Id)| {
+        type Lead<'m> = (usize, Place, Vec<Target>, Id, Home<'m>);
+        let lead = |(rule, place, targets, id, home): Lead<'m>| {
+            let (targets, id) = match self.names.meant.sense(&self.layouts, &targets, &id, &home) {
+                Sense::Itself => (targets, id),
+                Sense::Row(kind, id) => (vec![Target::Kind(kind)], id),
+                Sense::NoRow(_) => return None,
+            };
             let target = targets.iter().find(|t| self.name(&[**t], &id).is_some())?;
             let id = match target {
                 Target::Kind(_) => id,
@@ -231,6 +248,22 @@ impl<'m> Translation<'m> {
             Some(Followed { rule, place, kind: target.kind(), id })
         };
         Ok(found.into_iter().map(|ids| ids.into_iter().filter_map(lead).collect()).collect())
+    }
+
+    /// Looks up the rows of documents that ids mean wherever they stand, and adds them to what is to be learnt.
+    fn learn_meant(
+        &mut self,
+        reader: &mut dyn Reader,
+        meant: Vec<(MeantPlace, Vec<Target>, Id, Home<'_>)>,
+        wanted: &mut BTreeSet<(Target, Id)>,
+    ) -> Result<(), TranslateError> {
+        for (place, targets, id, home) in meant {
+            self.names.meant.learn(reader, &self.layouts, place)?;
+            if let Sense::Row(kind, id) = self.names.meant.sense(&self.layouts, &targets, &id, &home) {
+                wanted.insert((Target::Kind(kind), id));
+            }
+        }
+        Ok(())
     }
 
     /// Says whether there are rows that could not be read, of which nobody has asked yet.
@@ -298,10 +331,11 @@ impl<'m> Translation<'m> {
         let (mut failed, mut whole) = (None, true);
         let shown = shown_id(layout, &id, &columns);
         let collation = self.layouts.model.collation;
+        let home = Home::of(self.layouts.model, layout, &columns);
         layout.kind.walk(&mut columns, body.as_mut(), Direction::Up, &mut |rule, place, value| match rule {
             Rule::Reference(index) => {
                 if let Some(rule) = layout.kind.references.get(index) {
-                    self.refer(rule, targets(rule, &typed, place), place, value, &mut loose);
+                    self.refer(rule, targets(rule, &typed, place), place, value, &home, &mut loose);
                 }
                 Keep::Yes
             }
@@ -352,6 +386,7 @@ impl<'m> Translation<'m> {
         targets: &[Target],
         place: &Place,
         value: &mut Value,
+        home: &Home<'_>,
         loose: &mut Vec<(Place, Value)>,
     ) {
         let model = self.layouts.model;
@@ -359,22 +394,11 @@ impl<'m> Translation<'m> {
             return;
         }
         let mut name = |id: Value| -> Value {
-            let Some(known) = Id::of(&id) else { return id };
-            if matches!(&known, Id::Text(text) if model.is_verbatim(text)) {
-                return id;
+            let named = self.names.value(&self.layouts, rule, targets, id, home);
+            if matches!(named, Value::Dangling(_)) {
+                loose.push((place.clone(), named.clone()));
             }
-            match self.names.get(&self.layouts, targets, &known) {
-                Some(reference) => Value::Ref(Box::new(reference)),
-                None if rule.maybe => id,
-                None => {
-                    let text = known.to_string();
-                    let likely = model.likely(targets, &text);
-                    let likely = if likely.is_empty() { targets } else { &likely };
-                    let dangling = dangling(&self.layouts, likely, id);
-                    loose.push((place.clone(), dangling.clone()));
-                    dangling
-                }
-            }
+            named
         };
         match (rule.form, std::mem::take(value)) {
             (Form::Id, id) => *value = name(id),

@@ -1,8 +1,8 @@
 //! From documents in portable form to rows of the target.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::crypto::{MasterKey, SecretBytes};
+use crate::crypto::{MasterKey, SecretBytes, named_guid};
 use crate::document::{Collation, Document, Map, Place, SecretId, Value, canonical};
 use crate::model::{Direction, Form, Keep, LocalUpdate, NewPartId, Rule, SecretForm, Target};
 use crate::plan::{Pairs, identity_bytes};
@@ -215,7 +215,6 @@ impl Renderer<'_, '_> {
         existing: Option<&Existing>,
         body: &mut Option<Value>,
     ) -> Result<(), TranslateError> {
-        let failed = |source| TranslateError::Encrypt { kind: layout.kind.name.clone(), source };
         for (index, rule) in layout.kind.parts.iter().enumerate() {
             if rule.new == NewPartId::Keep {
                 continue;
@@ -225,7 +224,12 @@ impl Renderer<'_, '_> {
             let known = existing.map(|e| part_ids(&e.document, &e.raw, index, rule)).unwrap_or_default();
             let target = Target::Part { kind: layout.index, part: index };
             if rule.new == NewPartId::Guid || id.is_none() {
-                keep_guids(elements, &known, rule, self.layouts.model.collation).map_err(failed)?;
+                let owner = [
+                    document.kind.as_str(),
+                    &document.key.to_text(),
+                    &id.map(Id::to_string).unwrap_or_default(),
+                ];
+                keep_guids(elements, &known, rule, owner, self.layouts.model.collation);
                 continue;
             }
             for element in elements {
@@ -271,13 +275,15 @@ impl Renderer<'_, '_> {
 }
 
 /// Gives parts the GUIDs that the target has for parts of their key: spelled alike, then as names compare; then,
-/// since the last member of a key only tells twins apart, those of parts that agree in the others; then new ones.
+/// since the last member of a key only tells twins apart, those of parts that agree in the others; then new ones, made
+/// of the owner and the part: a script of one import is the same each time it is written.
 fn keep_guids(
     elements: &mut [Value],
     known: &[(&Value, &Value)],
     rule: &crate::model::Part,
+    owner: [&str; 3],
     collation: Collation,
-) -> Result<(), crate::crypto::CryptoError> {
+) {
     let theirs: Vec<&Value> = known.iter().map(|(element, _)| *element).collect();
     let mut pairs = Pairs::new(elements.len(), theirs.len());
     let all = rule.key.as_slice();
@@ -293,15 +299,24 @@ fn keep_guids(
         let alike = |map: &Map| identity_bytes(map, members, collation);
         pairs.find(elements, &theirs, |value| object(value, &alike), |_, _| true);
     }
+    let mut taken: HashSet<String> =
+        known.iter().filter_map(|(_, id)| id.as_text().map(str::to_lowercase)).collect();
     for (element, twin) in elements.iter_mut().zip(pairs.of) {
+        let bytes = canonical::encode_value(element).unwrap_or_default();
         let Value::Map(map) = element else { continue };
-        let id = match twin.and_then(|at| known.get(at)) {
-            Some((_, id)) => (*id).clone(),
-            None => Value::Text(crate::crypto::random_guid()?),
-        };
+        let given = twin.and_then(|at| known.get(at)).map(|(_, id)| (*id).clone());
+        let id = given.unwrap_or_else(|| {
+            let guids = (0_u64..).map(|number| {
+                let number = number.to_le_bytes();
+                let parts = [b"part", rule.name.as_str().as_bytes(), &bytes, &number];
+                named_guid(&owner.map(str::as_bytes).into_iter().chain(parts).collect::<Vec<_>>())
+            });
+            // Twins have a GUID each.
+            Value::Text(guids.take(taken.len() + 1).find(|guid| !taken.contains(guid)).unwrap_or_default())
+        });
+        taken.extend(id.as_text().map(str::to_lowercase));
         map.insert(rule.id.clone(), id);
     }
-    Ok(())
 }
 
 fn encrypt(layout: &Layout<'_>, key: &MasterKey, plain: &SecretBytes) -> Result<String, TranslateError> {

@@ -1,6 +1,6 @@
 //! What documents of a server declare about the values of others: the types of a step template's parameters.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::document::{Map, Place, Step, Value};
@@ -99,7 +99,7 @@ impl Declared {
         questions: impl Iterator<Item = &'q Question>,
         faults: &mut Faults,
     ) -> Result<(), TranslateError> {
-        let mut wanted: HashMap<usize, HashSet<Id>> = HashMap::new();
+        let mut wanted: BTreeMap<usize, BTreeSet<Id>> = BTreeMap::new();
         for question in questions {
             if !self.known.contains_key(&(question.by, question.of.clone())) {
                 wanted.entry(question.by).or_default().insert(question.of.clone());

@@ -1,6 +1,6 @@
 //! An import on its way back: documents found by their rows, what moved since found out, what was made deleted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use crate::bundle::Bundle;
 use crate::document::{Key, KindName, Reference, Value};
@@ -146,7 +146,7 @@ pub(in super::super) fn take_back(
         examiner.find(entry.kind.as_str(), entry.key.to_string(), problem);
     }
     let layouts = examiner.layouts().clone();
-    let mut by_kind: HashMap<usize, Vec<&Change>> = HashMap::new();
+    let mut by_kind: BTreeMap<usize, Vec<&Change>> = BTreeMap::new();
     for change in record.created() {
         match examiner.model().target(&change.document.kind) {
             Some(Target::Kind(kind)) if layouts.at(kind).is_some() => {
@@ -158,11 +158,9 @@ pub(in super::super) fn take_back(
             }
         }
     }
-    let mut kinds: Vec<(usize, Vec<&Change>)> = by_kind.into_iter().collect();
-    kinds.sort_by_key(|(kind, _)| *kind);
-    for (kind, changes) in kinds {
+    for (kind, changes) in by_kind {
         let Some(layout) = layouts.at(kind) else { continue };
-        let mut open: HashMap<&Id, &Change> = changes.iter().map(|change| (&change.row, *change)).collect();
+        let mut open: BTreeMap<&Id, &Change> = changes.iter().map(|change| (&change.row, *change)).collect();
         let rows: Vec<Id> = changes.iter().map(|change| change.row.clone()).collect();
         fetch::<ImportError>(reader, layout, &rows, &mut |reader, _, rows| {
             progress.check()?;

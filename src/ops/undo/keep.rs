@@ -80,7 +80,8 @@ impl<'k> Keeping<'k> {
             trial = Some(folder);
         }
         let writer = Writer::create(&out, header, options)?;
-        let salt = crate::crypto::random_salt()?;
+        let salt =
+            FingerprintKey::salt(&[b"undo salt", imported.as_bytes(), reader.address().as_bytes()], master);
         Ok(Self {
             writer,
             trial,

@@ -7,7 +7,7 @@
 //! sought again: where the columns are unique on the product's server, there cannot be a second spelling.
 //! Columns without an index are passed over anyway; text beyond ASCII is then compared in full.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use rusqlite::{Statement, params_from_iter};
@@ -22,7 +22,7 @@ use crate::server::spelling::respelled;
 use crate::server::{Lookup, Row, ServerError};
 
 /// A value as the product's server compares it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Folded {
     Null,
     Int(i64),
@@ -73,13 +73,15 @@ pub(super) fn lookup(
     }
     // A time has many spellings, and the index knows the one that it is given: rows may have others as well.
     let many = by.iter().any(|field| field.nature.spelled.is_some()) && !are_unique(&by);
-    let mut sought: HashMap<Vec<Folded>, Vec<usize>> = HashMap::new();
+    let mut sought: BTreeMap<Vec<Folded>, Vec<usize>> = BTreeMap::new();
     let mut full = false;
     for (position, key) in lookup.keys.iter().enumerate() {
         if full {
             // Those that found nothing come again with the rest, and are sought with it.
-            let rest = sought.into_values().flatten().chain(position..lookup.keys.len());
-            return Ok(rest.collect());
+            let mut rest: Vec<usize> = sought.into_values().flatten().collect();
+            rest.sort_unstable();
+            rest.extend(position..lookup.keys.len());
+            return Ok(rest);
         }
         let Some(bound) = key.iter().map(bind::compare).collect::<Option<Vec<_>>>() else { continue };
         let mut each = |row| full |= see(position, row);
@@ -100,7 +102,9 @@ pub(super) fn lookup(
         return Ok(Vec::new());
     }
     if full {
-        return Ok(sought.into_values().flatten().collect());
+        let mut rest: Vec<usize> = sought.into_values().flatten().collect();
+        rest.sort_unstable();
+        return Ok(rest);
     }
     let mut found = spellings(view, &by, &table.name, &sought)?;
     // All spellings of a key one after another: it is answered in full.
@@ -129,7 +133,7 @@ pub(super) fn as_written(
     key: &[Value],
 ) -> Result<Vec<Row>, ServerError> {
     let folded = by.iter().zip(key).map(|(field, value)| fold(field, value)).collect::<Option<Vec<_>>>();
-    let sought = folded.map(|folded| HashMap::from([(folded, vec![0])])).unwrap_or_default();
+    let sought = folded.map(|folded| BTreeMap::from([(folded, vec![0])])).unwrap_or_default();
     let found = spellings(view, by, table, &sought)?;
     Ok(found.into_iter().map(|(row, _)| row).collect())
 }
@@ -171,7 +175,7 @@ fn pass(
     see: &mut See<'_>,
 ) -> Result<Vec<usize>, ServerError> {
     let fail = |error| reading(table, error);
-    let mut sought: HashMap<Vec<Folded>, Vec<usize>> = HashMap::new();
+    let mut sought: BTreeMap<Vec<Folded>, Vec<usize>> = BTreeMap::new();
     for (position, key) in keys.iter().enumerate() {
         let folded = by.iter().zip(key).map(|(field, value)| fold(field, value)).collect::<Option<Vec<_>>>();
         if let Some(folded) = folded {
@@ -235,7 +239,7 @@ fn spellings<'k>(
     view: &mut View<'_>,
     by: &[Field<'_>],
     table: &str,
-    sought: &'k HashMap<Vec<Folded>, Vec<usize>>,
+    sought: &'k BTreeMap<Vec<Folded>, Vec<usize>>,
 ) -> Result<Vec<(Row, &'k Vec<usize>)>, ServerError> {
     let fail = |error| reading(table, error);
     let (mut found, mut seen) = (Vec::new(), HashSet::new());

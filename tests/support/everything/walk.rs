@@ -18,7 +18,9 @@ use super::rows::Sql;
 use super::table::{CONTROLS, DOCUMENTS, Form, PAST, Rule, STAY, rules};
 
 /// What leads nowhere on purpose: an environment that is long gone, and names where others have ids.
-const LEAD_NOWHERE: &[&str] = &["Environments-999001", "production-slug", "octopus-server-built-in"];
+const LEAD_NOWHERE: &[&str] = &["Environments-999001", "production-slug"];
+/// Ids that mean the built-in feed, and that no row has here.
+const WITHOUT_ROW: &[&str] = &["feeds-builtin-releases", "octopus-server-built-in"];
 
 /// How a reference looks in a description.
 const ARROW: &str = "\u{2192} ";
@@ -153,8 +155,12 @@ impl Snapshot {
 
     /// What an id leads to, by name.
     fn resolve(&self, to: &[&str], id: &str) -> Option<String> {
-        if id.eq_ignore_ascii_case("feeds-builtin-releases") && to.contains(&"Feed") {
-            return Some("Feed: the built-in one's releases".to_owned());
+        let built_in = |id: &str| {
+            WITHOUT_ROW.contains(&id)
+                || self.row("Feed", id).is_some_and(|row| text(row, "FeedType") == "BuiltIn")
+        };
+        if to.contains(&"Feed") && built_in(id) {
+            return Some("Feed: the built-in one".to_owned());
         }
         to.iter().find_map(|table| {
             if *table == "Tag" {
@@ -321,7 +327,7 @@ impl Snapshot {
 fn related_of(found: &[Found]) -> BTreeSet<String> {
     let known = found
         .iter()
-        .filter(|f| f.place.starts_with('$') && f.name.is_some() && f.id != "feeds-builtin-releases");
+        .filter(|f| f.place.starts_with('$') && f.name.is_some() && !WITHOUT_ROW.contains(&f.id.as_str()));
     known.map(|f| f.id.clone()).collect()
 }
 

@@ -111,6 +111,9 @@ fn sections(view: &KindView) -> Vec<Section> {
     for alias in &view.aliases {
         let text = format!("where {} is {}: named {} everywhere", alias.column, alias.equals, alias.name);
         all.push(line("one only", text));
+        if !alias.ids.is_empty() {
+            all.push(line("", format!("whatever its id, meant by {}", alias.ids.join(", "))));
+        }
     }
     if !view.groups.is_empty() {
         let options: Vec<String> = view.groups.iter().map(|group| format!("--ignore-{group}")).collect();

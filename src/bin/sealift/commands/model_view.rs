@@ -108,6 +108,7 @@ pub struct AliasView {
     pub equals: serde_json::Value,
     pub key: String,
     pub name: String,
+    pub ids: Vec<String>,
 }
 
 /// A place of one kind that leads to another.
@@ -229,6 +230,7 @@ impl KindView {
                     equals: describe(&a.equals),
                     key: a.key.clone(),
                     name: a.name.clone(),
+                    ids: a.ids.clone(),
                 })
                 .collect(),
             groups: kind.groups.clone(),

@@ -179,7 +179,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     let folder = tempfile::tempdir()?;
     let Side { mut server, address, against, master, plan_key } = match &args.against {
         Some(path) => args.stand(common, path, &bundle, &model, folder.path(), &progress)?,
-        None => args.reach()?,
+        None => args.reach(&bundle)?,
     };
     options.blind = against.is_some();
     let key = super::unlock(&bundle, target.password.password_file.as_deref())?;
@@ -279,11 +279,11 @@ struct Side {
 
 impl PlanArgs {
     /// The target itself.
-    fn reach(&self) -> Result<Side, Failure> {
+    fn reach(&self, bundle: &Bundle) -> Result<Side, Failure> {
         let address: Address = self.to.as_deref().unwrap_or_default().parse()?;
         let server = super::open_server(&address, &self.target.server)?;
         let master = secrets::master_key(self.target.master_key.master_key_file.as_deref())?;
-        let plan_key = PlanKey::new(master.as_ref())?;
+        let plan_key = PlanKey::new(bundle, master.as_ref());
         Ok(Side { server, address: Some(address), against: None, master, plan_key })
     }
 
@@ -307,7 +307,7 @@ impl PlanArgs {
         let ops::Stand { server, master } =
             ops::stand(&target, key.as_ref(), planned, model, folder, progress)?;
         // Nobody who applies the plan has this server's key: the hashes are open, and no secret is in them.
-        let (against, plan_key) = (Some(target.info().content_root.to_string()), PlanKey::new(None)?);
+        let (against, plan_key) = (Some(target.info().content_root.to_string()), PlanKey::new(planned, None));
         Ok(Side { server, address: None, against, master: Some(master), plan_key })
     }
 }
