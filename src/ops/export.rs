@@ -7,13 +7,13 @@ use crate::crypto::SecretBytes;
 use crate::document::{Key, KindName, Value};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
-use crate::server::{Reader, Row, ServerError};
+use crate::server::{Page, Reader, Row, ServerError, WholeTable};
 
 use super::choice::KindChoice;
 use super::scope::Scope;
 use super::select::{Root, Selection, fetch, select};
 use super::translate::{
-    Faults, Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault,
+    Faults, Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault, whole_table,
 };
 use super::undeclared::{self, Finder, Undeclared};
 use super::versions::Versions;
@@ -171,23 +171,21 @@ pub fn product_version(reader: &mut dyn Reader, model: &Model) -> Result<Option<
     };
     let columns = [version.name.as_str(), newest.name.as_str()];
     let order = [newest.name.as_str()];
-    let mut after: Option<Vec<Value>> = None;
+    let page = Page {
+        table: &table.name,
+        columns: &columns,
+        order: &order,
+        after: None,
+        max_rows: 1000,
+        max_bytes: 1 << 20,
+    };
+    let mut whole = WholeTable::open(reader, &page)?;
     let mut newest_version = None;
     // A row a change of version: few. A table made to be endless is not read to its end.
     for _ in 0..1000 {
-        let page = crate::server::Page {
-            table: &table.name,
-            columns: &columns,
-            order: &order,
-            after: after.as_deref(),
-            max_rows: 1000,
-            max_bytes: 1 << 20,
-        };
-        let rows = reader.page(&page)?;
-        let Some(last) = rows.last() else { break };
+        let Some(rows) = whole.next_page(reader)? else { break };
         let versions = rows.iter().rev().find_map(|row| row.first().and_then(Value::as_text));
         newest_version = versions.map(str::to_owned).or(newest_version);
-        after = last.get(1).map(|value| vec![value.clone()]);
     }
     Ok(newest_version)
 }
@@ -226,7 +224,6 @@ pub fn export(
     let scope = Scope::find(reader, &layouts, &options.scopes)?;
     if options.roots.is_empty() && scope.is_none() {
         for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
-            progress.phase(format!("reading {}", layout.kind.name), Some(reader.count(&layout.table)?));
             job.whole_kind(reader, layout, progress)?;
         }
     } else {
@@ -297,17 +294,15 @@ impl Job<'_, '_, '_> {
         layout: &Layout<'_>,
         progress: &dyn Progress,
     ) -> Result<(), ExportError> {
-        let mut after: Option<Vec<Value>> = None;
-        loop {
+        let mut table = whole_table(reader, layout, &layout.select())?;
+        progress.phase(format!("reading {}", layout.kind.name), Some(table.rows()));
+        while let Some(rows) = table.next_page(reader)? {
             progress.check()?;
-            let rows = super::translate::next_page(reader, layout, &mut after)?;
-            if rows.is_empty() {
-                return Ok(());
-            }
             let read = rows.len() as u64;
             self.write(reader, layout, rows, None)?;
             progress.advance(read, 0);
         }
+        Ok(())
     }
 
     fn chosen(

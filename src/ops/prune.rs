@@ -8,11 +8,11 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::bundle::{Bundle, Reason};
-use crate::document::{Key, KindName, Value};
+use crate::document::{Key, KindName};
 use crate::model::Target;
 use crate::plan::{Action, Entry, Plan};
 use crate::progress::Progress;
-use crate::server::{Page, Reader};
+use crate::server::Reader;
 
 use super::ImportError;
 use super::examine::Examiner;
@@ -20,7 +20,7 @@ use super::relied::fingerprint;
 use super::salvage::SALVAGED;
 use super::scope::scope_in;
 use super::select::fetch;
-use super::translate::{Id, Known, Layout, ServerSecrets, Vault};
+use super::translate::{Id, Known, Layout, ServerSecrets, Vault, whole_table};
 use super::undo::{Deletion, find_referrers};
 
 /// What of the source a bundle carries whole.
@@ -163,29 +163,16 @@ fn superfluous(
         None => layout.order.iter().map(String::as_str).collect(),
     };
     let columns: Vec<&str> = head.iter().copied().chain(naming).collect();
-    let order: Vec<&str> = layout.order.iter().map(String::as_str).collect();
-    progress.phase(format!("looking for {name} to delete"), Some(reader.count(&layout.table)?));
-    let (mut found, mut after): (Vec<Id>, Option<Vec<Value>>) = (Vec::new(), None);
-    loop {
+    let mut table = whole_table(reader, layout, &columns)?;
+    progress.phase(format!("looking for {name} to delete"), Some(table.rows()));
+    let mut found: Vec<Id> = Vec::new();
+    while let Some(rows) = table.next_page(reader)? {
         progress.check()?;
-        let mut read: Vec<&str> = columns.clone();
-        read.extend(&order);
-        let page = Page {
-            table: &layout.table,
-            columns: &read,
-            order: &order,
-            after: after.as_deref(),
-            max_rows: 1000,
-            max_bytes: 4 << 20,
-        };
-        let rows = reader.page(&page)?;
-        let Some(last) = rows.last() else { return Ok(found) };
-        after = last.get(columns.len()..).map(<[Value]>::to_vec);
         progress.advance(rows.len() as u64, 0);
         let rows: Vec<Id> = rows
             .iter()
             .filter_map(|row| {
-                let (own, naming) = row.get(..columns.len())?.split_at_checked(head.len())?;
+                let (own, naming) = row.split_at_checked(head.len())?;
                 let at = |column: &str| own.get(head.iter().position(|name| *name == column)?).cloned();
                 let id = layout.named_by(at);
                 // Rows of the table may be documents of another kind.
@@ -212,6 +199,7 @@ fn superfluous(
             }
         }
     }
+    Ok(found)
 }
 
 /// Those of some rows that belong to an owner that the bundle carries whole.

@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::server::{Lookup, Reader, ServerError};
 
 use super::scope::{Home, Scope};
-use super::translate::{Followed, Id, Layout, Layouts, Translation};
+use super::translate::{Followed, Id, Layout, Layouts, Translation, whole_table};
 use super::{ExportError, ExportOptions};
 
 /// How many rows are looked at together.
@@ -355,22 +355,19 @@ pub(super) fn for_each_page<E: From<ServerError>>(
     layout: &Layout<'_>,
     see: &mut OnPage<'_, E>,
 ) -> Result<(), E> {
-    let mut after: Option<Vec<Value>> = None;
-    loop {
-        let rows = super::translate::next_page(reader, layout, &mut after)?;
-        if rows.is_empty() {
-            return Ok(());
-        }
+    let mut table = whole_table(reader, layout, &layout.select())?;
+    while let Some(rows) = table.next_page(reader)? {
         let ids = rows.iter().map(|row| layout.row_id(row)).collect();
         see(reader, ids, rows)?;
     }
+    Ok(())
 }
 
 /// How many bytes of rows are fetched together, about.
 const FETCHED_BYTES: usize = 4 << 20;
 
 /// Fetches chosen rows of a kind, as many at a time as are worked on together, and shows them with the ids they
-/// answer.
+/// answer. The server must have each of them: the ids are those of rows that it has just shown.
 pub(super) fn fetch<E: From<ServerError>>(
     reader: &mut dyn Reader,
     layout: &Layout<'_>,
@@ -388,13 +385,21 @@ pub(super) fn fetch<E: From<ServerError>>(
         while !open.is_empty() {
             let keys: Vec<Vec<Value>> = open.iter().map(|id| key(id)).collect();
             let (mut rows, mut found) = (Vec::new(), Vec::new());
+            let mut answered = vec![false; open.len()];
             let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
             let rest = reader.lookup_some(&lookup, FETCHED_BYTES, &mut |position, row| {
                 if let Some(id) = open.get(position) {
+                    answered.iter_mut().skip(position).take(1).for_each(|answered| *answered = true);
                     rows.push(row);
                     found.push(Id::clone(id));
                 }
             })?;
+            rest.iter().for_each(|later| answered.iter_mut().skip(*later).take(1).for_each(|a| *a = true));
+            if answered.contains(&false) {
+                let expected = answered.len() as u64;
+                let read = answered.iter().filter(|answered| **answered).count() as u64;
+                return Err(ServerError::Incomplete { table: layout.table.clone(), read, expected }.into());
+            }
             open = rest.into_iter().filter_map(|position| open.get(position).copied()).collect();
             see(reader, found, rows)?;
         }

@@ -227,6 +227,10 @@ impl Failure {
             ServerError::NotADatabase(_) => self.hint("an embedded server is a SQLite database"),
             ServerError::Exists(_) => self.hint("choose another path; a server is never overwritten"),
             ServerError::Busy => self.hint("wait until the other process is done, then try again"),
+            ServerError::Incomplete { .. } => self.hint(
+                "nothing was written: run it again; where it fails again, have the server check the table and its \
+                 indexes (DBCC CHECKTABLE; PRAGMA integrity_check on an embedded server)",
+            ),
             ServerError::Full => self.hint("nothing was changed; make room and try again"),
             ServerError::Unreachable { .. } => self.hint(
                 "is the host right, does the server listen on TCP (port 1433 unless the address names one), and \

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use crate::document::{Collation, Value};
 use crate::model::{NewPartId, Target};
 use crate::progress::Progress;
-use crate::server::{ColumnType, Page, Reader};
+use crate::server::{ColumnType, Reader, WholeTable};
 
 use super::super::ExportError;
 use super::super::translate::{Layout, Layouts};
@@ -99,20 +99,13 @@ impl Ids {
         let mut columns = vec![column.as_str()];
         let body = layout.body.as_ref().filter(|_| !parts.is_empty());
         columns.extend(body.iter().flat_map(|body| body.columns()));
-        let mut after: Option<Vec<Value>> = None;
+        let order = [column.as_str()];
+        let mut page = layout.page(&columns, &order);
+        page.max_rows = 10_000;
+        let mut table = WholeTable::open(reader, &page)?;
         while !self.full {
             progress.check()?;
-            let order = [column.as_str()];
-            let rows = reader.page(&Page {
-                table: &layout.table,
-                columns: &columns,
-                order: &order,
-                after: after.as_deref(),
-                max_rows: 10_000,
-                max_bytes: 4 << 20,
-            })?;
-            let Some(last) = rows.last() else { break };
-            after = last.first().map(|id| vec![id.clone()]);
+            let Some(rows) = table.next_page(reader)? else { break };
             progress.advance(rows.len() as u64, 0);
             for row in rows {
                 let mut row = row.into_iter();
