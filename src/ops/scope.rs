@@ -92,6 +92,11 @@ pub(super) fn scope_in<'k>(kind: &KindName, key: &'k Key) -> Option<&'k Key> {
 }
 
 impl Scope {
+    /// The scope's kind, by its position in the model.
+    pub(super) fn kind(&self) -> usize {
+        self.kind
+    }
+
     /// Finds what was asked for by name; `None` where nothing was.
     ///
     /// # Errors

@@ -338,6 +338,10 @@ impl From<ExportError> for Failure {
                 "declare each place in a model file, { at = \"PLACE\", to = \"KIND\" } among the kind's references, \
                  and name it with --model FILE; without --strict they are only listed",
             ),
+            ExportError::UnknownTables { .. } => Self::of(Exit::Differences, &error).hint(
+                "describe each table as a kind in a model file, or say there why it is left behind ([[left]]), and name \
+                 the file with --model FILE; without --strict they are only listed",
+            ),
             ExportError::NotInScope { .. } => {
                 Self::of(Exit::Usage, &error).hint("name another --space, or none to look in all of them")
             }
