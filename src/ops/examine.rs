@@ -13,6 +13,7 @@ use crate::server::{Lookup, Reader, Row};
 
 use super::ImportError;
 use super::choosing::Chosen;
+use super::handover::Handover;
 use super::into::Resettle;
 use super::misplaced::misplaced;
 use super::options::ImportOptions;
@@ -57,6 +58,8 @@ pub(super) struct Examiner<'x, 'm> {
     /// Ids that dangle in the bundle, in lower case: the import must not give them out.
     pub loose: HashSet<(usize, String)>,
     pub options: ImportOptions,
+    /// The ids that stand outside references in the bundle.
+    pub handover: Handover,
     pub resettle: Resettle,
     /// Which documents are taken, and how.
     pub chosen: Chosen,
@@ -424,6 +427,7 @@ impl<'m> Examiner<'_, 'm> {
         };
         if action.writes() {
             self.check_needed(layout, &document);
+            self.look_at_undeclared(layout, &document, theirs.as_ref().map(|theirs| &theirs.document));
             notes.extend(empty_secrets(&document));
             let mut wrong = misplaced(layout, self.model(), &document);
             wrong.extend(self.plan_parts(layout, &document));

@@ -14,6 +14,7 @@ use super::ImportError;
 use super::choosing::{Chosen, hold_list};
 use super::examine::{Examined, Examiner, Source};
 use super::export::product_version;
+use super::handover::Handover;
 use super::into::Resettle;
 use super::maintenance;
 use super::options::ImportOptions;
@@ -144,6 +145,7 @@ pub(super) fn examine_all<'x, 'm>(
         given: HashMap::new(),
         loose: HashSet::new(),
         options,
+        handover: Handover::default(),
         resettle: Resettle::default(),
         chosen: Chosen::default(),
         exact: matches!(work, Work::Undo(_) | Work::Copy),
@@ -165,6 +167,7 @@ pub(super) fn examine_all<'x, 'm>(
         plan.findings.extend(resettled.findings);
         return Ok((plan, examiner));
     }
+    examiner.take_over(bundle, reader, &mut plan)?;
     let named = |kind: &KindName, key| examiner.resettle.key(examiner.layouts(), kind, key);
     examiner.chosen = Chosen::of(bundle, &examiner.options, model, &named, progress)?;
     match work {
@@ -195,6 +198,8 @@ pub(super) fn examine_all<'x, 'm>(
         }
         Work::Import | Work::Copy => {}
     }
+    examiner.look_at_created(bundle, &plan)?;
+    examiner.look_at_unlisted(&plan);
     hold_list(&mut examiner, &plan);
     let faults = examiner.translation.finish()?;
     examiner.find_faults(&faults);

@@ -27,8 +27,8 @@ use crate::server::{Lookup, Reader, ServerError};
 
 use super::ExportError;
 use super::translate::{Id, Layout, Layouts, TranslateError, Translation};
-use ids::{IdOf, Ids, LONGEST};
-pub(super) use ids::{UnknownTable, unknown_tables};
+use ids::{IdOf, LONGEST};
+pub(super) use ids::{Ids, UnknownTable, unknown_tables};
 
 /// The code of the notices of such text.
 pub const UNDECLARED: &str = "undeclared-reference";
@@ -216,23 +216,7 @@ impl Finder {
         let keyed = layout.kind.references.iter().any(|rule| rule.form == Form::Keys);
         let unkeyed = if keyed { Some(without_keys(layout, document)) } else { None };
         let document = unkeyed.as_ref().unwrap_or(document);
-        let mut walk = Walk {
-            ids: &self.ids,
-            model: translation.layouts.model,
-            covered: covered(layout, document),
-            steps: Vec::new(),
-            column: None,
-            hits: Vec::new(),
-        };
-        for (name, value) in document.columns.iter() {
-            walk.column = Some(name);
-            walk.value(value);
-        }
-        walk.column = None;
-        if let Some(body) = &document.body {
-            walk.value(body);
-        }
-        let hits = walk.hits;
+        let hits = hits(&self.ids, translation.layouts.model, layout, document);
         let example = Rc::new(document.key.clone());
         for Hit { place, form, id } in hits {
             let spot = Spot { kind: layout.index, place: place.into(), form: form as u8 };
@@ -388,6 +372,44 @@ pub(super) fn notices(found: &[Undeclared], beyond: u64, partial: bool) -> Vec<N
         notices.push(Notice::new(UNDECLARED, text));
     }
     notices
+}
+
+/// Which of some ids stand outside the references of a document: their places and themselves.
+pub(super) fn held(
+    ids: &Ids,
+    model: &Model,
+    layout: &Layout<'_>,
+    document: &Document,
+) -> BTreeSet<(String, String)> {
+    let mut values = document.columns.iter().map(|(_, value)| value).chain(&document.body);
+    if !values.any(|value| holds_candidate(ids, value)) {
+        return BTreeSet::new();
+    }
+    let keyed = layout.kind.references.iter().any(|rule| rule.form == Form::Keys);
+    let unkeyed = if keyed { Some(without_keys(layout, document)) } else { None };
+    let hits = hits(ids, model, layout, unkeyed.as_ref().unwrap_or(document));
+    hits.into_iter().map(|hit| (hit.place, hit.id.to_owned())).collect()
+}
+
+/// The texts of a document that may be ids, outside its references.
+fn hits<'d>(ids: &Ids, model: &Model, layout: &Layout<'_>, document: &'d Document) -> Vec<Hit<'d>> {
+    let mut walk = Walk {
+        ids,
+        model,
+        covered: covered(layout, document),
+        steps: Vec::new(),
+        column: None,
+        hits: Vec::new(),
+    };
+    for (name, value) in document.columns.iter() {
+        walk.column = Some(name);
+        walk.value(value);
+    }
+    walk.column = None;
+    if let Some(body) = &document.body {
+        walk.value(body);
+    }
+    walk.hits
 }
 
 /// Which of some texts are ids of a table that the model does not know. The server compares.
