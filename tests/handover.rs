@@ -226,7 +226,7 @@ fn ids_of_tables_that_the_model_does_not_know_are_ids() {
     let told: Json = serde_json::from_str(&run.1).unwrap();
     assert_eq!(told["unknown_tables"][0]["table"], "PlatformHub");
     assert_eq!(told["undeclared_references"][0]["to"], "PlatformHub");
-    assert!(run.2.contains("hint:") && run.2.contains("[[left]]"), "{}", run.2);
+    assert!(run.2.contains("hint:") && run.2.contains("[[leave]]"), "{}", run.2);
 }
 
 /// Documents that are not written bring nothing along.

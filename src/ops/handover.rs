@@ -58,15 +58,12 @@ impl Handover {
 }
 
 impl Examiner<'_, '_> {
-    /// Takes the notices of the bundle into the plan, and looks up in the target what they are about.
+    /// Looks up in the target what the notices of the bundle are about.
     pub(super) fn take_over(
         &mut self,
-        bundle: &Bundle,
+        notices: Vec<Notice>,
         reader: &mut dyn Reader,
-        plan: &mut Plan,
     ) -> Result<(), ImportError> {
-        let notices = bundle.notices()?;
-        plan.source = told(&notices);
         let collation = self.model().collation;
         let mut handover = Handover { collation, ..Handover::default() };
         for notice in notices {
@@ -275,7 +272,7 @@ impl Examiner<'_, '_> {
 }
 
 /// The notices of a bundle for a plan: what is said of one path of one kind is one of them.
-fn told(notices: &[Notice]) -> Vec<SourceNotice> {
+pub(super) fn told(notices: &[Notice]) -> Vec<SourceNotice> {
     let mut told: Vec<SourceNotice> = Vec::new();
     let mut at: HashMap<(&str, Option<&str>, Option<String>), usize> = HashMap::new();
     let mut left_out = 0u64;

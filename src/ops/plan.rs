@@ -14,7 +14,7 @@ use super::ImportError;
 use super::choosing::{Chosen, hold_list};
 use super::examine::{Examined, Examiner, Source};
 use super::export::product_version;
-use super::handover::Handover;
+use super::handover::{Handover, told};
 use super::into::Resettle;
 use super::maintenance;
 use super::options::ImportOptions;
@@ -156,6 +156,8 @@ pub(super) fn examine_all<'x, 'm>(
     };
     let mut plan = Plan::default();
     check_sides(bundle, reader, model, &mut examiner, &mut plan, work)?;
+    let notices = bundle.notices()?;
+    plan.source = told(&notices);
     let into = &examiner.options.into;
     let resettled = Resettle::settle(bundle, reader, &examiner.translation.layouts, into, progress)?;
     examiner.resettle = resettled.resettle;
@@ -167,7 +169,7 @@ pub(super) fn examine_all<'x, 'm>(
         plan.findings.extend(resettled.findings);
         return Ok((plan, examiner));
     }
-    examiner.take_over(bundle, reader, &mut plan)?;
+    examiner.take_over(notices, reader)?;
     let named = |kind: &KindName, key| examiner.resettle.key(examiner.layouts(), kind, key);
     examiner.chosen = Chosen::of(bundle, &examiner.options, model, &named, progress)?;
     match work {

@@ -339,7 +339,7 @@ impl From<ExportError> for Failure {
                  and name it with --model FILE; without --strict they are only listed",
             ),
             ExportError::UnknownTables { .. } => Self::of(Exit::Differences, &error).hint(
-                "describe each table as a kind in a model file, or say there why it is left behind ([[left]]), and name \
+                "describe each table as a kind in a model file, or say there why it is left behind ([[leave]]), and name \
                  the file with --model FILE; without --strict they are only listed",
             ),
             ExportError::NotInScope { .. } => {
