@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "../tests/support/counted.rs"]
+mod counted;
 #[path = "../tests/support/generator.rs"]
 mod generator;
 
@@ -73,6 +75,7 @@ fn main() {
     let mut server =
         SqliteServer::create(Path::new(&source), Schema::Ddl(OCTOPUS_SPACES_SQL)).expect("a server");
     generator::corpus(&mut server, documents, 1, Some(&key));
+    let rows = counted::rows(&mut server);
     drop(server);
     let sealift = env!("CARGO_BIN_EXE_sealift");
     let (server, bundle, bare) = (format!("sqlite:{source}"), at("a.sealift"), at("bare.sealift"));
@@ -87,6 +90,8 @@ fn main() {
     });
     let export = [&["export", &server, "-o", &bundle, "--kdf-memory", "8"], &secrets[..]].concat();
     report("export, secrets (8 MiB derivation)", sealift, &export, &|| remove(&bundle));
+    counted::check(&bare, &rows);
+    counted::check(&bundle, &rows);
     report("verify, sealed", sealift, &["verify", &bundle, "--sealed"], &|| {});
     report("verify, opened", sealift, &["verify", &bundle, "--password-file", &at("password")], &|| {});
     report("reference: cat", "cat", &[&bundle], &|| {});
@@ -102,6 +107,7 @@ fn main() {
     let copy = at("copy");
     report("reference: cp -r of the folder", "cp", &["-r", &tree, &copy], &|| away(&copy));
     report("convert back", sealift, &["convert", &tree, &back], &|| remove(&back));
+    counted::check(&back, &rows);
     report("show one document", sealift, &["show", &bundle, "Tenant", "Tenant 1"], &|| {});
     report(
         "plan, all unchanged",
@@ -117,6 +123,8 @@ fn main() {
         remove(&target);
         drop(SqliteServer::create(Path::new(&target), Schema::Ddl(OCTOPUS_SPACES_SQL)));
     });
+    let mut imported = SqliteServer::open(Path::new(&target)).expect("the target");
+    assert_eq!(counted::rows(&mut imported), rows, "not all was imported");
     let size = |path: &str| std::fs::metadata(path).map(|m| m.len() as f64 / 1e6).unwrap_or(0.0);
     println!(
         "server {:.1} MB, bundle {:.2} MB ({:.2} MB without secrets)",

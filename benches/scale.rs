@@ -11,6 +11,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "../tests/support/counted.rs"]
+mod counted;
 #[path = "../tests/support/generator.rs"]
 mod generator;
 
@@ -159,6 +161,9 @@ fn main() {
     let run = |name: &str, args: &[&str]| measure(name, &[args, &secrets[..]].concat());
     run("export (8 MiB key derivation)", &["export", &server, "-o", &bundle, "--kdf-memory", "8"]);
     println!("{:34} {:.1} MB", "the bundle", size(&bundle));
+    let open = |path: &str| SqliteServer::open(Path::new(path)).expect("a server");
+    let rows = counted::rows(&mut open(&source));
+    counted::check(&bundle, &rows);
     // The source has done its part; two servers of that size at once are enough.
     std::fs::remove_file(&source).expect("to make room");
     measure("verify, sealed", &["verify", &bundle, "--sealed"]);
@@ -172,6 +177,7 @@ fn main() {
     let kept = ["import", &bundle, "--to", &to, "--yes", "--overwrite", "--no-record", "--undo", &undo];
     run("import into an empty server", &kept);
     println!("{:34} {:.1} MB", "its undo file", size(&undo));
+    assert_eq!(counted::rows(&mut open(&target)), rows, "not all was imported");
     run("plan, all unchanged", &["plan", &bundle, "--to", &to, "--overwrite"]);
     run("import, nothing to do", &bare);
     std::fs::remove_file(&target).expect("to make room");

@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "../tests/support/counted.rs"]
+mod counted;
 #[path = "../tests/support/generator.rs"]
 mod generator;
 #[path = "../tests/support/tsql.rs"]
@@ -146,6 +148,9 @@ fn main() {
     let mut args = vec!["export", &source, "-o", &bundle];
     args.extend(secret);
     measure(&server, "export from the embedded server", &args);
+    let held = counted::rows(&mut SqliteServer::open(&folder.path().join("source")).unwrap());
+    assert_eq!(held["VariableSet"], rows.len() as u64);
+    counted::check(&bundle, &held);
 
     let raw = server.database();
     raw.make(&catalog);
@@ -213,6 +218,7 @@ fn main() {
     let import = ["import", &bundle, "--to", &address, "--yes", "--overwrite"];
     let wall = measure(&server, "import of the same documents", &import);
     println!("{:44} {:5.2} x", "import, to the raw load", wall / took);
+    assert_eq!(counted::rows(&mut SqlServer::open(&target.address()).unwrap()), held, "not all was imported");
 
     let started = Instant::now();
     let (read, bytes) = server.with(&target.name, async |client| {
@@ -243,10 +249,12 @@ fn main() {
     let wall = started.elapsed().as_secs_f64();
     println!("{:44} wall {wall:7.2} s   {paged} rows a table", "the rows read in pages");
     println!("{:44} {:5.2} x", "pages, to the bare driver", wall / took);
+    assert_eq!((paged, read), (rows.len(), 2 * rows.len()), "not all rows were read");
     let again = at("again.sealift");
     let mut args = vec!["export", &address, "-o", &again];
     args.extend(secret);
     let wall = measure(&server, "export of them", &args);
     println!("{:44} {:5.2} x", "export, to the bare driver", wall / took);
+    counted::check(&again, &held);
     measure(&server, "import again, nothing to do", &import);
 }

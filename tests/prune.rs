@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use back::*;
 use rusqlite::Connection;
+use sealift::bundle::Extent;
 use sealift::demo::{self, DemoOptions, Site};
 use sealift::ops::{ImportOptions, Outcome};
 use sealift::plan::{Action, Plan};
@@ -196,6 +197,177 @@ fn a_bundle_of_one_project_prunes_what_belongs_to_it_alone() {
 fn project_of(name: &str) -> sealift::ops::ExportOptions<'static> {
     static KEY: std::sync::LazyLock<sealift::crypto::MasterKey> = std::sync::LazyLock::new(|| key(1));
     project(name, Some(&KEY))
+}
+
+/// A bundle of one space answers for all that is in it, of every kind.
+#[test]
+fn a_bundle_of_one_space_prunes_what_is_in_it_alone() {
+    let twins = Twins::new();
+    let db = Connection::open(&twins.target).unwrap();
+    let columns: Vec<String> = {
+        let mut statement = db.prepare("SELECT name FROM pragma_table_info('Lifecycle')").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let spaces: Vec<(String, String)> = {
+        let mut statement = db.prepare("SELECT Id, Name FROM Space ORDER BY Id").unwrap();
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    };
+    assert!(spaces.len() > 1, "{spaces:?}");
+    for (number, (space, _)) in spaces.iter().enumerate() {
+        let values: Vec<String> = columns
+            .iter()
+            .map(|column| match column.as_str() {
+                "Id" => format!("'Lifecycles-9000{number}'"),
+                "Name" => "'Extra'".to_owned(),
+                "SpaceId" => format!("'{space}'"),
+                column => format!("\"{column}\""),
+            })
+            .collect();
+        let sql = format!("INSERT INTO Lifecycle SELECT {} FROM Lifecycle LIMIT 1", values.join(", "));
+        assert_eq!(run(&twins.target, &sql), 1);
+    }
+    drop(db);
+    let bundle = twins.folder.path().join("space.sealift");
+    let (master, name) = (key(1), spaces[0].1.clone());
+    let options = sealift::ops::ExportOptions { scopes: vec![name.clone()], ..everything(Some(&master)) };
+    export(&twins.source, &octopus(), &bundle, &options);
+    let shown = plan(&bundle, &twins.target, &octopus(), Some(&key(2)), pruning());
+    assert_eq!(shown.findings, []);
+    assert_eq!(deleted(&shown), [("Lifecycle".to_owned(), "Extra".to_owned())]);
+    let entry = shown.entries.iter().find(|entry| entry.action == Action::Delete).unwrap();
+    assert!(entry.key.to_string().starts_with(&name), "{}", entry.key);
+}
+
+/// The statements of a bundle: by kind, how many rows were read, and whether that is all.
+fn stated(path: &Path) -> (usize, usize, usize) {
+    let coverage = open(path).coverage().unwrap();
+    let count = |is: fn(&Extent) -> bool| coverage.iter().filter(|c| is(&c.extent)).count();
+    (
+        count(|extent| matches!(extent, Extent::Whole { .. })),
+        count(|extent| matches!(extent, Extent::Part { .. })),
+        count(|extent| matches!(extent, Extent::Belonging { .. })),
+    )
+}
+
+#[test]
+fn an_export_says_of_each_kind_how_many_rows_it_read_and_whether_that_was_all() {
+    let twins = Twins::new();
+    let whole = twins.everything("whole.sealift");
+    let bundle = open(&whole);
+    for kind in &bundle.info().kinds {
+        let said = bundle.coverage().unwrap().into_iter().find(|said| said.kind == kind.name).unwrap();
+        let Extent::Whole { rows } = said.extent else { panic!("{said:?}") };
+        assert!(rows >= kind.documents, "{}: {rows} rows, {} documents", kind.name, kind.documents);
+    }
+    assert!(matches!(stated(&whole), (30.., 0, 0)), "{:?}", stated(&whole));
+    let one = twins.folder.path().join("one.sealift");
+    export(&twins.source, &octopus(), &one, &project_of("Order Service"));
+    let (none, part, belonging) = stated(&one);
+    assert!(none == 0 && part > 10 && belonging > 3, "{:?}", stated(&one));
+    let about = open(&one).coverage().unwrap();
+    let channels = about.iter().filter(|said| said.kind == "Channel").collect::<Vec<_>>();
+    let Extent::Belonging { kind, key } = &channels[0].extent else { panic!("{channels:?}") };
+    assert_eq!((kind.as_str(), key.contains("Order Service")), ("Project", true));
+}
+
+/// Whoever writes a bundle anew carries the statement where it is still true, and else drops it: then nothing is
+/// deleted, and the plan says why.
+#[test]
+fn a_bundle_that_does_not_say_what_it_carries_whole_is_not_pruned() {
+    let twins = Twins::new();
+    let name = names(&twins.source, "Project").first().cloned().unwrap();
+    twins.remove_project(&name);
+    let whole = twins.everything("whole.sealift");
+    let at = |name: &str| twins.folder.path().join(name);
+    let deletes = |bundle: &Path| {
+        let shown = plan(bundle, &twins.target, &octopus(), Some(&key(2)), pruning());
+        assert_eq!(shown.findings, [], "{}", bundle.display());
+        deleted(&shown)
+    };
+    let refused = |bundle: &Path| {
+        let shown = plan(bundle, &twins.target, &octopus(), Some(&key(2)), pruning());
+        let problems: Vec<&str> = shown.findings.iter().map(|finding| finding.problem.as_str()).collect();
+        assert!(deleted(&shown).is_empty(), "{}", bundle.display());
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        assert!(problem.contains("does not say of any kind that it carries all of it"), "{problem}");
+        (*problem).to_owned()
+    };
+    let expected = deletes(&whole);
+    assert!(!expected.is_empty());
+
+    // A folder carries it, and so does the bundle that comes out of it.
+    let (tree, model) = (at("tree"), octopus());
+    let silent = &sealift::progress::Silent;
+    sealift::ops::to_tree(&open(&whole), &model, &tree, Default::default(), false, silent).unwrap();
+    let from = |out: &Path| {
+        let read = sealift::tree::Tree::open(&tree).unwrap();
+        let key = unlock(&open(&whole));
+        sealift::ops::from_tree(&read, &model, key.as_ref(), out, (true, false), silent).unwrap();
+    };
+    let back = at("back.sealift");
+    from(&back);
+    assert_eq!(open(&back).coverage().unwrap(), open(&whole).coverage().unwrap());
+    assert_eq!(deletes(&back), expected);
+    // A file that somebody took out, or lost: the folder does not know which.
+    let environment = tree.join("Space/Default/Environment");
+    let file = std::fs::read_dir(&environment).unwrap().next().unwrap().unwrap().path();
+    let listed = file.strip_prefix(&tree).unwrap().to_str().unwrap().replace('\\', "/");
+    std::fs::remove_file(&file).unwrap();
+    from(&back);
+    assert!(refused(&back).contains(&listed), "it names the file");
+    assert!(stated(&back).0 == 0 && stated(&back).1 > 30);
+    // Taken out of the list as well, it is meant to be gone.
+    let about = std::fs::read_to_string(tree.join("sealift.json")).unwrap();
+    let kept: Vec<&str> = about.lines().filter(|line| !line.contains(&format!("\"{listed}\""))).collect();
+    assert!(kept.len() + 1 == about.lines().count());
+    std::fs::write(tree.join("sealift.json"), kept.join("\n").replace("},\n  }", "}\n  }")).unwrap();
+    from(&back);
+    assert_eq!(stated(&back), stated(&whole));
+
+    // Merged bundles say what all their inputs say.
+    let one = at("one.sealift");
+    let other = names(&twins.source, "Project").first().cloned().unwrap();
+    export(&twins.source, &octopus(), &one, &project_of(&other));
+    let merge = |inputs: &[&Path]| {
+        let out = at("merged.sealift");
+        let _ = std::fs::remove_file(&out);
+        let open = |path: &&Path| {
+            let bundle = open(path);
+            let key = unlock(&bundle);
+            sealift::ops::MergeInput { path: path.to_path_buf(), bundle, key }
+        };
+        let inputs: Vec<_> = inputs.iter().map(open).collect();
+        let options = sealift::ops::MergeOptions::default();
+        let merge = sealift::ops::Merge::examine(&inputs, &model, &options, silent).unwrap();
+        let writer = sealift::bundle::Writer::create(&out, merge.header().clone(), sealed()).unwrap();
+        merge.write(writer, silent).unwrap();
+        out
+    };
+    assert_eq!(stated(&merge(&[&whole, &whole])), stated(&whole));
+    assert_eq!(deletes(&merge(&[&whole, &whole])), expected);
+    let (none, part, belonging) = stated(&merge(&[&whole, &one]));
+    assert_eq!((none, part), (0, stated(&whole).0), "what one of them carries in part is not whole");
+    assert_eq!(belonging, stated(&one).2, "what belongs to a project of the one is in the other as well");
+
+    // A bundle made of the remains of another says nothing of the kind.
+    let mut bytes = std::fs::read(&whole).unwrap();
+    let end = bytes.len() - 5000;
+    bytes[end] ^= 1;
+    std::fs::write(at("damaged.sealift"), bytes).unwrap();
+    let options = sealift::ops::SalvageOptions {
+        password: None,
+        secrets: true,
+        uncertain: true,
+        force: true,
+        header: open(&whole).info().header.clone(),
+        limits: Default::default(),
+        kdf: Default::default(),
+    };
+    let saved =
+        sealift::ops::salvage(&at("damaged.sealift"), &at("saved.sealift"), &options, silent).unwrap();
+    assert!(matches!(saved, sealift::ops::Salvage::Written(_)));
+    assert_eq!(stated(&at("saved.sealift")), (0, 0, 0));
+    assert!(refused(&at("saved.sealift")).contains("salvaged"));
 }
 
 #[test]

@@ -110,6 +110,8 @@ macro_rules! suite {
             values_must_fit, updates_touch_one_row, deletions_take_one_row, deletions_leave_room,
             deletions_keep_foreign_keys, foreign_keys_wait_for_the_check,
             a_check_fails_where_the_commit_would, missing_names_are_told, the_largest_integer_is_found,
+            a_table_is_read_whole_between_lookups, tables_are_read_side_by_side, a_reader_may_end_within_a_table,
+            long_answers_between_pages_are_whole,
         );
     };
 }
@@ -341,6 +343,235 @@ fn pages_end_at_bytes(bench: &dyn Bench) {
     assert_eq!(page(1), 1);
     assert_eq!(page(2500), 3, "the row that reaches the limit is the last");
     assert_eq!(page(1_000_000), 10);
+}
+
+/// As many rows as no page takes at once.
+const MANY: i64 = 5000;
+
+/// What is read beside a table: so many lookups of other tables, a count, and a page of another table.
+#[derive(Clone, Copy)]
+struct Between {
+    lookups: usize,
+    pages: usize,
+}
+
+/// Fills Pair, Thing and Node with many rows each.
+fn fill_many(server: &mut dyn Server) {
+    let mut transaction = server.begin().unwrap();
+    let pairs: Vec<Row> = (0..MANY)
+        .map(|n| vec![int(n % 7), format!("b{n:05}").into(), format!("{n} {}", "x".repeat(90)).into()])
+        .collect();
+    transaction.insert("Pair", &["A", "B", "Note"], &pairs).unwrap();
+    let things: Vec<Row> = (0..MANY)
+        // Case, and characters that servers order otherwise than their code points.
+        .map(|n| {
+            let id =
+                format!("{}-{n}", ["Things", "things\u{e9}", "a_b", "A-b", "\u{c4}rger"][n as usize % 5]);
+            let scope = if n % 3 == 0 { Value::Null } else { format!("s{n}").into() };
+            vec![id.into(), format!("n{n}").into(), scope]
+        })
+        .collect();
+    transaction.insert("Thing", &["Id", "Name", "Scope"], &things).unwrap();
+    let nodes: Vec<Row> = (0..MANY).map(|n| vec![int(n - 2500), Value::Null]).collect();
+    transaction.insert("Node", &["Id", "Parent"], &nodes).unwrap();
+    transaction.commit().unwrap();
+}
+
+/// Reads a table in pages, with other reads between them. Returns its rows, and how many pages they were.
+fn read_through(
+    reader: &mut dyn Reader,
+    (table, columns, order): (&str, &[&str], &[&str]),
+    (max_rows, max_bytes): (usize, usize),
+    between: Between,
+) -> (Vec<Row>, usize) {
+    let (mut rows, mut after, mut pages): (Vec<Row>, Option<Vec<Value>>, usize) = (Vec::new(), None, 0);
+    let wanted: Vec<&str> = columns.iter().chain(order).copied().collect();
+    let others = [("Thing", "Name", "Id"), ("Pair", "B", "A"), ("Node", "Id", "Id")];
+    loop {
+        let page = Page { table, columns: &wanted, order, after: after.as_deref(), max_rows, max_bytes };
+        let found = reader.page(&page).unwrap();
+        let Some(last) = found.last() else { return (rows, pages) };
+        after = Some(last[columns.len()..].to_vec());
+        rows.extend(found.into_iter().map(|row| row[..columns.len()].to_vec()));
+        pages += 1;
+        assert!(pages < 20_000, "pages come to an end");
+        for (other, by, want) in others.iter().cycle().skip(pages).take(between.lookups) {
+            let key = match *other {
+                "Thing" => vec!["n17".into()],
+                "Pair" => vec!["b00017".into()],
+                _ => vec![int(17)],
+            };
+            assert_eq!(find(reader, other, want, &[by], &[key]).len(), 1, "{other}");
+        }
+        for (other, order, _) in others.iter().cycle().skip(pages).take(between.pages) {
+            let page = Page {
+                table: other,
+                columns: &[],
+                order: if *other == "Thing" { &["Id"] } else { &[order] },
+                after: None,
+                max_rows: 3,
+                max_bytes: usize::MAX,
+            };
+            assert_eq!(reader.page(&page).unwrap().len(), 3);
+            assert_eq!(reader.count(other).unwrap(), MANY as u64);
+        }
+    }
+}
+
+const MANY_TABLES: [(&str, &[&str], &[&str]); 4] = [
+    ("Pair", &["A", "B", "Note"], &["A", "B"]),
+    ("Thing", &["Id", "Name", "Scope"], &["Id"]),
+    ("Thing", &["Id"], &["Scope", "Id"]),
+    ("Node", &["Id"], &["Id"]),
+];
+
+/// Sorts rows and says that each is there once.
+fn each_once(mut rows: Vec<Row>) -> usize {
+    let all = rows.len();
+    rows.sort_by_cached_key(|row| format!("{row:?}"));
+    rows.dedup();
+    assert_eq!(rows.len(), all, "rows came twice");
+    all
+}
+
+/// A table's rows are all of its rows, whatever else is asked while it is read.
+fn a_table_is_read_whole_between_lookups(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    fill_many(&mut *server);
+    for lookups in 0..=3 {
+        let mut reader = server.read().unwrap();
+        for table in MANY_TABLES {
+            let what = format!("{table:?} with {lookups} lookups a page");
+            let (rows, pages) =
+                read_through(&mut *reader, table, (1000, usize::MAX), Between { lookups, pages: 0 });
+            assert_eq!((each_once(rows), pages), (MANY as usize, 5), "{what}");
+        }
+        let (rows, pages) =
+            read_through(&mut *reader, MANY_TABLES[0], (1000, 20_000), Between { lookups, pages: 0 });
+        assert_eq!(each_once(rows), MANY as usize, "pages that end at bytes, {lookups} lookups");
+        assert!(pages > 20, "{pages}");
+        drop(reader);
+        // Inside the one transaction as well, where an import plans again.
+        let mut transaction = server.begin().unwrap();
+        let (rows, _) =
+            read_through(transaction.reader(), MANY_TABLES[0], (1000, 40_000), Between { lookups, pages: 0 });
+        assert_eq!(each_once(rows), MANY as usize, "{lookups} lookups inside a transaction");
+        transaction.rollback().unwrap();
+    }
+}
+
+/// Tables that are read side by side, and pages begun and left, take nothing from each other.
+fn tables_are_read_side_by_side(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    fill_many(&mut *server);
+    let mut reader = server.read().unwrap();
+    for pages in 1..=3 {
+        for table in MANY_TABLES {
+            let (rows, _) =
+                read_through(&mut *reader, table, (900, usize::MAX), Between { lookups: 2, pages });
+            assert_eq!(each_once(rows), MANY as usize, "{table:?} beside {pages} others");
+        }
+    }
+    // More than a back end may hold at once: in turns, each from where it ended.
+    let shapes: [(&str, &[&str], &[&str]); 8] = [
+        ("Pair", &["A", "B"], &["A", "B"]),
+        ("Pair", &["B"], &["B", "A"]),
+        ("Pair", &[], &["B"]),
+        ("Thing", &["Id", "Name"], &["Id"]),
+        ("Thing", &["Name"], &["Name"]),
+        ("Thing", &["Id"], &["Scope", "Id"]),
+        ("Node", &["Id"], &["Id"]),
+        ("Node", &["Parent"], &["Parent", "Id"]),
+    ];
+    let mut ends: Vec<(Option<Row>, usize, bool)> = vec![(None, 0, false); shapes.len()];
+    while let Some(open) = ends.iter().position(|(_, _, ended)| !ended) {
+        for ((table, columns, order), (after, read, ended)) in shapes.iter().zip(&mut ends).skip(open) {
+            let wanted: Vec<&str> = columns.iter().chain(*order).copied().collect();
+            let page = Page {
+                table,
+                columns: &wanted,
+                order,
+                after: after.as_deref(),
+                max_rows: 700,
+                max_bytes: usize::MAX,
+            };
+            let found = reader.page(&page).unwrap();
+            *ended = found.is_empty();
+            *read += found.len();
+            *after = found.last().map(|last| last[columns.len()..].to_vec()).or(after.take());
+        }
+    }
+    let read: Vec<usize> = ends.iter().map(|(_, read, _)| *read).collect();
+    assert_eq!(read, [MANY as usize; 8]);
+}
+
+/// A reader that ends in the midst of a table, and one table after another left in the midst.
+fn a_reader_may_end_within_a_table(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    fill_many(&mut *server);
+    let first = |reader: &mut dyn Reader, table: &str, order: &str| {
+        let page = Page {
+            table,
+            columns: &[order],
+            order: &[order],
+            after: None,
+            max_rows: 10,
+            max_bytes: usize::MAX,
+        };
+        reader.page(&page).unwrap().len()
+    };
+    for times in 0..3 {
+        let mut reader = server.read().unwrap();
+        assert_eq!(first(&mut *reader, "Thing", "Id"), 10);
+        for _ in 0..times {
+            assert_eq!(find(&mut *reader, "Node", "Id", &["Id"], &[vec![int(1)]]).len(), 1);
+            assert_eq!(first(&mut *reader, "Node", "Id"), 10);
+        }
+        drop(reader);
+        let mut reader = server.read().unwrap();
+        let (rows, _) =
+            read_through(&mut *reader, MANY_TABLES[1], (1000, usize::MAX), Between { lookups: 2, pages: 0 });
+        assert_eq!(each_once(rows), MANY as usize);
+    }
+}
+
+/// A lookup whose answer is longer than is wanted at once leaves the pages around it whole, and they it.
+fn long_answers_between_pages_are_whole(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    fill_many(&mut *server);
+    let mut reader = server.read().unwrap();
+    let keys: Vec<Vec<Value>> = (0..7).map(|n| vec![int(n)]).collect();
+    let (mut after, mut read, mut answered): (Option<Row>, usize, usize) = (None, 0, 0);
+    let mut open = keys.clone();
+    loop {
+        let page = Page {
+            table: "Node",
+            columns: &["Id"],
+            order: &["Id"],
+            after: after.as_deref(),
+            max_rows: 600,
+            max_bytes: usize::MAX,
+        };
+        let found = reader.page(&page).unwrap();
+        let Some(last) = found.last() else { break };
+        read += found.len();
+        after = Some(vec![last[0].clone()]);
+        let lookup = Lookup { table: "Pair", columns: &["A", "Note"], by: &["A"], keys: &open };
+        let mut wrong = 0;
+        let rest = reader
+            .lookup_some(&lookup, 1000, &mut |position, row| {
+                answered += 1;
+                wrong += usize::from(row[0] != open[position][0]);
+            })
+            .unwrap();
+        assert_eq!(wrong, 0, "a row answers its key");
+        open = rest.into_iter().map(|position| open[position].clone()).collect();
+    }
+    assert_eq!((read, answered, open.len()), (MANY as usize, MANY as usize, 0));
 }
 
 fn lookups_compare_as_the_server_does(bench: &dyn Bench) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use sealift::document::Value;
 use sealift::model::Model;
-use sealift::ops::translate::{Layouts, ServerSecrets, Translation, Vault, next_page};
+use sealift::ops::translate::{Layouts, ServerSecrets, Translation, Vault, whole_table};
 use sealift::plan::Action;
 use sealift::server::Server;
 use sealift::server::sqlite::{Schema, SqliteServer};
@@ -60,7 +60,9 @@ fn sets(path: &Path) -> Vec<String> {
     let layouts = Layouts::new(&model, reader.catalog()).unwrap();
     let mut translation = Translation::new(layouts.clone());
     let kind = model.kinds().iter().position(|kind| kind.name.as_str() == "Project").unwrap();
-    let rows = next_page(&mut *reader, layouts.at(kind).unwrap(), &mut None).unwrap();
+    let layout = layouts.at(kind).unwrap();
+    let mut table = whole_table(&mut *reader, layout, &layout.select()).unwrap();
+    let rows = table.next_page(&mut *reader).unwrap().unwrap();
     let read = translation.read(&mut *reader, kind, rows, ServerSecrets::Mask, &mut Vault::new()).unwrap();
     let names = |value: &Value| match value {
         Value::List(list) => list

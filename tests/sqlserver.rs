@@ -7,7 +7,7 @@ mod support;
 mod tsql;
 
 use endpoint::{Kind, Request};
-use sealift::bundle::Bundle;
+use sealift::bundle::{Bundle, Extent};
 use sealift::crypto::{FingerprintKey, MasterKey};
 use sealift::demo::{self, DemoOptions, Site};
 use sealift::document::Value;
@@ -169,6 +169,44 @@ fn library(server: &mut dyn Server, sets: usize) {
         transaction.insert("VariableSet", &columns, &[row]).unwrap();
     }
     transaction.commit().unwrap();
+}
+
+/// Tables of several pages whose documents need lookups between them arrive whole: what is exported of a SQL Server is
+/// what was imported there, and planned onto its own server it deletes nothing.
+#[test]
+fn an_export_of_many_pages_is_whole() {
+    whole(Ring::new(TestServer::own(Default::default())), 2_500);
+}
+
+#[test]
+fn an_export_of_many_pages_of_the_named_server_is_whole() {
+    if let Some(server) = TestServer::named() {
+        whole(Ring::new(server), 10_000);
+    }
+}
+
+fn whole(ring: Ring, sets: usize) {
+    let path = ring.folder.path().join("source.sqlite");
+    let mut source = SqliteServer::create(&path, Schema::Ddl(OCTOPUS_SPACES_SQL)).unwrap();
+    library(&mut source, sets);
+    let bundle = ring.export(&mut source, Site::Production, "source.sealift");
+    assert_eq!(bundle.info().documents, 2 * sets as u64 + 1);
+    let database = ring.server.database();
+    database.make(source.read().unwrap().catalog());
+    let mut server = SqlServer::open(&database.address()).unwrap();
+    library(&mut server, 0);
+    assert!(matches!(import(&bundle, &mut server, false), Outcome::Applied(_)));
+    let back = ring.export(&mut server, Site::Production, "back.sealift");
+    same_content(&back, &bundle);
+    for kind in &back.info().kinds {
+        let said = back.coverage().unwrap().into_iter().find(|said| said.kind == kind.name).unwrap();
+        assert_eq!(said.extent, Extent::Whole { rows: kind.documents }, "{}", kind.name);
+    }
+    let (model, seen) = (octopus(), FingerprintKey::generate().unwrap());
+    let keys = Keys { bundle: None, master: None, seen: &seen };
+    let options = ops::ImportOptions { prune: true, ..overwrite() };
+    let plan = ops::plan(&back, &mut *server.read().unwrap(), &model, keys, options, &Silent).unwrap();
+    assert_eq!((plan.findings.len(), plan.count(Action::Unchanged)), (0, plan.entries.len()));
 }
 
 /// Imports so many documents into a server that has the space alone, and says what was sent.

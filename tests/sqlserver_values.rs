@@ -363,3 +363,47 @@ fn half_of_a_pair_is_refused_with_its_table_and_column() {
         assert_eq!(found.len(), 3);
     }
 }
+
+/// A page that a statement of its own begins after a row has all rows that come after it, whatever the type of the
+/// columns that order them: the value goes back to the server, and must be the one that it came from.
+#[test]
+fn a_page_may_begin_after_a_value_of_any_type() {
+    let test = TestServer::own(Options::default());
+    let kinds: Vec<_> = kinds().into_iter().filter(|(kind, _)| *kind != "xml").collect();
+    let lines: Vec<String> =
+        kinds.iter().enumerate().map(|(at, (kind, _))| format!("[C{at}] {kind} NULL")).collect();
+    let names: Vec<String> = (0..kinds.len()).map(|at| format!("C{at}")).collect();
+    let columns: Vec<&str> = std::iter::once("Id").chain(names.iter().map(String::as_str)).collect();
+    let database = database(&test, &format!("[Id] int NOT NULL PRIMARY KEY, {}", lines.join(", ")));
+    let row = |id: usize| -> Row {
+        let value = |values: &Vec<Value>| values.get(id % (values.len() + 1)).cloned();
+        let values = kinds.iter().map(|(_, values)| value(values).unwrap_or(Value::Null));
+        std::iter::once(Value::Int(id as i64)).chain(values).collect()
+    };
+    let rows: Vec<Row> = (0..17).map(row).collect();
+    let mut server = SqlServer::open(&database.address()).unwrap();
+    let mut transaction = server.begin().unwrap();
+    transaction.insert("Kept", &columns, &rows).unwrap();
+    transaction.commit().unwrap();
+    let mut reader = server.read().unwrap();
+    for (name, (kind, _)) in names.iter().zip(&kinds) {
+        let order = [name.as_str(), "Id"];
+        let mut read = |after: Option<&[Value]>| {
+            let page = Page {
+                table: "Kept",
+                columns: &order,
+                order: &order,
+                after,
+                max_rows: 1000,
+                max_bytes: usize::MAX,
+            };
+            reader.page(&page).unwrap()
+        };
+        let all = read(None);
+        assert_eq!(all.len(), rows.len(), "{kind}");
+        // From the end on: no statement that was sent before could be gone on with.
+        for at in (0..all.len()).rev() {
+            assert_eq!(read(Some(&all[at])), all[at + 1..], "{kind} after {:?}", all[at]);
+        }
+    }
+}

@@ -374,6 +374,7 @@ fn read(bundle: &Bundle) -> Result<Read, BundleError> {
             first.get_or_insert(error);
         }
     };
+    keep(bundle.coverage().map(|coverage| assert_eq!(coverage.len() as u64, bundle.info().coverage)));
     keep(bundle.notices().map(|notices| assert_eq!(notices.len() as u64, bundle.info().notices)));
     let mut scanned: Read = Vec::new();
     keep(bundle.scan(None, &mut |entry, document| {
@@ -455,6 +456,9 @@ fn write_anew(bundle: &Bundle, documents: &Read, folder: &Path) {
     }
     for notice in bundle.notices().unwrap() {
         writer.notice(notice).unwrap();
+    }
+    for coverage in bundle.coverage().unwrap() {
+        writer.coverage(&coverage).unwrap();
     }
     let summary = writer.finish(&Silent).unwrap();
     assert_eq!(summary.content_root, info.content_root, "equal content has an equal root");

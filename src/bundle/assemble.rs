@@ -43,6 +43,7 @@ pub(super) struct Totals {
     pub(super) packs: u64,
     pub(super) chunks: u64,
     pub(super) notices: u64,
+    pub(super) coverage: u64,
     pub(super) kinds: Vec<KindInfo>,
 }
 
@@ -75,6 +76,7 @@ pub(super) fn assemble(
     assembly.pack(options.level, &mut totals, &mut places)?;
     assembly.index(&mut totals, &mut places)?;
     totals.notices = assembly.notices()?;
+    totals.coverage = assembly.coverage()?;
     let info = Info {
         writer: concat!("sealift ", env!("CARGO_PKG_VERSION")).to_owned(),
         header: header.clone(),
@@ -90,6 +92,7 @@ pub(super) fn assemble(
         sealed: totals.sealed,
         slots: envelope.map_or(0, |envelope| envelope.slots.len()),
         notices: totals.notices,
+        coverage: totals.coverage,
         raw_bytes: totals.raw_bytes,
         file_bytes: 0,
     };
@@ -337,20 +340,51 @@ impl Assembly<'_> {
         let mut select = self
             .spool
             .db
-            .prepare("SELECT DISTINCT code, kind, key, place, text FROM notices ORDER BY 1, 2, 3, 4, 5")
+            .prepare(
+                "SELECT DISTINCT code, kind, key, place, value, names_kind, names_key, text, count FROM notices \
+                 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9",
+            )
             .map_err(spooled)?;
         let mut insert = self
             .db
-            .prepare("INSERT INTO notices VALUES(?1,?2,?3,?4,?5,?6)")
+            .prepare("INSERT INTO notices VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")
             .map_err(self.sql("write a notice"))?;
         let mut rows = select.query([]).map_err(spooled)?;
         let mut n = 0u64;
         while let Some(row) = rows.next().map_err(spooled)? {
             n += 1;
-            let text = |column| row.get::<_, Option<String>>(column).map_err(spooled);
+            let value = |column| row.get::<_, rusqlite::types::Value>(column);
+            let values = (0..9).map(value).collect::<rusqlite::Result<Vec<_>>>().map_err(spooled)?;
+            let number = rusqlite::types::Value::Integer(i64::try_from(n).unwrap_or(i64::MAX));
             insert
-                .execute(params![Count(n), text(0)?, text(1)?, text(2)?, text(3)?, text(4)?])
+                .execute(rusqlite::params_from_iter([number].into_iter().chain(values)))
                 .map_err(self.sql("write a notice"))?;
+        }
+        Ok(n)
+    }
+
+    fn coverage(&self) -> Result<u64, BundleError> {
+        let spooled = |error| self.spool.sql("order what is carried of the kinds")(error);
+        let mut select = self
+            .spool
+            .db
+            .prepare(
+                "SELECT DISTINCT kind, extent, rows, owner_kind, owner_key FROM coverage ORDER BY 1, 2, 4, 5",
+            )
+            .map_err(spooled)?;
+        let mut insert = self
+            .db
+            .prepare("INSERT INTO coverage VALUES(?1,?2,?3,?4,?5,?6)")
+            .map_err(self.sql("write what is carried of the kinds"))?;
+        let mut rows = select.query([]).map_err(spooled)?;
+        let mut n = 0u64;
+        while let Some(row) = rows.next().map_err(spooled)? {
+            n += 1;
+            let text = |column| row.get::<_, Option<String>>(column).map_err(spooled);
+            let count = row.get::<_, Option<Count>>(2).map_err(spooled)?;
+            insert
+                .execute(params![Count(n), text(0)?, text(1)?, count, text(3)?, text(4)?])
+                .map_err(self.sql("write what is carried of the kinds"))?;
         }
         Ok(n)
     }
@@ -369,6 +403,7 @@ impl Totals {
             packs: 0,
             chunks: 0,
             notices: 0,
+            coverage: 0,
             kinds: Vec::new(),
         }
     }

@@ -85,6 +85,8 @@ pub struct Info {
     pub slots: usize,
     /// How many notices there are.
     pub notices: u64,
+    /// How many statements there are of what the bundle carries of its kinds.
+    pub coverage: u64,
     /// Bytes of the documents in canonical form.
     pub raw_bytes: u64,
     /// Bytes of the file.
@@ -100,6 +102,7 @@ pub(super) fn write(db: &Connection, info: &Info, envelope: Option<&Envelope>) -
         insert.execute(params!["commitment", envelope.commitment.as_slice()])?;
     }
     insert.execute(params!["content_root", info.content_root.0.as_slice()])?;
+    insert.execute(params!["coverage", Count(info.coverage)])?;
     if let Some(created) = &info.created {
         insert.execute(params!["created", created])?;
     }

@@ -55,6 +55,8 @@ pub struct Limits {
     pub notices: u64,
     /// Bytes of the texts of all notices together.
     pub notice_bytes: u64,
+    /// Statements of what the bundle carries of its kinds.
+    pub coverage: u64,
 }
 
 impl Limits {
@@ -72,6 +74,7 @@ impl Limits {
         document_sealed_bytes: 512 * MIB,
         notices: 1_000_000,
         notice_bytes: 256 * MIB,
+        coverage: 1_000_000,
     };
 }
 

@@ -34,7 +34,7 @@ mod writer;
 mod zstd;
 
 pub use condition::{Condition, KindState, Lost, MOST_LOST, State, Survivor};
-pub use entry::{Entry, Notice, Reason};
+pub use entry::{Coverage, Entry, Extent, Notice, Reason};
 pub use error::BundleError;
 pub use info::{Header, Info, KindInfo};
 pub use limits::Limits;

@@ -139,6 +139,7 @@ impl UncheckedBundle {
             sealed: meta.count("sealed")?,
             slots,
             notices: meta.count("notices")?,
+            coverage: meta.count("coverage")?,
             raw_bytes: meta.count("raw_bytes")?,
             file_bytes: self.file_bytes,
         };
@@ -149,6 +150,7 @@ impl UncheckedBundle {
         too_many("scopes", info.scopes, info.documents)?;
         too_many("packs", info.packs, info.documents)?;
         too_many("notices", info.notices, limits.notices)?;
+        too_many("statements of coverage", info.coverage, limits.coverage)?;
         too_many("sealed values", info.sealed, info.secrets)?;
         if info.chunks != info.documents.div_ceil(super::limits::CHUNK_DOCUMENTS) {
             return Err("the number of chunks does not fit the number of documents".to_owned());

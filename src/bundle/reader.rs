@@ -15,7 +15,7 @@ use super::limits::CHUNK_DOCUMENTS;
 use super::pack::Window;
 use super::store::{Name, Store};
 use super::writer::sealed_place;
-use super::{BundleError, Entry, Notice};
+use super::{BundleError, Coverage, Entry, Notice};
 
 /// A checked bundle, open for reading.
 pub struct Bundle {
@@ -57,6 +57,14 @@ impl Bundle {
     /// [`BundleError::Damaged`], [`BundleError::Limit`], and what the system refuses; so for all that reads.
     pub fn notices(&self) -> Result<Vec<Notice>, BundleError> {
         self.store.notices(self.info.notices)
+    }
+
+    /// What the bundle carries of the kinds of its source, by kind.
+    ///
+    /// # Errors
+    /// As for [`Bundle::notices`].
+    pub fn coverage(&self) -> Result<Vec<Coverage>, BundleError> {
+        self.store.coverage(self.info.coverage)
     }
 
     /// The kind of that name, with its position.

@@ -27,7 +27,7 @@ use super::{BundleError, ContentRoot, Header, Limits, Notice, info};
 const SEAL_ROW: [u8; 5] = [35, 1, 3, 0, 76];
 
 /// The tables, and with them the pages that a bundle has at least: each begins on a page of its own.
-const LEAST_PAGES: u64 = 11;
+const LEAST_PAGES: u64 = 12;
 
 /// The bytes that a document takes in a file at the very least: its row of `documents` takes more.
 pub(super) const DOCUMENT_BYTES: u64 = 4;
@@ -185,9 +185,7 @@ impl Remains {
         let (mut left, mut found) = (self.file_bytes, 0);
         for number in 1..=looked_at {
             let Some(notice) = lost(self.store.notice(number))? else { continue };
-            let parts = [&notice.kind, &notice.key, &notice.place].into_iter().flatten();
-            let bytes: usize = [&notice.code, &notice.text].into_iter().chain(parts).map(String::len).sum();
-            let Some(rest) = left.checked_sub(bytes as u64) else { break };
+            let Some(rest) = left.checked_sub(notice.bytes() as u64) else { break };
             left = rest;
             found += 1;
             see(notice)?;

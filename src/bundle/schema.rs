@@ -13,7 +13,7 @@ pub(super) const SEAL_OFFSET: u64 = 8160;
 pub(super) const SEAL_BYTES: usize = 32;
 
 /// Type, name and statement of everything in the file, in the order of creation.
-pub(super) const OBJECTS: [(&str, &str, &str); 13] = [
+pub(super) const OBJECTS: [(&str, &str, &str); 14] = [
     ("table", "seal", "CREATE TABLE seal(id INTEGER PRIMARY KEY, root BLOB NOT NULL) STRICT"),
     (
         "table",
@@ -67,7 +67,13 @@ pub(super) const OBJECTS: [(&str, &str, &str); 13] = [
         "table",
         "notices",
         "CREATE TABLE notices(n INTEGER PRIMARY KEY, code TEXT NOT NULL, kind TEXT, key TEXT, place TEXT, \
-         text TEXT NOT NULL) STRICT",
+         value TEXT, names_kind TEXT, names_key TEXT, text TEXT NOT NULL, count INTEGER NOT NULL) STRICT",
+    ),
+    (
+        "table",
+        "coverage",
+        "CREATE TABLE coverage(n INTEGER PRIMARY KEY, kind TEXT NOT NULL, extent TEXT NOT NULL, rows INTEGER, \
+         owner_kind TEXT, owner_key TEXT) STRICT",
     ),
     (
         "view",

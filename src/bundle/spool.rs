@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
 use super::count::Count;
-use super::{BundleError, Notice};
+use super::{BundleError, Coverage, Notice};
 use crate::document::KindName;
 
 /// How many names that several documents have are told.
@@ -28,7 +28,9 @@ const TABLES: &str = "
         length INTEGER, content_id BLOB, tag INTEGER, id BLOB, reason BLOB, secrets INTEGER,
         fold BLOB);
     CREATE TABLE secrets(entry INTEGER, n INTEGER, place TEXT, value BLOB, PRIMARY KEY(entry, n)) WITHOUT ROWID;
-    CREATE TABLE notices(code TEXT, kind TEXT, key TEXT, place TEXT, text TEXT);
+    CREATE TABLE notices(code TEXT, kind TEXT, key TEXT, place TEXT, value TEXT, names_kind TEXT, names_key TEXT,
+        text TEXT, count INTEGER);
+    CREATE TABLE coverage(kind TEXT, extent TEXT, rows INTEGER, owner_kind TEXT, owner_key TEXT);
     CREATE TABLE numbered(document INTEGER PRIMARY KEY, kind INTEGER, similarity BLOB, offset INTEGER, length INTEGER);
     CREATE TABLE partial(chunk INTEGER PRIMARY KEY, documents INTEGER, columns BLOB, content_ids BLOB);
     BEGIN;
@@ -165,12 +167,27 @@ impl Spool {
     /// Keeps a notice.
     pub(super) fn add_notice(&mut self, notice: &Notice) -> Result<(), BundleError> {
         self.db
-            .prepare_cached("INSERT INTO notices VALUES(?1,?2,?3,?4,?5)")
+            .prepare_cached("INSERT INTO notices VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")
             .and_then(|mut insert| {
-                insert.execute(params![notice.code, notice.kind, notice.key, notice.place, notice.text])
+                let [code, kind, key, place, value, names_kind, names_key, text] = notice.texts();
+                let count = Count(notice.count);
+                insert.execute(params![code, kind, key, place, value, names_kind, names_key, text, count])
             })
             .map(|_| ())
             .map_err(self.sql("keep a notice"))
+    }
+
+    /// Keeps what is carried of a kind.
+    pub(super) fn add_coverage(&mut self, coverage: &Coverage) -> Result<(), BundleError> {
+        let (extent, rows, owner) = coverage.parts();
+        let (owner_kind, owner_key) = owner.unzip();
+        self.db
+            .prepare_cached("INSERT INTO coverage VALUES(?1,?2,?3,?4,?5)")
+            .and_then(|mut insert| {
+                insert.execute(params![coverage.kind, extent, rows.map(Count), owner_kind, owner_key])
+            })
+            .map(|_| ())
+            .map_err(self.sql("keep what is carried of a kind"))
     }
 
     /// Ends the adding.

@@ -3,11 +3,11 @@
 //! Obeys `format-spec/bundle-v1.md`, "reading". Trusts no row for having been read before, and never holds
 //! more than one pack and a bounded number of chunks. What the rows mean together is for the reader.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::chunk::Chunk;
 use super::count::Count;
@@ -17,7 +17,7 @@ use super::limits::{
 use super::pack::Pack;
 use super::roots::stored_hash;
 use super::zstd::Decompressor;
-use super::{BundleError, Notice};
+use super::{BundleError, Coverage, Notice};
 
 /// Bytes of decoded chunks that are kept.
 const CHUNK_CACHE_BYTES: usize = 12 << 20;
@@ -258,31 +258,19 @@ impl Store {
     pub(super) fn notices(&self, count: u64) -> Result<Vec<Notice>, BundleError> {
         let mut select = self
             .db
-            .prepare_cached("SELECT n, code, kind, key, place, text FROM notices ORDER BY n")
+            .prepare_cached("SELECT n, code, kind, key, place, value, names_kind, names_key, text, count FROM notices ORDER BY n")
             .map_err(self.reading("notices"))?;
         let mut rows = select.query([]).map_err(self.reading("notices"))?;
         let mut notices = Vec::new();
-        let together = Cell::new(0);
+        let mut together = 0;
         while let Some(row) = rows.next().map_err(self.reading("notices"))? {
             let n: i64 = row.get(0).map_err(self.reading("notices"))?;
             if n != notices.len() as i64 + 1 || notices.len() as u64 >= count {
                 return Err(self.damaged("notices", "they are not numbered from 1"));
             }
-            let text = |column| -> Result<Option<String>, BundleError> {
-                let text: Option<String> = row.get(column).map_err(self.reading("notices"))?;
-                let len = text.as_ref().map_or(0, String::len);
-                self.limit("a notice", len as u64, SHORT_TEXT_BYTES as u64)?;
-                together.set(together.get() + len as u64);
-                self.limit("the notices", together.get(), self.limits.notice_bytes)?;
-                Ok(text)
-            };
-            let notice = Notice {
-                code: text(1)?.unwrap_or_default(),
-                kind: text(2)?,
-                key: text(3)?,
-                place: text(4)?,
-                text: text(5)?.unwrap_or_default(),
-            };
+            let notice = self.read_notice(row, 1, "notices")?;
+            together += notice.bytes() as u64;
+            self.limit("the notices", together, self.limits.notice_bytes)?;
             if notices.last().is_some_and(|last| *last >= notice) {
                 return Err(self.damaged("notices", "they are not in order, each once"));
             }
@@ -295,21 +283,69 @@ impl Store {
         }
     }
 
+    fn read_notice(&self, row: &Row<'_>, from: usize, place: &str) -> Result<Notice, BundleError> {
+        let text = |column: usize| -> Result<Option<String>, BundleError> {
+            let text: Option<String> = row.get(from + column).map_err(self.reading(place))?;
+            self.limit("a notice", text.as_ref().map_or(0, String::len) as u64, SHORT_TEXT_BYTES as u64)?;
+            Ok(text)
+        };
+        Ok(Notice {
+            code: text(0)?.unwrap_or_default(),
+            kind: text(1)?,
+            key: text(2)?,
+            place: text(3)?,
+            value: text(4)?,
+            names_kind: text(5)?,
+            names_key: text(6)?,
+            text: text(7)?.unwrap_or_default(),
+            count: row.get::<_, Count>(from + 8).map_err(self.reading(place))?.0,
+        })
+    }
+
+    /// What is carried of the kinds, of which the bundle says there are `count` statements.
+    pub(super) fn coverage(&self, count: u64) -> Result<Vec<Coverage>, BundleError> {
+        let reading = |error| self.reading("coverage")(error);
+        let sql = "SELECT n, kind, extent, rows, owner_kind, owner_key FROM coverage ORDER BY n";
+        let mut select = self.db.prepare_cached(sql).map_err(reading)?;
+        let mut rows = select.query([]).map_err(reading)?;
+        let mut coverage: Vec<Coverage> = Vec::new();
+        let mut together = 0;
+        while let Some(row) = rows.next().map_err(reading)? {
+            let n: i64 = row.get(0).map_err(reading)?;
+            if n != coverage.len() as i64 + 1 || coverage.len() as u64 >= count {
+                return Err(self.damaged("coverage", "it is not numbered from 1"));
+            }
+            let text = |column| row.get::<_, Option<String>>(column).map_err(reading);
+            let extent = text(2)?.unwrap_or_default();
+            let rows = row.get::<_, Option<Count>>(3).map_err(reading)?.map(|count| count.0);
+            let (owner_kind, owner_key) = (text(4)?, text(5)?);
+            let key = owner_key.as_ref().map_or(0, String::len) as u64;
+            self.limit("a key", key, self.limits.key_bytes)?;
+            together += key;
+            self.limit("the keys of coverage", together, self.limits.notice_bytes)?;
+            let found = Coverage::of(text(1)?.unwrap_or_default(), &extent, rows, (owner_kind, owner_key))
+                .ok_or_else(|| self.damaged("coverage", format!("row {n} says nothing of a kind")))?;
+            if coverage.last().is_some_and(|last| !last.goes_before(&found)) {
+                return Err(self.damaged("coverage", "it is not in order, each once"));
+            }
+            coverage.push(found);
+        }
+        match coverage.len() as u64 == count {
+            true => Ok(coverage),
+            false => Err(self.damaged("coverage", "there is less than the bundle says")),
+        }
+    }
+
     /// One notice, whatever stands beside it.
     pub(super) fn notice(&self, number: u64) -> Result<Notice, BundleError> {
         let place = || format!("notice {number}");
-        let sql = "SELECT code, kind, key, place, text FROM notices WHERE n = ?1";
+        let sql = "SELECT code, kind, key, place, value, names_kind, names_key, text, count FROM notices \
+                   WHERE n = ?1";
         let mut select = self.db.prepare_cached(sql).map_err(self.reading(place()))?;
         let mut rows = select.query([Count(number)]).map_err(self.reading(place()))?;
         let row = rows.next().map_err(self.reading(place()))?;
         let row = row.ok_or_else(|| self.damaged(place(), "it is missing"))?;
-        let text = |column| -> Result<Option<String>, BundleError> {
-            let text: Option<String> = row.get(column).map_err(self.reading(place()))?;
-            self.limit(&place(), text.as_ref().map_or(0, String::len) as u64, SHORT_TEXT_BYTES as u64)?;
-            Ok(text)
-        };
-        let (code, kind, key) = (text(0)?.unwrap_or_default(), text(1)?, text(2)?);
-        Ok(Notice { code, kind, key, place: text(3)?, text: text(4)?.unwrap_or_default() })
+        self.read_notice(row, 0, &place())
     }
 
     /// How many bytes a pack is said to have, without reading them; none where it is not there.

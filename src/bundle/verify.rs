@@ -382,6 +382,8 @@ impl Check<'_> {
         }
         let notices = self.bundle.notices();
         self.report.take(notices)?;
+        let coverage = self.bundle.coverage();
+        self.report.take(coverage)?;
         self.report
             .checked
             .push(format!("{} sealed values and {} notices", self.info.sealed, self.info.notices));

@@ -4,6 +4,7 @@
 //! stands at the output's name before the file is complete, synced and sealed; a writer dropped unfinished
 //! leaves nothing behind. The plaintext of a secret is never written anywhere.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use super::limits::SHORT_TEXT_BYTES;
 use super::roots::{RootError, file_root};
 use super::schema::SEAL_OFFSET;
 use super::spool::{Spool, Spooled};
-use super::{Bundle, BundleError, ContentRoot, FileRoot, Header, KindInfo, Limits, Notice, Reason};
+use super::{Bundle, BundleError, ContentRoot, Coverage, FileRoot, Header, KindInfo, Limits, Notice, Reason};
 use super::{chunk, order};
 
 /// How hard zstd works unless told otherwise.
@@ -120,6 +121,9 @@ pub struct Writer {
     spool: Spool,
     notices: u64,
     notice_bytes: usize,
+    coverage: usize,
+    /// The kinds whose rows are counted.
+    counted: HashSet<String>,
     canonical: Vec<u8>,
     similarity: Vec<u8>,
 }
@@ -161,6 +165,8 @@ impl Writer {
             spool,
             notices: 0,
             notice_bytes: 0,
+            coverage: 0,
+            counted: HashSet::new(),
             canonical: Vec::new(),
             similarity: Vec::new(),
         })
@@ -297,13 +303,31 @@ impl Writer {
     pub fn notice(&mut self, notice: Notice) -> Result<(), BundleError> {
         self.notices += 1;
         check_limit(&self.out, "the notices", self.notices as usize, Limits::FORMAT_1.notices)?;
-        let parts = [&notice.kind, &notice.key, &notice.place].into_iter().flatten();
-        for part in [&notice.code, &notice.text].into_iter().chain(parts) {
+        for part in notice.texts().into_iter().flatten() {
             check_limit(&self.out, "a notice", part.len(), SHORT_TEXT_BYTES as u64)?;
-            self.notice_bytes += part.len();
         }
+        self.notice_bytes += notice.bytes();
         check_limit(&self.out, "the notices", self.notice_bytes, Limits::FORMAT_1.notice_bytes)?;
         self.spool.add_notice(&notice)
+    }
+
+    /// Says what the bundle carries of a kind; in any order, and of each kind one number of rows at the most.
+    ///
+    /// # Errors
+    /// [`BundleError::Limit`], [`BundleError::Damaged`] for a statement that a reader would refuse, and what the system
+    /// refuses.
+    pub fn coverage(&mut self, coverage: &Coverage) -> Result<(), BundleError> {
+        self.coverage += 1;
+        check_limit(&self.out, "what is carried of the kinds", self.coverage, Limits::FORMAT_1.coverage)?;
+        let (extent, rows, owner) = coverage.parts();
+        let owner = owner.map(|(kind, key)| (kind.to_owned(), key.to_owned())).unzip();
+        check_limit(&self.out, "a key", owner.1.as_ref().map_or(0, String::len), Limits::FORMAT_1.key_bytes)?;
+        let read = Coverage::of(coverage.kind.clone(), extent, rows, owner);
+        if read.is_none() || (rows.is_some() && !self.counted.insert(coverage.kind.clone())) {
+            let what = format!("{:?} has no usable name, or is counted twice", coverage.kind);
+            return Err(BundleError::damaged(&self.out, "coverage", what));
+        }
+        self.spool.add_coverage(coverage)
     }
 
     /// Names that several of the documents added so far have, as the server compares names: the first hundred,

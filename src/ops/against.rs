@@ -55,6 +55,7 @@ pub fn stand(
         overwrite: true,
         ignore_version: true,
         accept_dangling: true,
+        accept_undeclared: true,
         accept_invalid: true,
         ..ImportOptions::default()
     };

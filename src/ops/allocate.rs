@@ -114,6 +114,7 @@ fn number(
                 _ => Id::Int(number),
             })
             .filter(|id| !examiner.loose.contains(&(layout.index, id.to_string().to_lowercase())))
+            .filter(|id| !examiner.handover.avoids(id))
             .collect();
         let mut taken = vec![false; free.len()];
         let keys: Vec<Vec<Value>> = free.iter().map(|id| vec![id.to_value()]).collect();
@@ -239,9 +240,10 @@ pub(super) fn number_parts(
                                         kind: layout.kind.name.clone(),
                                         id: format!("{owner_id}{middle}{last}"),
                                     })?;
-                                    let id = format!("{owner_id}{middle}{last}");
-                                    if !examiner.loose.contains(&(layout.index, id.to_lowercase())) {
-                                        break Id::Text(id);
+                                    let id = Id::Text(format!("{owner_id}{middle}{last}"));
+                                    let loose = (layout.index, id.to_string().to_lowercase());
+                                    if !examiner.loose.contains(&loose) && !examiner.handover.avoids(&id) {
+                                        break id;
                                     }
                                 };
                                 examiner.ids.set(target, &key, Known::Found(Some(id)));

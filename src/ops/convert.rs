@@ -6,15 +6,16 @@
 use std::path::Path;
 
 use crate::bundle::{
-    self, Bundle, BundleError, Entry, Header, Notice, Protection, Reason, Summary, Writer, WriterOptions,
+    self, Bundle, BundleError, Coverage, Entry, Extent, Header, Notice, Protection, Reason, Summary, Writer,
+    WriterOptions,
 };
 use crate::crypto::{CryptoError, DataKey, MAX_SECRET_BYTES, SEALED_OVERHEAD_BYTES};
-use crate::document::{Document, Place};
+use crate::document::{Document, Key, KindName, Place};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
 use crate::tree::{
-    About, Clashes, Findings, ScriptMode, Sealed, Tree, TreeDocument, TreeError, TreeNotice, TreeSummary,
-    TreeWriter, Why,
+    About, Clashes, Findings, ScriptMode, Sealed, Tree, TreeCoverage, TreeDocument, TreeError, TreeNotice,
+    TreeSummary, TreeWriter, Why,
 };
 
 use super::handmade::Handmade;
@@ -56,6 +57,9 @@ pub enum ConvertError {
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
 }
+
+/// The code of the notice that documents are listed whose files are not there.
+pub(super) const MISSING_FILES: &str = "missing-files";
 
 /// A bundle that came out of a tree.
 #[derive(Debug)]
@@ -108,6 +112,7 @@ pub fn to_tree(
         scripts,
         envelope: bundle.envelope().cloned(),
         notices: bundle.notices()?.into_iter().map(notice_out).collect(),
+        coverage: bundle.coverage()?.into_iter().map(coverage_out).collect(),
     };
     let mut writer = TreeWriter::create(root, model, about, clashes, force)?;
     progress.phase("laying documents out", Some(info.documents));
@@ -191,6 +196,25 @@ pub fn from_tree(
     for notice in &about.notices {
         writer.notice(notice_in(notice))?;
     }
+    // What was taken out by hand and what was lost look alike: the folder then answers for no kind as a whole.
+    let whole = reading.missing == 0;
+    for (kind, extent) in &about.coverage {
+        match (whole, coverage_in(kind, extent)) {
+            (true, coverage) => writer.coverage(&coverage)?,
+            (false, Coverage { kind, extent: Extent::Whole { rows } | Extent::Part { rows } }) => {
+                writer.coverage(&Coverage { kind, extent: Extent::Part { rows } })?;
+            }
+            (false, _) => {}
+        }
+    }
+    if let Some(first) = &reading.first_missing {
+        let text = format!(
+            "{} documents that sealift.json lists are not in the folder ({first}): it carries no kind as a whole \
+             until their lines are taken out of sealift.json as well",
+            reading.missing
+        );
+        writer.notice(Notice { count: reading.missing, ..Notice::new(MISSING_FILES, text) })?;
+    }
     let summary = writer.finish(progress)?;
     Ok(FromTree { summary, doubts, passed_over: reading.passed_over, resealed: moves.resealed })
 }
@@ -225,6 +249,9 @@ pub fn reseal(
     })?;
     for notice in bundle.notices()? {
         writer.notice(notice)?;
+    }
+    for coverage in bundle.coverage()? {
+        writer.coverage(&coverage)?;
     }
     Ok(writer.finish(progress)?)
 }
@@ -321,11 +348,35 @@ fn reason_of(why: Why) -> Reason {
 }
 
 fn notice_out(notice: Notice) -> TreeNotice {
-    let Notice { code, kind, key, place, text } = notice;
-    TreeNotice { code, kind, key, place, text }
+    let Notice { code, kind, key, place, value, names_kind, names_key, text, count } = notice;
+    TreeNotice { code, kind, key, place, value, names_kind, names_key, text, count }
 }
 
 fn notice_in(notice: &TreeNotice) -> Notice {
-    let TreeNotice { code, kind, key, place, text } = notice.clone();
-    Notice { code, kind, key, place, text }
+    let TreeNotice { code, kind, key, place, value, names_kind, names_key, text, count } = notice.clone();
+    Notice { code, kind, key, place, value, names_kind, names_key, text, count }
+}
+
+fn coverage_out(coverage: Coverage) -> (String, TreeCoverage) {
+    let extent = match coverage.extent {
+        Extent::Whole { rows } => TreeCoverage::Whole(rows),
+        Extent::Part { rows } => TreeCoverage::Part(rows),
+        // The bundle's reader has looked at the key.
+        Extent::Belonging { kind, key } => match Key::parse(&key) {
+            Ok(key) => TreeCoverage::Belonging(KindName::new(&kind), key),
+            Err(_) => TreeCoverage::Part(0),
+        },
+    };
+    (coverage.kind, extent)
+}
+
+fn coverage_in(kind: &str, extent: &TreeCoverage) -> Coverage {
+    let extent = match extent {
+        TreeCoverage::Whole(rows) => Extent::Whole { rows: *rows },
+        TreeCoverage::Part(rows) => Extent::Part { rows: *rows },
+        TreeCoverage::Belonging(kind, key) => {
+            Extent::Belonging { kind: kind.as_str().to_owned(), key: key.to_text() }
+        }
+    };
+    Coverage { kind: kind.to_owned(), extent }
 }

@@ -16,6 +16,7 @@ use crate::server::{Lookup, Reader, Row};
 
 use super::ImportError;
 use super::choosing::Chosen;
+use super::handover::Handover;
 use super::into::Resettle;
 use super::misplaced::misplaced;
 use super::options::ImportOptions;
@@ -74,6 +75,8 @@ pub(super) struct Examiner<'x, 'm> {
     /// Ids that dangle in the bundle, in lower case: the import must not give them out.
     pub loose: HashSet<(usize, String)>,
     pub options: ImportOptions,
+    /// The ids that stand outside references in the bundle.
+    pub handover: Handover,
     pub resettle: Resettle,
     /// Parts of the bundle that the target will not have since their documents are skipped, by target and folded
     /// key.
@@ -477,6 +480,7 @@ impl<'m> Examiner<'_, 'm> {
         }
         if action.writes() {
             self.check_needed(layout, &document);
+            self.look_at_undeclared(layout, &document, theirs.as_ref().map(|theirs| &theirs.document));
             losses = SecretLosses::of(&document, &found, &mut notes);
             let mut wrong = misplaced(layout, self.model(), &document);
             wrong.extend(self.plan_parts(layout, &document));

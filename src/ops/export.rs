@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::bundle::{BundleError, Notice, Reason, Summary, Writer};
+use crate::bundle::{BundleError, Coverage, Extent, Notice, Reason, Summary, Writer};
 use crate::crypto::SecretBytes;
 use crate::document::{Key, KindName, Value};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
-use crate::server::{Reader, Row, ServerError};
+use crate::server::{Page, Reader, Row, ServerError, WholeTable};
 
 use super::choice::KindChoice;
-use super::scope::Scope;
+use super::scope::{Scope, listed};
 use super::select::{Root, Selection, fetch, select};
 use super::translate::{
-    Faults, Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault,
+    Faults, Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault, whole_table,
 };
-use super::undeclared::{self, Finder, Undeclared};
+use super::undeclared::{self, Finder, Undeclared, UnknownTable, unknown_tables};
 use super::versions::Versions;
 
 /// How many dangling references of one kind of document are noted one by one.
@@ -41,8 +41,11 @@ pub struct ExportOptions<'k> {
     pub versions: Option<Versions>,
     /// How secrets are read.
     pub secrets: ServerSecrets<'k>,
-    /// Whether undeclared references are an error.
+    /// Whether undeclared references, and tables that are not carried, are an error.
     pub strict: bool,
+    /// Whether the server holds but a part of what its source has: then the bundle does not say of any kind that it is
+    /// carried as a whole.
+    pub partial_source: bool,
 }
 
 impl<'k> ExportOptions<'k> {
@@ -58,6 +61,7 @@ impl<'k> ExportOptions<'k> {
             versions: None,
             secrets,
             strict: false,
+            partial_source: false,
         }
     }
 }
@@ -146,6 +150,16 @@ pub enum ExportError {
         /// How many ids stand at further places.
         beyond: u64,
     },
+    /// Tables that are not carried, where they are an error.
+    #[error("the model does not know {}, which would not be carried", listed(unknown.iter().map(|(name, _)| name.as_str())))]
+    UnknownTables {
+        /// The tables, with their rows.
+        unknown: Vec<(String, u64)>,
+        /// Undeclared references, which are an error too.
+        found: Vec<Undeclared>,
+        /// How many ids stand at further places.
+        beyond: u64,
+    },
     /// The listener asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -171,23 +185,21 @@ pub fn product_version(reader: &mut dyn Reader, model: &Model) -> Result<Option<
     };
     let columns = [version.name.as_str(), newest.name.as_str()];
     let order = [newest.name.as_str()];
-    let mut after: Option<Vec<Value>> = None;
+    let page = Page {
+        table: &table.name,
+        columns: &columns,
+        order: &order,
+        after: None,
+        max_rows: 1000,
+        max_bytes: 1 << 20,
+    };
+    let mut whole = WholeTable::open(reader, &page)?;
     let mut newest_version = None;
     // A row a change of version: few. A table made to be endless is not read to its end.
     for _ in 0..1000 {
-        let page = crate::server::Page {
-            table: &table.name,
-            columns: &columns,
-            order: &order,
-            after: after.as_deref(),
-            max_rows: 1000,
-            max_bytes: 1 << 20,
-        };
-        let rows = reader.page(&page)?;
-        let Some(last) = rows.last() else { break };
+        let Some(rows) = whole.next_page(reader)? else { break };
         let versions = rows.iter().rev().find_map(|row| row.first().and_then(Value::as_text));
         newest_version = versions.map(str::to_owned).or(newest_version);
-        after = last.get(1).map(|value| vec![value.clone()]);
     }
     Ok(newest_version)
 }
@@ -222,20 +234,36 @@ pub fn export(
         dangling: 0,
         named: BTreeMap::new(),
         finder: Finder::new(reader, &layouts, progress)?,
+        rows: 0,
     };
     let scope = Scope::find(reader, &layouts, &options.scopes)?;
+    let mut coverage = Vec::new();
     if options.roots.is_empty() && scope.is_none() {
         for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
-            progress.phase(format!("reading {}", layout.kind.name), Some(reader.count(&layout.table)?));
-            job.whole_kind(reader, layout, progress)?;
+            let rows = job.whole_kind(reader, layout, progress)?;
+            let extent = match options.partial_source {
+                true => Extent::Part { rows },
+                false => Extent::Whole { rows },
+            };
+            coverage.push(Coverage { kind: layout.kind.name.to_string(), extent });
         }
     } else {
         let chosen = select(reader, job.translation, options, scope.as_ref(), &carried, progress)?;
         for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
+            job.rows = 0;
             job.chosen(reader, layout, &chosen, progress)?;
+            let extent = Extent::Part { rows: job.rows };
+            coverage.push(Coverage { kind: layout.kind.name.to_string(), extent });
+        }
+        if !options.partial_source {
+            let whole = |kind: usize| carried(kind) && wanted(kind);
+            coverage.extend(chosen.belonging(reader, job.translation, options, scope.as_ref(), &whole)?);
         }
     }
     let Job { dangling, named, finder, .. } = job;
+    for coverage in coverage {
+        writer.coverage(&coverage)?;
+    }
     let faults = translation.finish()?;
     if !faults.is_empty() {
         let (twins, total) = writer.twins()?;
@@ -243,21 +271,25 @@ pub fn export(
     }
     let partial = finder.is_partial();
     let (undeclared, undeclared_beyond) = finder.finish(reader, &mut translation)?;
+    let (unknown, left) = tables(reader, model)?;
+    if options.strict && !unknown.is_empty() {
+        return Err(ExportError::UnknownTables { unknown, found: undeclared, beyond: undeclared_beyond });
+    }
     if options.strict && !undeclared.is_empty() {
         return Err(ExportError::Undeclared { found: undeclared, beyond: undeclared_beyond });
     }
     for notice in undeclared::notices(&undeclared, undeclared_beyond, partial) {
         writer.notice(notice)?;
     }
-    let (unknown, left) = tables(reader, model)?;
     for (kind, count) in named.into_iter().filter(|(_, count)| *count > DANGLING_NAMED) {
         let text =
             format!("{} more references of this kind name nothing on the server", count - DANGLING_NAMED);
-        writer.notice(Notice::about("dangling", kind.as_str(), text))?;
+        let count = count - DANGLING_NAMED;
+        writer.notice(Notice { count, ..Notice::about("dangling", kind.as_str(), text) })?;
     }
     for (table, rows) in &unknown {
         let text = format!("table {table} ({rows} rows) is not known to the model and was not carried");
-        writer.notice(Notice::about("unknown-table", table, text))?;
+        writer.notice(Notice { count: *rows, ..Notice::about("unknown-table", table, text) })?;
     }
     let summary = writer.finish(progress).map_err(|error| match error {
         BundleError::DuplicateKey { twins, total, .. } => malformed(Faults::default(), twins, total),
@@ -286,6 +318,8 @@ struct Job<'j, 'm, 'k> {
     dangling: u64,
     named: BTreeMap<KindName, u64>,
     finder: Finder,
+    /// Rows read of the kind at hand.
+    rows: u64,
 }
 
 impl Job<'_, '_, '_> {
@@ -294,18 +328,16 @@ impl Job<'_, '_, '_> {
         reader: &mut dyn Reader,
         layout: &Layout<'_>,
         progress: &dyn Progress,
-    ) -> Result<(), ExportError> {
-        let mut after: Option<Vec<Value>> = None;
-        loop {
+    ) -> Result<u64, ExportError> {
+        let mut table = whole_table(reader, layout, &layout.select())?;
+        progress.phase(format!("reading {}", layout.kind.name), Some(table.rows()));
+        while let Some(rows) = table.next_page(reader)? {
             progress.check()?;
-            let rows = super::translate::next_page(reader, layout, &mut after)?;
-            if rows.is_empty() {
-                return Ok(());
-            }
             let read = rows.len() as u64;
             self.write(reader, layout, rows, None)?;
             progress.advance(read, 0);
         }
+        Ok(table.rows())
     }
 
     fn chosen(
@@ -319,6 +351,7 @@ impl Job<'_, '_, '_> {
         progress.phase(format!("reading {}", layout.kind.name), Some(ids.len() as u64));
         fetch::<ExportError>(reader, layout, &ids, &mut |reader, ids, rows| {
             progress.check()?;
+            self.rows += rows.len() as u64;
             self.write(reader, layout, rows, Some(selection))?;
             progress.advance(ids.len() as u64, 0);
             Ok(())
@@ -373,13 +406,12 @@ impl Job<'_, '_, '_> {
                 }
                 let shown = Id::of(&dangling.id).map(|id| id.to_string()).unwrap_or_default();
                 let text = format!("names {} {shown}, which is not on the server", dangling.kind);
-                self.writer.notice(Notice::at(
-                    "dangling",
-                    &document.kind,
-                    &document.key,
-                    &place.to_string(),
-                    text,
-                ))?;
+                self.writer.notice(Notice {
+                    value: Some(shown),
+                    names_kind: Some(dangling.kind.to_string()),
+                    count: 1,
+                    ..Notice::at("dangling", &document.kind, &document.key, &place.to_string(), text)
+                })?;
             }
         }
         Ok(())
@@ -392,15 +424,13 @@ type Tables = (Vec<(String, u64)>, Vec<(String, String)>);
 fn tables(reader: &mut dyn Reader, model: &Model) -> Result<Tables, ExportError> {
     let mut unknown = Vec::new();
     let mut left = Vec::new();
-    let names: Vec<String> = reader.catalog().tables.iter().map(|t| t.name.clone()).collect();
-    for name in names {
-        if model.kinds().iter().any(|k| k.table.eq_ignore_ascii_case(&name)) {
-            continue;
-        }
-        match model.left.iter().find(|l| l.table.eq_ignore_ascii_case(&name)) {
-            Some(rule) => left.push((name, rule.why.clone())),
-            None => unknown.push((name.clone(), reader.count(&name)?)),
-        }
+    for table in &reader.catalog().tables {
+        let rule = model.left.iter().find(|l| l.table.eq_ignore_ascii_case(&table.name));
+        left.extend(rule.map(|rule| (table.name.clone(), rule.why.clone())));
+    }
+    for UnknownTable { name, .. } in unknown_tables(reader.catalog(), model) {
+        let rows = reader.count(&name)?;
+        unknown.push((name, rows));
     }
     Ok((unknown, left))
 }

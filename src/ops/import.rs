@@ -272,6 +272,7 @@ pub(super) fn apply(
     let writes = plan.entries.iter().filter(|entry| entry.action.writes()).count();
     allocate(bundle, transaction, examiner, plan, written)?;
     number_parts(bundle, transaction, examiner, plan)?;
+    examiner.look_at_created(bundle, plan)?;
     progress.phase("writing", Some(writes as u64));
     let actions: HashMap<u64, Action> =
         plan.entries.iter().map(|entry| (entry.number, entry.action)).collect();

@@ -11,6 +11,7 @@ mod diff;
 mod examine;
 mod export;
 mod handmade;
+mod handover;
 mod identity;
 mod import;
 mod into;

@@ -19,6 +19,9 @@ pub struct ImportOptions {
     pub ignore_version: bool,
     /// Whether ids that named nothing at the source are written even where they name something in the target.
     pub accept_dangling: bool,
+    /// Whether ids are written that stand where the model knows of no reference and name other documents in the target
+    /// than at the source; and encrypted text where it knows of no secret.
+    pub accept_undeclared: bool,
     /// Whether values that are not what the model says they must be are written, with a note.
     pub accept_invalid: bool,
     /// The only documents that are taken, where any are named: `KIND` or `KIND/NAME`, with `*` and `?`.

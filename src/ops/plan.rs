@@ -14,6 +14,7 @@ use super::ImportError;
 use super::choosing::{Chosen, hold_list};
 use super::examine::{Examined, Examiner, Source};
 use super::export::product_version;
+use super::handover::{Handover, told};
 use super::into::Resettle;
 use super::maintenance;
 use super::options::ImportOptions;
@@ -146,6 +147,7 @@ pub(super) fn examine_all<'x, 'm>(
         given: HashMap::new(),
         loose: HashSet::new(),
         options,
+        handover: Handover::default(),
         resettle: Resettle::default(),
         chosen: Chosen::default(),
         exact: matches!(work, Work::Undo(_) | Work::Copy),
@@ -156,6 +158,8 @@ pub(super) fn examine_all<'x, 'm>(
     };
     let mut plan = Plan::default();
     check_sides(bundle, reader, model, &mut examiner, &mut plan, work)?;
+    let notices = bundle.notices()?;
+    plan.source = told(&notices);
     let into = &examiner.options.into;
     let resettled = Resettle::settle(bundle, reader, &examiner.translation.layouts, into, progress)?;
     examiner.resettle = resettled.resettle;
@@ -167,6 +171,7 @@ pub(super) fn examine_all<'x, 'm>(
         plan.findings.extend(resettled.findings);
         return Ok((plan, examiner));
     }
+    examiner.take_over(notices, reader)?;
     let named = |kind: &KindName, key| examiner.resettle.key(examiner.layouts(), kind, key);
     examiner.chosen = Chosen::of(bundle, &examiner.options, model, &named, progress)?;
     match work {
@@ -202,6 +207,8 @@ pub(super) fn examine_all<'x, 'm>(
         Work::Import | Work::Copy => {}
     }
     plan.notices.extend(losses.notices());
+    examiner.look_at_created(bundle, &plan)?;
+    examiner.look_at_unlisted(&plan);
     hold_list(&mut examiner, &plan);
     let faults = examiner.translation.finish()?;
     examiner.find_faults(&faults);

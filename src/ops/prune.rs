@@ -1,37 +1,44 @@
 //! `--prune`: what the target has and the source no longer does, where the bundle carries the source whole.
 //!
-//! For flows of one direction with a single source of truth. What counts as whole is read from the reasons that
-//! the bundle gives for its documents, and in doubt nothing is deleted: kinds of which the bundle has no document,
-//! documents of scopes (spaces) that it has nothing of, scopes themselves, documents whose ids are the same on
-//! every server, and versions, which an export may have chosen among.
+//! For flows of one direction with a single source of truth. The bundle says what it carries as a whole
+//! ([`Coverage`]); one that says so of nothing is refused. In doubt nothing is deleted: kinds of which the bundle has
+//! no document, documents of scopes (spaces) that it has nothing of, scopes themselves, and documents whose ids are
+//! the same on every server.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use crate::bundle::{Bundle, Reason};
-use crate::document::{Key, KindName, Value};
+use crate::bundle::{Bundle, Coverage, Extent};
+use crate::document::{Key, KindName};
 use crate::model::Target;
 use crate::plan::{Action, Entry, Plan};
 use crate::progress::Progress;
-use crate::server::{Page, Reader};
+use crate::server::Reader;
 
 use super::ImportError;
+use super::convert::MISSING_FILES;
 use super::examine::Examiner;
 use super::relied::fingerprint;
 use super::salvage::SALVAGED;
 use super::scope::scope_in;
 use super::select::fetch;
-use super::translate::{Id, Known, Layout, ServerSecrets, Vault};
+use super::translate::{Id, Known, Layout, ServerSecrets, Vault, whole_table};
 use super::undo::{Deletion, find_referrers};
+
+/// Notices that say why a bundle does not answer for what it lacks.
+const DOUBTS: [&str; 2] = [SALVAGED, MISSING_FILES];
 
 /// What of the source a bundle carries whole.
 #[derive(Default)]
 struct Whole {
     /// Kinds of which it has every document.
     kinds: HashSet<usize>,
-    /// Kinds of which it has every document that belongs to an owner, with the kinds of the owners.
-    belonging: HashMap<usize, HashSet<usize>>,
-    /// The owners' ids in the target, in lower case.
-    owners: HashSet<(usize, String)>,
+    /// Kinds of which it has every document that belongs to an owner, with the owner's kind and its id in the target,
+    /// in lower case.
+    owners: HashSet<(usize, usize, String)>,
+    /// Kinds of which it has every document of a scope, with the scope's key, folded.
+    within: HashSet<(usize, String)>,
+    /// Whether the bundle says of anything at all that it has it as a whole.
+    stated: bool,
     /// The scopes that its documents are in, folded.
     scopes: HashSet<String>,
 }
@@ -44,24 +51,25 @@ pub(super) fn prune(
     plan: &mut Plan,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
-    if bundle.notices()?.iter().any(|notice| notice.code == SALVAGED) {
-        let problem =
-            "the bundle was salvaged from a damaged one: what it lacks may have been lost, and is not pruned";
+    let whole = Whole::of(bundle, examiner, progress)?;
+    if !whole.stated {
+        let why = bundle.notices()?.into_iter().find(|notice| DOUBTS.contains(&notice.code.as_str()));
+        let why = why.map(|notice| format!(" ({})", notice.text)).unwrap_or_default();
+        let problem = format!(
+            "--prune deletes what the source no longer has, and the bundle does not say of any kind that it carries \
+             all of it{why}"
+        );
         examiner.find("", String::new(), problem);
         return Ok(());
     }
-    let whole = Whole::of(bundle, examiner, progress)?;
     let layouts = examiner.layouts().clone();
     let mut entries: Vec<(Entry, Deletion)> = Vec::new();
     for layout in layouts.iter() {
-        let by_owner = layout.kind.version.is_none() && whole.belonging.contains_key(&layout.index);
-        if Some(layout.index) == layouts.model.scope || !(by_owner || whole.kinds.contains(&layout.index)) {
+        if Some(layout.index) == layouts.model.scope || !whole.answers_for(layout.index) {
             continue;
         }
-        let mut rows = superfluous(bundle, reader, examiner, layout, &whole, progress)?;
-        if !whole.kinds.contains(&layout.index) {
-            rows = owned(reader, examiner, layout, &whole, rows)?;
-        }
+        let (mut rows, open) = superfluous(bundle, reader, examiner, layout, &whole, progress)?;
+        rows.extend(owned(reader, examiner, layout, &whole, open)?);
         look(reader, examiner, layout, &rows, &mut entries, progress)?;
     }
     let order = |entry: &Entry| (entry.kind.as_str().to_owned(), entry.key.to_text());
@@ -91,51 +99,55 @@ impl Whole {
         let model = layouts.model;
         let scope = model.scope.and_then(|scope| model.kind_at(scope));
         let mut whole = Self::default();
-        let place = |kind: &KindName| match model.target(kind) {
+        let place = |kind: &str| match model.target(&KindName::new(kind)) {
             Some(Target::Kind(kind)) => Some(kind),
             _ => None,
         };
+        for Coverage { kind, extent } in bundle.coverage()? {
+            let Some(kind) = place(&kind) else { continue };
+            match extent {
+                Extent::Part { .. } => continue,
+                Extent::Whole { .. } => drop(whole.kinds.insert(kind)),
+                Extent::Belonging { kind: owner, key } => {
+                    let (Some(at), Ok(key)) = (place(&owner), Key::parse(&key)) else { continue };
+                    let key = examiner.resettle.key(layouts, &KindName::new(&owner), key);
+                    if Some(at) == model.scope {
+                        whole.within.insert((kind, key.folded(model.collation)));
+                    } else if let Some(Known::Found(Some(id))) = examiner.ids.get(Target::Kind(at), &key) {
+                        whole.owners.insert((kind, at, id.to_string().to_lowercase()));
+                    }
+                }
+            }
+            whole.stated = true;
+        }
         bundle.entries(None, &mut |entry| -> Result<(), ImportError> {
             progress.check()?;
-            let Some(kind) = place(&entry.kind) else { return Ok(()) };
             let key = examiner.resettle.key(layouts, &entry.kind, entry.key);
             if let Some(scope) = scope {
                 let within = if scope.name == entry.kind { Some(&key) } else { scope_in(&scope.name, &key) };
                 whole.scopes.extend(within.map(|key| key.folded(model.collation)));
             }
-            let mut own = |kind: usize, key: &Key| {
-                if let Some(Known::Found(Some(id))) = examiner.ids.get(Target::Kind(kind), key) {
-                    whole.owners.insert((kind, id.to_string().to_lowercase()));
-                }
-            };
-            match entry.reason {
-                Reason::All => {
-                    whole.kinds.insert(kind);
-                    return Ok(());
-                }
-                Reason::Named => own(kind, &key),
-                Reason::BelongsTo { kind: owner, key: theirs, .. } => {
-                    own(kind, &key);
-                    let Some(owner_kind) = place(&owner) else { return Ok(()) };
-                    own(owner_kind, &examiner.resettle.key(layouts, &owner, theirs));
-                    whole.belonging.entry(kind).or_default().insert(owner_kind);
-                }
-                // Who needs it may have been quicker than whom it belongs to; what belongs to it may be missing.
-                Reason::NeededBy { .. } => {}
-            }
-            // That a document of the kind is here at all says that the kind was not left out.
-            if let Some(rule) = model.kind_at(kind) {
-                let with = rule.with.iter().filter_map(|at| rule.references.get(*at));
-                let owners = with.flat_map(|rule| &rule.to).map(|target| target.kind());
-                whole.belonging.entry(kind).or_default().extend(owners);
-            }
             Ok(())
         })?;
+        // That a kind has no document at the source may also be because nobody may see them there.
+        let has = |kind: &usize| {
+            let name = model.kind_at(*kind).map(|kind| kind.name.as_str());
+            bundle.info().kinds.iter().any(|found| Some(found.name.as_str()) == name)
+        };
+        whole.kinds.retain(has);
         Ok(whole)
+    }
+
+    /// Whether there is anything of a kind that may be deleted.
+    fn answers_for(&self, kind: usize) -> bool {
+        self.kinds.contains(&kind)
+            || self.owners.iter().any(|(owned, ..)| *owned == kind)
+            || self.within.iter().any(|(within, _)| *within == kind)
     }
 }
 
-/// The rows of a kind that answer no document of the bundle.
+/// The rows of a kind that answer no document of the bundle: those that it would have if they were at the source, and
+/// those of which that depends on whom they belong to.
 fn superfluous(
     bundle: &Bundle,
     reader: &mut dyn Reader,
@@ -143,7 +155,7 @@ fn superfluous(
     layout: &Layout<'_>,
     whole: &Whole,
     progress: &dyn Progress,
-) -> Result<Vec<Id>, ImportError> {
+) -> Result<(Vec<Id>, Vec<Id>), ImportError> {
     let layouts = examiner.layouts().clone();
     let model = layouts.model;
     let (target, name) = (Target::Kind(layout.index), &layout.kind.name);
@@ -163,29 +175,16 @@ fn superfluous(
         None => layout.order.iter().map(String::as_str).collect(),
     };
     let columns: Vec<&str> = head.iter().copied().chain(naming).collect();
-    let order: Vec<&str> = layout.order.iter().map(String::as_str).collect();
-    progress.phase(format!("looking for {name} to delete"), Some(reader.count(&layout.table)?));
-    let (mut found, mut after): (Vec<Id>, Option<Vec<Value>>) = (Vec::new(), None);
-    loop {
+    let mut table = whole_table(reader, layout, &columns)?;
+    progress.phase(format!("looking for {name} to delete"), Some(table.rows()));
+    let (mut found, mut undecided): (Vec<Id>, Vec<Id>) = (Vec::new(), Vec::new());
+    while let Some(rows) = table.next_page(reader)? {
         progress.check()?;
-        let mut read: Vec<&str> = columns.clone();
-        read.extend(&order);
-        let page = Page {
-            table: &layout.table,
-            columns: &read,
-            order: &order,
-            after: after.as_deref(),
-            max_rows: 1000,
-            max_bytes: 4 << 20,
-        };
-        let rows = reader.page(&page)?;
-        let Some(last) = rows.last() else { return Ok(found) };
-        after = last.get(columns.len()..).map(<[Value]>::to_vec);
         progress.advance(rows.len() as u64, 0);
         let rows: Vec<Id> = rows
             .iter()
             .filter_map(|row| {
-                let (own, naming) = row.get(..columns.len())?.split_at_checked(head.len())?;
+                let (own, naming) = row.split_at_checked(head.len())?;
                 let at = |column: &str| own.get(head.iter().position(|name| *name == column)?).cloned();
                 let id = layout.named_by(at);
                 // Rows of the table may be documents of another kind.
@@ -210,10 +209,14 @@ fn superfluous(
             // What ids mean wherever they stand is there on every server.
             let everywhere = layout.is_meant(&reference.key).is_some();
             if !elsewhere && !everywhere && !names.contains(&reference.key.folded(model.collation)) {
-                found.push(id);
+                let within = within.map(|key| (layout.index, key.folded(model.collation)));
+                let whole = whole.kinds.contains(&layout.index)
+                    || within.is_some_and(|within| whole.within.contains(&within));
+                if whole { &mut found } else { &mut undecided }.push(id);
             }
         }
     }
+    Ok((found, undecided))
 }
 
 /// Those of some rows that belong to an owner that the bundle carries whole.
@@ -225,14 +228,13 @@ fn owned(
     rows: Vec<Id>,
 ) -> Result<Vec<Id>, ImportError> {
     let mut owned = Vec::new();
-    let kinds = whole.belonging.get(&layout.index);
     fetch::<ImportError>(reader, layout, &rows, &mut |reader, ids, rows| {
         let followed = examiner.translation.follow(reader, layout.index, rows)?;
         for (id, references) in ids.into_iter().zip(followed) {
             let belongs = references.iter().any(|followed| {
+                let id = followed.id.to_string().to_lowercase();
                 layout.kind.with.contains(&followed.rule)
-                    && kinds.is_some_and(|kinds| kinds.contains(&followed.kind))
-                    && whole.owners.contains(&(followed.kind, followed.id.to_string().to_lowercase()))
+                    && whole.owners.contains(&(layout.index, followed.kind, id))
             });
             if belongs {
                 owned.push(id);

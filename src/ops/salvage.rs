@@ -224,7 +224,7 @@ impl Job<'_> {
             },
             if state.without_index > 0 { "; source ids and reasons are lost in part" } else { "" },
         );
-        writer.notice(Notice { code: SALVAGED.to_owned(), kind: None, key: None, place: None, text })?;
+        writer.notice(Notice::new(SALVAGED, text))?;
         let summary = writer.finish(progress)?;
         Ok(Salvage::Written(Box::new(SalvageReport {
             summary,

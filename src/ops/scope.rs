@@ -9,7 +9,7 @@ use crate::server::{Reader, ServerError};
 
 use super::ExportError;
 use super::select::{Selection, Why, fetch, for_each_page};
-use super::translate::{Followed, Id, Layout, Layouts, Translation};
+use super::translate::{Followed, Id, Layout, Layouts, Translation, whole_table};
 
 /// How many names a message lists.
 const LISTED: usize = 20;
@@ -47,13 +47,9 @@ pub(super) fn on_server(reader: &mut dyn Reader, layout: &Layout<'_>) -> Result<
     let Some(id) = &layout.id else { return Ok(Vec::new()) };
     let mut columns = vec![id.as_str()];
     columns.extend(layout.key_columns());
-    let order = [id.as_str()];
     let mut found = Vec::new();
-    let mut after: Option<Vec<Value>> = None;
-    loop {
-        let rows = reader.page(&layout.page(&columns, &order, after.as_deref()))?;
-        let Some(last) = rows.last() else { return Ok(found) };
-        after = last.first().map(|id| vec![id.clone()]);
+    let mut table = whole_table(reader, layout, &columns)?;
+    while let Some(rows) = table.next_page(reader)? {
         for row in rows {
             let Some((id, parts)) = row.split_first() else { continue };
             if let (Some(id), Ok(key)) = (Id::of(id), Key::new(parts.to_vec())) {
@@ -62,6 +58,7 @@ pub(super) fn on_server(reader: &mut dyn Reader, layout: &Layout<'_>) -> Result<
             }
         }
     }
+    Ok(found)
 }
 
 /// Whether a server's tables say to which scope documents belong.
@@ -95,6 +92,11 @@ pub(super) fn scope_in<'k>(kind: &KindName, key: &'k Key) -> Option<&'k Key> {
 }
 
 impl Scope {
+    /// The scope's kind, by its position in the model.
+    pub(super) fn kind(&self) -> usize {
+        self.kind
+    }
+
     /// Finds what was asked for by name; `None` where nothing was.
     ///
     /// # Errors

@@ -3,18 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::bundle::Reason;
+use crate::bundle::{Coverage, Extent, Reason};
 use crate::document::{KindName, Value};
 use crate::model::{Model, Target};
 use crate::progress::Progress;
 use crate::server::{Lookup, Reader, ServerError};
 
 use super::scope::{Home, Scope};
-use super::translate::{Followed, Id, Layout, Layouts, Translation, id_order};
+use super::translate::{Followed, Id, Layout, Layouts, Translation, id_order, whole_table};
 use super::{ExportError, ExportOptions};
 
 /// How many rows are looked at together.
 const BATCH: usize = 200;
+
+/// Of how many documents a bundle says that it has all that belongs to them, kind by kind.
+const MOST_BELONGING: usize = 200_000;
 
 /// A document that the user named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +98,65 @@ impl Selection {
             ids.remove(&id);
         }
         self.refused.insert((kind, id));
+    }
+
+    /// The documents of which the bundle carries all that belongs to them, of the kinds that it carries: the scopes
+    /// asked for, where no document was named; else those that were named, and what belongs to them. What documents
+    /// merely need may have more on the server than was taken along, and versions may have been chosen among.
+    pub(super) fn belonging(
+        &self,
+        reader: &mut dyn Reader,
+        translation: &mut Translation<'_>,
+        options: &ExportOptions<'_>,
+        scope: Option<&Scope>,
+        carried: &dyn Fn(usize) -> bool,
+    ) -> Result<Vec<Coverage>, ExportError> {
+        let layouts = translation.layouts.clone();
+        let scopes = scope.filter(|_| options.roots.is_empty());
+        let mut pairs: Vec<(usize, usize)> = Vec::new();
+        for layout in layouts.iter().filter(|layout| carried(layout.index)) {
+            match scopes {
+                Some(scope) if layout.index != scope.kind() => pairs.push((layout.index, scope.kind())),
+                None if layout.kind.version.is_none() => {
+                    let with = layout.kind.with.iter().filter_map(|at| layout.kind.references.get(*at));
+                    let owners: BTreeSet<usize> =
+                        with.flat_map(|rule| &rule.to).map(|target| target.kind()).collect();
+                    pairs.extend(owners.into_iter().map(|owner| (layout.index, owner)));
+                }
+                _ => {}
+            }
+        }
+        let mut owners: BTreeMap<usize, BTreeSet<Id>> = BTreeMap::new();
+        for (kind, ids) in &self.chosen {
+            for (id, why) in ids {
+                let owner = match why {
+                    Why::NeededBy { .. } => continue,
+                    Why::Named => None,
+                    Why::BelongsTo { kind, id, .. } => Some((*kind, id.clone())),
+                };
+                for (kind, id) in owner.into_iter().chain([(*kind, id.clone())]) {
+                    if pairs.iter().any(|(_, owner)| *owner == kind) {
+                        owners.entry(kind).or_default().insert(id);
+                    }
+                }
+            }
+        }
+        let mut coverage = Vec::new();
+        for (owner, ids) in owners {
+            let target = Target::Kind(owner);
+            translation.learn(reader, ids.iter().map(|id| (target, id.clone())).collect())?;
+            for named in ids.iter().filter_map(|id| translation.name(&[target], id)) {
+                for (kind, _) in pairs.iter().filter(|(_, of)| *of == owner) {
+                    let Some(layout) = layouts.at(*kind) else { continue };
+                    let extent = Extent::Belonging { kind: named.kind.to_string(), key: named.key.to_text() };
+                    coverage.push(Coverage { kind: layout.kind.name.to_string(), extent });
+                }
+            }
+        }
+        // In doubt less is said: whoever prunes deletes less then.
+        coverage.sort();
+        coverage.truncate(MOST_BELONGING);
+        Ok(coverage)
     }
 
     /// Returns the reasons of some documents of a kind, with names in place of ids.
@@ -378,23 +440,45 @@ pub(super) fn for_each_page<E: From<ServerError>>(
     layout: &Layout<'_>,
     see: &mut OnPage<'_, E>,
 ) -> Result<(), E> {
-    let mut after: Option<Vec<Value>> = None;
-    loop {
-        let rows = super::translate::next_page(reader, layout, &mut after)?;
-        if rows.is_empty() {
-            return Ok(());
-        }
+    let mut table = whole_table(reader, layout, &layout.select())?;
+    while let Some(rows) = table.next_page(reader)? {
         let ids = rows.iter().map(|row| layout.row_id(row)).collect();
         see(reader, ids, rows)?;
     }
+    Ok(())
 }
 
 /// How many bytes of rows are fetched together, about.
 const FETCHED_BYTES: usize = 4 << 20;
 
 /// Fetches chosen rows of a kind, as many at a time as are worked on together, and shows them with the ids they
-/// answer.
+/// answer. The server must have each of them: the ids are those of rows that it has just shown.
+///
+/// # Errors
+/// [`ServerError::Incomplete`] where one does not come back, what the server refuses, and what `see` returns.
 pub(super) fn fetch<E: From<ServerError>>(
+    reader: &mut dyn Reader,
+    layout: &Layout<'_>,
+    ids: &[Id],
+    see: &mut OnPage<'_, E>,
+) -> Result<(), E> {
+    let mut found: HashSet<Id> = HashSet::with_capacity(ids.len());
+    fetch_some(reader, layout, ids, &mut |reader, some, rows| {
+        found.extend(some.iter().cloned());
+        see(reader, some, rows)
+    })?;
+    let (read, expected) = (found.len() as u64, ids.iter().collect::<HashSet<_>>().len() as u64);
+    match read == expected {
+        true => Ok(()),
+        false => Err(ServerError::Incomplete { table: layout.table.clone(), read, expected }.into()),
+    }
+}
+
+/// Like [`fetch`], for rows that may be gone.
+///
+/// # Errors
+/// What the server refuses, and what `see` returns.
+pub(super) fn fetch_some<E: From<ServerError>>(
     reader: &mut dyn Reader,
     layout: &Layout<'_>,
     ids: &[Id],

@@ -12,6 +12,7 @@ mod pairs;
 mod policy;
 mod rows;
 mod saved;
+mod source;
 mod spelling;
 
 pub use described::{change_json, entry_json, findings_json};
@@ -27,6 +28,7 @@ pub use rows::TableRows;
 pub use saved::{
     Applied, Digest, Head, PlannedBundle, PlannedTarget, SavedDocument, SavedError, SavedFinding, SavedPlan,
 };
+pub use source::{SourceExample, SourceNotice};
 pub use spelling::respell;
 
 use crate::document::{Key, KindName};
@@ -120,6 +122,8 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// What people should know and what stops nothing.
     pub notices: Vec<String>,
+    /// What the exporter was told.
+    pub source: Vec<SourceNotice>,
     /// What the target does meanwhile; `None` where the model says nothing of it.
     pub maintenance: Option<Maintenance>,
 }

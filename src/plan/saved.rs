@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Plan;
 use super::described::entry_json;
+use super::{Plan, SourceNotice};
 
 /// The first words of the head of this version.
 const FORMAT: &str = "sealift plan 1";
@@ -62,6 +62,8 @@ pub struct Head {
     pub findings: Vec<SavedFinding>,
     /// What people should know.
     pub notices: Vec<String>,
+    /// What the exporter was told.
+    pub source: Vec<SourceNotice>,
     /// When it was carried out; a plan is, once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Applied>,
@@ -172,6 +174,7 @@ impl SavedPlan {
             .map(|f| SavedFinding { kind: f.kind.clone(), name: f.name.clone(), problem: f.problem.clone() })
             .collect();
         head.notices.clone_from(&plan.notices);
+        head.source.clone_from(&plan.source);
         head.counts = super::Action::ALL
             .iter()
             .map(|action| (action.word().to_owned(), plan.count(*action).into()))

@@ -13,10 +13,12 @@ mod defaults;
 pub mod spelling;
 pub mod sqlite;
 pub mod sqlserver;
+mod whole;
 
 pub use address::{Address, AddressError};
 pub use catalog::{Catalog, Column, ColumnType, ForeignKey, Table};
 pub use create::{Schema, create, vacant};
+pub use whole::WholeTable;
 
 use crate::document::Value;
 
@@ -146,6 +148,16 @@ pub enum ServerError {
     CommitUnknown {
         /// Why it cannot be found out.
         reason: String,
+    },
+    /// A read did not meet as many rows as the server has.
+    #[error("the read of {table} is incomplete: {read} of {expected} rows arrived")]
+    Incomplete {
+        /// The table.
+        table: String,
+        /// How many rows were read.
+        read: u64,
+        /// How many the server counts in the same state, or how many were asked for.
+        expected: u64,
     },
     /// The disk or the database is full.
     #[error("the server's disk is full")]

@@ -3,7 +3,7 @@
 //! Obeys `format-spec/tree-v1.md`, "sealift.json". The file comes from anyone; what it says of files is not
 //! believed here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::crypto::{Envelope, KdfParams, Slot};
 use crate::document::{Key, KindName, Map, Value};
@@ -53,7 +53,7 @@ pub enum Why {
 }
 
 /// Something the export had to say.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct TreeNotice {
     /// What it is, as a stable word.
     pub code: String,
@@ -63,8 +63,27 @@ pub struct TreeNotice {
     pub key: Option<String>,
     /// The text of the place it is about, if any.
     pub place: Option<String>,
+    /// The text that stands there, if it says something.
+    pub value: Option<String>,
+    /// The kind of what the value names on the source, or its table, if any.
+    pub names_kind: Option<String>,
+    /// The text of the key of the document that the value names on the source, if any.
+    pub names_key: Option<String>,
     /// The notice for people.
     pub text: String,
+    /// How many times.
+    pub count: u64,
+}
+
+/// What the documents are of a kind of the source.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TreeCoverage {
+    /// Every document of the kind; so many rows were read.
+    Whole(u64),
+    /// Some of them, for which so many rows were read.
+    Part(u64),
+    /// Every document of the kind that belongs to this one.
+    Belonging(KindName, Key),
 }
 
 /// What a tree says beside its documents.
@@ -88,6 +107,8 @@ pub struct About {
     pub envelope: Option<Envelope>,
     /// What the export had to say.
     pub notices: Vec<TreeNotice>,
+    /// What is carried of the kinds of the source.
+    pub coverage: Vec<(String, TreeCoverage)>,
 }
 
 /// What is known of one document beside its content.
@@ -156,20 +177,37 @@ pub(super) fn write(about: &About, lines: &Lines) -> String {
             optional("kind", &notice.kind),
             optional("key", &notice.key),
             optional("place", &notice.place),
+            optional("value", &notice.value),
+            optional("names_kind", &notice.names_kind),
+            optional("names_key", &notice.names_key),
             Some(("text", spell::quoted(&notice.text))),
+            (notice.count > 0).then(|| ("count", notice.count.to_string())),
         ];
         Json::Inline(object(parts.into_iter().flatten()))
     });
     members.push(("notices".to_owned(), Json::List(notices.collect())));
+    let coverage = about.coverage.iter().map(|(kind, extent)| {
+        let said = match extent {
+            TreeCoverage::Whole(rows) => ("whole", rows.to_string()),
+            TreeCoverage::Part(rows) => ("part", rows.to_string()),
+            TreeCoverage::Belonging(kind, key) => ("belonging_to", reference(kind, key)),
+        };
+        Json::Inline(object([("kind", spell::quoted(kind)), said]))
+    });
+    members.push(("coverage".to_owned(), Json::List(coverage.collect())));
     let lines = lines.iter().map(|(path, line)| (path.clone(), Json::Inline(write_line(line))));
     members.push(("documents".to_owned(), Json::Object(lines.collect())));
     Json::Object(members).pretty()
 }
 
+/// A document as an object of one member.
+fn reference(kind: &KindName, key: &Key) -> String {
+    format!("{{ {}: {} }}", spell::quoted(kind.as_str()), spell::key(key))
+}
+
 fn write_line(line: &Line) -> String {
     let because = |word: &'static str, kind: &KindName, key: &Key, place: &str| {
-        let who = format!("{{ {}: {} }}", spell::quoted(kind.as_str()), spell::key(key));
-        object([(word, who), ("at", spell::quoted(place))])
+        object([(word, reference(kind, key)), ("at", spell::quoted(place))])
     };
     let why = match &line.why {
         Why::All => None,
@@ -220,6 +258,7 @@ pub(super) fn read(text: &[u8]) -> Result<(About, Lines), Unreadable> {
         },
         envelope: map.remove("envelope").and_then(|envelope| reader.envelope(envelope)),
         notices: reader.notices(map.remove("notices")),
+        coverage: reader.coverage(map.remove("coverage")),
     };
     let mut lines = Lines::new();
     match map.remove("documents") {
@@ -262,11 +301,7 @@ fn read_line(line: Value) -> Result<Line, String> {
             let (Some((word, Value::Map(who))), None) = (members.next(), members.next()) else {
                 return Err("why: it says needed_by or belongs_to".to_owned());
             };
-            let mut who = who.into_iter();
-            let (Some((kind, key)), None) = (who.next(), who.next()) else {
-                return Err("why: a document is an object of one member: kind and key".to_owned());
-            };
-            let (kind, key) = (KindName::new(&kind), parse::read_key(key, 0)?);
+            let (kind, key) = read_reference(who).map_err(|error| format!("why: {error}"))?;
             match word.as_str() {
                 "needed_by" => Why::NeededBy(kind, key, at),
                 "belongs_to" => Why::BelongsTo(kind, key, at),
@@ -287,6 +322,15 @@ fn read_line(line: Value) -> Result<Line, String> {
         Some(_) => return Err("scripts: it is a list of names".to_owned()),
     };
     Ok(Line { id, why, scripts })
+}
+
+/// Reads a document that is an object of one member.
+fn read_reference(map: Map) -> Result<(KindName, Key), String> {
+    let mut members = map.into_iter();
+    let (Some((kind, key)), None) = (members.next(), members.next()) else {
+        return Err("a document is an object of one member: kind and key".to_owned());
+    };
+    Ok((KindName::new(&kind), parse::read_key(key, 0)?))
 }
 
 struct Fields {
@@ -394,9 +438,66 @@ impl Fields {
                 kind: self.optional(&mut map, "kind"),
                 key: self.optional(&mut map, "key"),
                 place: self.optional(&mut map, "place"),
+                value: self.optional(&mut map, "value"),
+                names_kind: self.optional(&mut map, "names_kind"),
+                names_key: self.optional(&mut map, "names_key"),
                 text: self.text(&mut map, "text").unwrap_or_default(),
+                count: map.remove("count").map_or(0, |count| self.count("count", &count)),
             });
         }
         notices
+    }
+
+    fn count(&mut self, name: &str, value: &Value) -> u64 {
+        value.as_int().and_then(|count| u64::try_from(count).ok()).unwrap_or_else(|| {
+            self.say(name, "it is a whole number of 0 or more");
+            0
+        })
+    }
+
+    fn coverage(&mut self, value: Option<Value>) -> Vec<(String, TreeCoverage)> {
+        let list = match value {
+            None => return Vec::new(),
+            Some(Value::List(list)) => list,
+            Some(_) => {
+                self.say("coverage", "it is a list");
+                return Vec::new();
+            }
+        };
+        let mut coverage: Vec<(String, TreeCoverage)> = Vec::new();
+        let mut counted = BTreeSet::new();
+        for statement in list {
+            let Value::Map(mut map) = statement else {
+                self.say("coverage", "a statement is an object");
+                continue;
+            };
+            let kind = self.text(&mut map, "kind").unwrap_or_default();
+            let names = ["whole", "part", "belonging_to"];
+            let mut said = names.iter().filter_map(|name| Some((*name, map.remove(name)?)));
+            let (Some((name, value)), None) = (said.next(), said.next()) else {
+                self.say("coverage", "a statement has one of whole, part and belonging_to");
+                continue;
+            };
+            if name != "belonging_to" && !counted.insert(kind.clone()) {
+                self.say("coverage", format!("{kind} is counted twice"));
+            }
+            let extent = match (name, value) {
+                ("whole", rows) => TreeCoverage::Whole(self.count(name, &rows)),
+                ("part", rows) => TreeCoverage::Part(self.count(name, &rows)),
+                (_, Value::Map(owner)) => match read_reference(owner) {
+                    Ok((kind, key)) => TreeCoverage::Belonging(kind, key),
+                    Err(error) => {
+                        self.say(name, error);
+                        continue;
+                    }
+                },
+                _ => {
+                    self.say(name, "a document is an object of one member: kind and key");
+                    continue;
+                }
+            };
+            coverage.push((kind, extent));
+        }
+        coverage
     }
 }

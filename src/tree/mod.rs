@@ -15,7 +15,7 @@ mod scripts;
 mod spell;
 mod writer;
 
-pub use about::{About, ScriptMode, TreeNotice, Why};
+pub use about::{About, ScriptMode, TreeCoverage, TreeNotice, Why};
 pub use error::{Finding, Findings, TreeError};
 pub use layout::Clashes;
 pub use parse::Sealed;

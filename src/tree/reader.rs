@@ -53,6 +53,10 @@ pub struct Reading {
     pub findings: Findings,
     /// Folders at the root that belong to no kind: somebody else's, or a kind misspelled.
     pub passed_over: Vec<String>,
+    /// How many documents `sealift.json` lists whose files are not there: taken out by somebody, or lost.
+    pub missing: u64,
+    /// The first of them.
+    pub first_missing: Option<String>,
 }
 
 /// Whether a folder says that it is a tree.
@@ -126,7 +130,11 @@ impl Tree {
             taken: HashSet::new(),
         };
         walk.root(see)?;
-        Ok(walk.reading)
+        let Walk { mut reading, taken, .. } = walk;
+        let mut missing = self.lines.keys().filter(|path| !taken.contains(&names::folded(path)));
+        reading.first_missing = missing.next().cloned();
+        reading.missing = reading.first_missing.iter().count() as u64 + missing.count() as u64;
+        Ok(reading)
     }
 }
 
@@ -271,7 +279,7 @@ impl Walk<'_> {
 
     fn document(&mut self, place: &Path, path: &str) -> Result<Option<TreeDocument>, TreeError> {
         let text = disk::read(place)?;
-        if !self.taken.insert(names::hash(&[names::fold(path).as_bytes()])) {
+        if !self.taken.insert(names::folded(path)) {
             let text =
                 "another file's path differs in case or composition only; many disks hold one of the two";
             self.reading.findings.add(path, None, text);

@@ -192,13 +192,13 @@ class Bundle:
             need(name, str)
         for name in ("product_version", "server", "options", "created"):
             need(name, str, absent=True)
-        for name in ("documents", "scopes", "packs", "chunks", "notices", "secrets", "sealed", "raw_bytes"):
+        for name in ("documents", "scopes", "packs", "chunks", "notices", "coverage", "secrets", "sealed", "raw_bytes"):
             need(name, int)
         need("model_digest", bytes, 32)
         need("content_root", bytes, 32)
         need("scope", bytes, 16, absent=True)
         need("commitment", bytes, 32, absent=True)
-        if meta["documents"] > 100_000_000 or meta["notices"] > 1_000_000:
+        if meta["documents"] > 100_000_000 or max(meta["notices"], meta["coverage"]) > 1_000_000:
             raise Refused("a count over its limit")
         if max(meta["scopes"], meta["packs"]) > meta["documents"] or meta["sealed"] > meta["secrets"]:
             raise Refused("counts that cannot be")
@@ -244,6 +244,7 @@ class Bundle:
             self.read_packs()
             self.check_totals()
             self.read_notices()
+            self.read_coverage()
         except (Refused, sqlite3.Error) as error:
             raise Failure("verify", "damaged", error) from error
 
@@ -405,14 +406,44 @@ class Bundle:
             raise Refused("the notices are not numbered from 1 to meta's count")
         order, together = [], 0
         for row in rows:
-            for part in row[1:]:
+            *texts, count = row[1:]
+            if not 0 <= count:
+                raise Refused("a notice counts less than nothing")
+            for part in texts:
                 self.limit("a notice", len((part or "").encode()), 64 * KIB)
-            together += sum(len((part or "").encode()) for part in row[1:])
+            together += sum(len((part or "").encode()) for part in texts)
             self.limit("the notices", together, 256 * MIB)
-            order.append([(part is not None, (part or "").encode()) for part in row[1:]])
+            order.append(([(part is not None, (part or "").encode()) for part in texts], count))
         if any(a >= b for a, b in zip(order, order[1:])):
             raise Refused("the notices are not in order, each once")
         self.notices = [row[1:] for row in rows]
+
+    def read_coverage(self):
+        rows = self.db.execute("SELECT * FROM coverage ORDER BY n").fetchall()
+        if [row[0] for row in rows] != list(range(1, self.meta["coverage"] + 1)):
+            raise Refused("the coverage is not numbered from 1 to meta's count")
+        order, counted, together = [], set(), 0
+        for _, kind, extent, count, owner_kind, owner_key in rows:
+            kind_name(kind)
+            if extent == "belonging":
+                if count is not None or owner_kind is None or owner_key is None:
+                    raise Refused("a row of coverage that belongs to nothing, or counts")
+                kind_name(owner_kind)
+                self.limit("a key", len(owner_key.encode()), 64 * KIB)
+                together += len(owner_key.encode())
+                self.limit("the keys of coverage", together, 256 * MIB)
+                parse_key(owner_key)
+            elif extent in ("whole", "part"):
+                if count is None or count < 0 or owner_kind is not None or owner_key is not None or kind in counted:
+                    raise Refused("a row of coverage that does not count, or belongs, or is a second one")
+                counted.add(kind)
+            else:
+                raise Refused("coverage of no known extent")
+            parts = (kind, extent, owner_kind, owner_key)
+            order.append([(part is not None, (part or "").encode()) for part in parts])
+        if any(a >= b for a, b in zip(order, order[1:])):
+            raise Refused("the coverage is not in order, each once")
+        self.coverage = [row[1:] for row in rows]
 
     # With the password.
 

@@ -43,6 +43,7 @@ def listing(bundle, secrets):
         "content_root": bundle.meta["content_root"].hex(),
         "documents": documents,
         "notices": [list(notice) for notice in bundle.notices],
+        "coverage": [list(row) for row in bundle.coverage],
     }
 
 

@@ -33,6 +33,9 @@ ESCAPED = re.compile(r"\$\$+(ref|dangling|hex|secret|sealed|script)\Z")
 MIB = 1 << 20
 
 
+NOTICE = ("code", "kind", "key", "place", "value", "names_kind", "names_key", "text")
+
+
 class Finding(Exception):
     def __init__(self, place, why):
         super().__init__(why)
@@ -390,6 +393,7 @@ class Tree:
         if "envelope" in about:
             self.envelope = self.read_envelope(about["envelope"])
         self.read_notices(about.get("notices", []))
+        self.read_coverage(about.get("coverage", []))
         self.read_list(about.get("documents", {}))
 
     def read_envelope(self, found):
@@ -419,10 +423,36 @@ class Tree:
         if not isinstance(notices, list) or not all(isinstance(notice, dict) for notice in notices):
             raise Finding("notices", "no list of objects")
         for notice in notices:
-            for name in ("code", "text", "kind", "key", "place"):
+            for name in NOTICE:
                 absent = name not in ("code", "text") and notice.get(name) is None
                 if not absent and not is_text(notice.get(name)):
                     raise Finding(name, "no text")
+            if "count" in notice and not is_count(notice["count"]):
+                raise Finding("count", "no number of 0 or more")
+
+    def read_coverage(self, coverage):
+        if not isinstance(coverage, list) or not all(isinstance(row, dict) for row in coverage):
+            raise Finding("coverage", "no list of objects")
+        self.coverage, counted = [], set()
+        for row in coverage:
+            if not is_text(row.get("kind")):
+                raise Finding("kind", "no text")
+            extents = [name for name in ("whole", "part", "belonging_to") if name in row]
+            if len(extents) != 1:
+                raise Finding("coverage", "not one extent")
+            name, found = extents[0], row[extents[0]]
+            if name != "belonging_to":
+                if not is_count(found):
+                    raise Finding(name, "no number of 0 or more")
+                if row["kind"] in counted:
+                    raise Finding("coverage", "a kind that counts twice")
+                counted.add(row["kind"])
+                self.coverage.append([row["kind"], name, found, None, None])
+                continue
+            if not isinstance(found, dict) or len(found) != 1:
+                raise Finding(name, "no document")
+            key_of([found], name, 512)
+            self.coverage.append([row["kind"], "belonging", None, *reason({"at": None, "belongs_to": found})[1:3]])
 
     def read_list(self, listed):
         if not isinstance(listed, dict):
@@ -465,11 +495,13 @@ class Tree:
             }
             for d in sorted(self.documents, key=lambda d: (d.kind.encode(), d.text.encode()))
         ]
-        parts = ("code", "kind", "key", "place", "text")
+        notices = self.about.get("notices", [])
+        coverage = sorted(self.coverage, key=lambda row: [(part is not None, part or "") for part in row[:2] + row[3:]])
         return {
             "content_root": self.content_root().hex(),
             "documents": documents,
-            "notices": [[notice.get(part) for part in parts] for notice in self.about.get("notices", [])],
+            "notices": [[notice.get(part) for part in NOTICE] + [notice.get("count", 0)] for notice in notices],
+            "coverage": coverage,
         }
 
     def content_root(self):

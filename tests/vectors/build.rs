@@ -304,6 +304,7 @@ pub fn tables(docs: &[Doc], layout: &Layout, envelope: Option<&Envelope>) -> Tab
     let mut meta = vec![
         vec![word("chunks"), int(docs.len().div_ceil(1024))],
         vec![word("content_root"), blob(&content_root(docs))],
+        vec![word("coverage"), int(0)],
         vec![word("documents"), int(docs.len())],
         vec![word("model"), word("octopus")],
         vec![word("model_digest"), blob(&filler::<32>("model"))],
@@ -333,6 +334,7 @@ pub fn tables(docs: &[Doc], layout: &Layout, envelope: Option<&Envelope>) -> Tab
         ("packs", packs),
         ("chunks", chunks),
         ("notices", Vec::new()),
+        ("coverage", Vec::new()),
         ("meta", meta),
         ("slots", slots),
         ("kinds", kinds),

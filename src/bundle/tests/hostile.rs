@@ -62,6 +62,7 @@ fn the_spec_says_what_the_code_says() {
         "| file | 256 GiB |",
         "| documents; of one pack; of one chunk | 100,000,000; 65,536; 1,024 |",
         "| notices; bytes of their texts together | 1,000,000; 256 MiB |",
+        "| rows of `coverage`; bytes of their keys together | 1,000,000; 256 MiB |",
     ] {
         assert!(spec.contains(row), "{row}");
     }
@@ -167,7 +168,11 @@ fn verify_finds_what_does_not_fit_together() {
         ("a value too many", "INSERT INTO sealed VALUES(3, 0, x'00')", "sealed values"),
         ("a value at no place", "INSERT INTO sealed VALUES(20, 3, x'00')", "sealed values of document 20"),
         ("a missing value", "DELETE FROM sealed WHERE document = 20 AND n = 0", "sealed values"),
-        ("a notice too many", "INSERT INTO notices VALUES(1, 'x', NULL, NULL, NULL, 'y')", "notices"),
+        (
+            "a notice too many",
+            "INSERT INTO notices VALUES(1, 'x', NULL, NULL, NULL, NULL, NULL, NULL, 'y', 0)",
+            "notices",
+        ),
         ("an empty pack", "UPDATE packs SET documents = 0 WHERE pack = 1", "pack 1"),
         ("the bytes", "UPDATE meta SET value = 1 WHERE name = 'raw_bytes'", "meta"),
         (

@@ -1,11 +1,11 @@
 //! The joined bundle, written: every document from the input that it is taken from, secrets sealed anew.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::compare::open;
 use super::groups::{Grouping, Groups};
 use super::{Merge, MergeError, MergeReport};
-use crate::bundle::{Entry, Notice, Reason, Writer};
+use crate::bundle::{Coverage, Entry, Extent, Notice, Reason, Writer};
 use crate::crypto::SecretBytes;
 use crate::document::{Document, Key, KindName, Value};
 use crate::model::{IdRule, NewId};
@@ -51,9 +51,10 @@ impl Merge<'_> {
             }
         }
         self.write_notices(&mut writer)?;
+        self.write_coverage(&mut writer)?;
         if let Some(more) = state.lost_parts.checked_sub(LOST_NAMED).filter(|more| *more > 0) {
             let text = format!("{more} more references name parts that the documents taken do not have");
-            writer.notice(Notice { code: LOST.to_owned(), kind: None, key: None, place: None, text })?;
+            writer.notice(Notice::new(LOST, text))?;
         }
         Ok(MergeReport { summary: writer.finish(progress)?, lost_parts: state.lost_parts })
     }
@@ -150,13 +151,63 @@ impl Merge<'_> {
         Ok(())
     }
 
-    fn spell_notice(&self, notice: &mut Notice) {
-        let Notice { kind: Some(kind), key: Some(text), .. } = notice else { return };
-        let key = Key::parse(text).ok();
-        let key = key.and_then(|key| self.spelling.key(&KindName::new(kind), &key)).map(|key| key.to_text());
-        if let Some(key) = key.filter(|key| key.len() <= NOTICE_BYTES) {
-            *text = key;
+    /// Says of a kind that it is carried as a whole, and of a document that all that belongs to it is, where every
+    /// input says so: what one input lacks may be on its server all the same.
+    fn write_coverage(&self, writer: &mut Writer) -> Result<(), MergeError> {
+        let mut counted: BTreeMap<String, (u64, usize)> = BTreeMap::new();
+        let mut belonging: BTreeMap<(String, String, String), (String, usize)> = BTreeMap::new();
+        let mut wholes: Vec<HashSet<String>> = Vec::new();
+        for input in self.inputs {
+            let mut whole = HashSet::new();
+            for Coverage { kind, extent } in input.bundle.coverage()? {
+                match extent {
+                    Extent::Whole { rows } | Extent::Part { rows } => {
+                        counted.entry(kind.clone()).or_default().0 += rows;
+                    }
+                    Extent::Belonging { kind: owner, key } => {
+                        let key = self.spelled(&owner, &key).unwrap_or(key);
+                        let folded = Key::parse(&key).map(|key| self.spelling.fold(&key)).unwrap_or_default();
+                        belonging.entry((kind, owner, folded)).or_insert((key, 0)).1 += 1;
+                        continue;
+                    }
+                }
+                if let Extent::Whole { .. } = extent {
+                    counted.entry(kind.clone()).or_default().1 += 1;
+                    whole.insert(kind);
+                }
+            }
+            wholes.push(whole);
         }
+        for (kind, (rows, times)) in counted {
+            let extent = match times == self.inputs.len() {
+                true => Extent::Whole { rows },
+                false => Extent::Part { rows },
+            };
+            writer.coverage(&Coverage { kind, extent })?;
+        }
+        for ((kind, owner, _), (key, times)) in belonging {
+            let covered = wholes.iter().filter(|whole| whole.contains(&kind)).count();
+            if times + covered == self.inputs.len() {
+                writer.coverage(&Coverage { kind, extent: Extent::Belonging { kind: owner, key } })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn spell_notice(&self, notice: &mut Notice) {
+        let Notice { kind, key, names_kind, names_key, .. } = notice;
+        for (kind, text) in [(kind, key), (names_kind, names_key)] {
+            let (Some(kind), Some(text)) = (kind, text) else { continue };
+            if let Some(key) = self.spelled(kind, text) {
+                *text = key;
+            }
+        }
+    }
+
+    /// The text of a key as the output spells it, where that is another.
+    fn spelled(&self, kind: &str, text: &str) -> Option<String> {
+        let key = self.spelling.key(&KindName::new(kind), &Key::parse(text).ok()?)?.to_text();
+        (key.len() <= NOTICE_BYTES).then_some(key)
     }
 }
 

@@ -110,6 +110,9 @@ impl<'o> Batches<'o> {
         for notice in &plan.notices {
             writeln!(out, "-- Note: {}", on_one_line(notice))?;
         }
+        for notice in &plan.source {
+            writeln!(out, "-- Note of the export: {}", on_one_line(&notice.to_string()))?;
+        }
         for line in [
             "Run it whole: sqlcmd -f 65001 -x -b -d DATABASE -i FILE, or in an editor, in a session of its own.",
             "One transaction. No batch does anything unless all before it ran to their end, and the last one commits:",

@@ -181,7 +181,7 @@ impl Layout<'_> {
         }
         let columns: Vec<&str> = body.columns().collect();
         let order: Vec<&str> = self.order.iter().map(String::as_str).collect();
-        let mut page = self.page(&columns, &order, None);
+        let mut page = self.page(&columns, &order);
         (page.max_rows, page.max_bytes) = (1, 1);
         let Some(first) = reader.page(&page)?.into_iter().next() else { return Ok(()) };
         let stored = match body.split(first) {

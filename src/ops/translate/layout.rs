@@ -243,13 +243,6 @@ impl<'m> Layout<'m> {
         self.key.iter().filter_map(|p| self.content.get(*p)).map(|c| c.server.as_str()).collect()
     }
 
-    /// The values of the ordering columns in a selected row.
-    pub fn order_values(&self, row: &[Value]) -> Vec<Value> {
-        let select = self.select();
-        let positions = self.order.iter().map(|column| select.iter().position(|c| c == column));
-        positions.map(|p| p.and_then(|p| row.get(p)).cloned().unwrap_or_default()).collect()
-    }
-
     /// What names a selected row on its server: its id, or its ordering columns where it has none.
     pub fn row_id(&self, row: &[Value]) -> Id {
         let select = self.select();
@@ -280,15 +273,10 @@ impl<'m> Layout<'m> {
         }
     }
 
-    /// A page of this kind's table.
-    pub fn page<'p>(
-        &'p self,
-        columns: &'p [&'p str],
-        order: &'p [&'p str],
-        after: Option<&'p [Value]>,
-    ) -> Page<'p> {
+    /// The first page of this kind's table.
+    pub fn page<'p>(&'p self, columns: &'p [&'p str], order: &'p [&'p str]) -> Page<'p> {
         let max_bytes = self.body.as_ref().map_or(4 << 20, Body::page_bytes);
-        Page { table: &self.table, columns, order, after, max_rows: 1000, max_bytes }
+        Page { table: &self.table, columns, order, after: None, max_rows: 1000, max_bytes }
     }
 }
 

@@ -31,7 +31,7 @@ pub use secrets::ServerSecrets;
 pub use vault::Vault;
 
 use crate::document::Value;
-use crate::server::{Reader, Row, ServerError};
+use crate::server::{Reader, ServerError, WholeTable};
 
 /// A server's identifier of a document, as it is looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,21 +70,15 @@ impl std::fmt::Display for Id {
     }
 }
 
-/// Reads the next page of a kind's table; `after` is where the page before ended and is moved on. No rows mean
-/// that the table is read.
+/// Begins to read all rows of a kind's table, with these columns.
 ///
 /// # Errors
 /// [`ServerError`], naming the table.
-pub fn next_page(
+pub fn whole_table(
     reader: &mut dyn Reader,
     layout: &Layout<'_>,
-    after: &mut Option<Vec<Value>>,
-) -> Result<Vec<Row>, ServerError> {
-    let columns = layout.select();
+    columns: &[&str],
+) -> Result<WholeTable, ServerError> {
     let order: Vec<&str> = layout.order.iter().map(String::as_str).collect();
-    let rows = reader.page(&layout.page(&columns, &order, after.as_deref()))?;
-    if let Some(last) = rows.last() {
-        *after = Some(layout.order_values(last));
-    }
-    Ok(rows)
+    WholeTable::open(reader, &layout.page(columns, &order))
 }

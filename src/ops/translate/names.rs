@@ -372,12 +372,8 @@ fn number_all(
 ) -> Result<HashMap<Id, i64>, ServerError> {
     let columns: Vec<&str> = std::iter::once(id).chain(layout.naming_columns()).collect();
     let mut groups: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    let mut after: Option<Vec<Value>> = None;
-    loop {
-        let order = [id];
-        let rows = reader.page(&layout.page(&columns, &order, after.as_deref()))?;
-        let Some(last) = rows.last() else { break };
-        after = last.first().map(|id| vec![id.clone()]);
+    let mut table = super::whole_table(reader, layout, &columns)?;
+    while let Some(rows) = table.next_page(reader)? {
         for row in rows {
             let Some((Some(id), naming)) = row.split_first().map(|(id, rest)| (Id::of(id), rest)) else {
                 continue;

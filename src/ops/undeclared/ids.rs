@@ -3,12 +3,44 @@
 use std::hash::{BuildHasher, RandomState};
 
 use crate::document::{Collation, Value};
-use crate::model::{NewPartId, Target};
+use crate::model::{Model, NewPartId, Target};
 use crate::progress::Progress;
-use crate::server::{ColumnType, Page, Reader};
+use crate::server::{Catalog, ColumnType, Page, Reader, Table, WholeTable};
 
 use super::super::ExportError;
 use super::super::translate::{Layout, Layouts};
+
+/// What an id is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IdOf {
+    /// A document, or a part of one.
+    Document(Target),
+    /// A row of a table that the model does not know, by its position in [`Ids::tables`].
+    Row(usize),
+}
+
+/// A table that the model does not know, and the column of its ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownTable {
+    /// The table.
+    pub name: String,
+    /// Its primary key, where that is one column of text.
+    pub id: Option<String>,
+}
+
+/// The tables of a server that the model neither carries nor leaves behind on purpose.
+pub fn unknown_tables(catalog: &Catalog, model: &Model) -> Vec<UnknownTable> {
+    let known = |name: &str| {
+        model.kinds().iter().any(|kind| kind.table.eq_ignore_ascii_case(name))
+            || model.left.iter().any(|left| left.table.eq_ignore_ascii_case(name))
+    };
+    let id = |table: &Table| match table.primary_key.as_slice() {
+        [id] => table.column(id).filter(|column| column.kind == ColumnType::Text).map(|c| c.name.clone()),
+        _ => None,
+    };
+    let tables = catalog.tables.iter().filter(|table| !known(&table.name));
+    tables.map(|table| UnknownTable { name: table.name.clone(), id: id(table) }).collect()
+}
 
 /// Shorter texts are too common to mean anything, even where they equal an id.
 pub const SHORTEST: usize = 3;
@@ -34,7 +66,9 @@ pub struct Ids {
     shapes: Vec<u64>,
     // Sorted.
     entries: Vec<u64>,
-    targets: Vec<Target>,
+    targets: Vec<IdOf>,
+    /// The tables that the model does not know.
+    pub tables: Vec<UnknownTable>,
     hasher: RandomState,
     // The bits of a fingerprint that count.
     mask: u64,
@@ -44,7 +78,7 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Reads the ids of all kinds of the model, and of their numbered parts. Numbers are no ids here, nor are
+    /// Reads the ids of all kinds of the model, of their numbered parts, and of tables unknown to it. Numbers are no ids here, nor are
     /// ids that are the same on every server.
     ///
     /// # Errors
@@ -64,23 +98,69 @@ impl Ids {
         progress: &dyn Progress,
         mask: u64,
     ) -> Result<Self, ExportError> {
-        let mut ids = Self {
-            lengths: [false; LONGEST + 1],
-            shapes: vec![0; SHAPES / 64],
-            entries: Vec::new(),
-            targets: Vec::new(),
-            hasher: RandomState::new(),
-            mask: mask << TARGET_BITS,
-            fold: layouts.model.collation == Collation::CaseInsensitive,
-            shortest: usize::MAX,
-            full: false,
-        };
+        let mut ids = Self::empty(layouts.model.collation, mask);
+        ids.tables = unknown_tables(reader.catalog(), layouts.model);
         progress.phase("reading ids", None);
         for layout in layouts.iter() {
             ids.read_kind(reader, layout, progress)?;
         }
+        for at in 0..ids.tables.len() {
+            ids.read_table(reader, at, progress)?;
+        }
         ids.entries.sort_unstable();
         Ok(ids)
+    }
+
+    /// These texts alone, whatever they are the ids of.
+    pub fn of<'t>(texts: impl IntoIterator<Item = &'t str>, collation: Collation) -> Self {
+        let mut ids = Self::empty(collation, !0);
+        texts.into_iter().for_each(|text| ids.add(IdOf::Row(0), text));
+        ids.entries.sort_unstable();
+        ids
+    }
+
+    fn empty(collation: Collation, mask: u64) -> Self {
+        Self {
+            lengths: [false; LONGEST + 1],
+            shapes: vec![0; SHAPES / 64],
+            entries: Vec::new(),
+            targets: Vec::new(),
+            tables: Vec::new(),
+            hasher: RandomState::new(),
+            mask: mask << TARGET_BITS,
+            fold: collation == Collation::CaseInsensitive,
+            shortest: usize::MAX,
+            full: false,
+        }
+    }
+
+    /// Reads the ids of a table that the model does not know.
+    fn read_table(
+        &mut self,
+        reader: &mut dyn Reader,
+        at: usize,
+        progress: &dyn Progress,
+    ) -> Result<(), ExportError> {
+        let Some(UnknownTable { name, id: Some(id) }) = self.tables.get(at).cloned() else { return Ok(()) };
+        let columns = [id.as_str()];
+        let page = Page {
+            table: &name,
+            columns: &columns,
+            order: &columns,
+            after: None,
+            max_rows: 10_000,
+            max_bytes: 4 << 20,
+        };
+        let mut table = WholeTable::open(reader, &page)?;
+        while !self.full {
+            progress.check()?;
+            let Some(rows) = table.next_page(reader)? else { break };
+            progress.advance(rows.len() as u64, 0);
+            for id in rows.iter().filter_map(|row| row.first().and_then(Value::as_text)) {
+                self.add(IdOf::Row(at), id);
+            }
+        }
+        Ok(())
     }
 
     fn read_kind(
@@ -99,26 +179,19 @@ impl Ids {
         let mut columns = vec![column.as_str()];
         let body = layout.body.as_ref().filter(|_| !parts.is_empty());
         columns.extend(body.iter().flat_map(|body| body.columns()));
-        let mut after: Option<Vec<Value>> = None;
+        let order = [column.as_str()];
+        let mut page = layout.page(&columns, &order);
+        page.max_rows = 10_000;
+        let mut table = WholeTable::open(reader, &page)?;
         while !self.full {
             progress.check()?;
-            let order = [column.as_str()];
-            let rows = reader.page(&Page {
-                table: &layout.table,
-                columns: &columns,
-                order: &order,
-                after: after.as_deref(),
-                max_rows: 10_000,
-                max_bytes: 4 << 20,
-            })?;
-            let Some(last) = rows.last() else { break };
-            after = last.first().map(|id| vec![id.clone()]);
+            let Some(rows) = table.next_page(reader)? else { break };
             progress.advance(rows.len() as u64, 0);
             for row in rows {
                 let mut row = row.into_iter();
                 let Some(Value::Text(id)) = row.next() else { continue };
                 if !rule.is_fixed(&id) {
-                    self.add(Target::Kind(layout.index), &id);
+                    self.add(IdOf::Document(Target::Kind(layout.index)), &id);
                 }
                 // JSON that does not parse is told when the document is read, if it is.
                 let Some(Ok(Some((body, _)))) = body.map(|b| b.read(&layout.kind.name, "", row)) else {
@@ -129,7 +202,7 @@ impl Ids {
                         if let Value::Map(map) = element
                             && let Some(Value::Text(id)) = map.get(&rule.id)
                         {
-                            self.add(Target::Part { kind: layout.index, part: *part }, id);
+                            self.add(IdOf::Document(Target::Part { kind: layout.index, part: *part }), id);
                         }
                     });
                 }
@@ -138,7 +211,7 @@ impl Ids {
         Ok(())
     }
 
-    fn add(&mut self, target: Target, id: &str) {
+    fn add(&mut self, target: IdOf, id: &str) {
         if !(SHORTEST..=LONGEST).contains(&id.len()) {
             return;
         }
@@ -181,7 +254,7 @@ impl Ids {
     }
 
     /// What a text may be the id of.
-    pub fn targets(&self, text: &str) -> impl Iterator<Item = Target> {
+    pub fn targets(&self, text: &str) -> impl Iterator<Item = IdOf> {
         let print = self.fingerprint(text);
         let from = print.map_or(self.entries.len(), |print| self.entries.partition_point(|e| *e < print));
         let entries = self.entries.get(from..).unwrap_or_default().iter();

@@ -7,28 +7,38 @@
 //! Letters of ASCII compare as the server compares them.
 //!
 //! What is not looked for: ids that are numbers or shorter than three characters, which would match by
-//! chance; ids that are the same on every server; ids of tables that stay behind; parts whose ids are GUIDs.
+//! chance; ids that are the same on every server; ids of tables that the model leaves behind; parts whose ids are
+//! GUIDs.
 //! Nor is text that the model takes for computed (`#{...}`), or text at a place where a rule says `maybe`.
 
 mod ids;
 #[cfg(test)]
 mod tests;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::bundle::Notice;
-use crate::document::{Document, Key, KindName, Place, Value};
+use crate::document::{Document, Key, KindName, Place, Reference, Value};
 use crate::model::{Direction, Form, Keep, Model, Rule, Target};
 use crate::progress::Progress;
-use crate::server::{Lookup, Reader};
+use crate::server::{Lookup, Reader, ServerError};
 
 use super::ExportError;
-use super::translate::{Id, Layout, Layouts, Translation};
-use ids::{Ids, LONGEST};
+use super::translate::{Id, Layout, Layouts, TranslateError, Translation};
+use ids::{IdOf, LONGEST};
+pub(super) use ids::{Ids, UnknownTable, unknown_tables};
+
+/// The code of the notices of such text.
+pub const UNDECLARED: &str = "undeclared-reference";
 
 /// How many places are told apart; texts at further ones are only counted. Names of members are anybody's.
 const MOST_PLACES: usize = 1000;
+
+/// How many ids are told apart, at one place and together; further ones are only counted.
+const MOST_IDS: usize = 1000;
+const MOST_LISTED: usize = 20_000;
 
 /// How many bytes of a place are shown.
 const LONGEST_PLACE: usize = 1000;
@@ -46,7 +56,7 @@ pub struct Undeclared {
     pub place: String,
     /// How the ids are spelled there; [`Form::Keys`] for the names of an object's members.
     pub form: Form,
-    /// The kind, or part of a kind, that they are the ids of.
+    /// The kind, or part of a kind, that they are the ids of; or the table, where the model does not know it.
     pub to: KindName,
     /// How many ids stand there, in all documents of the kind.
     pub count: u64,
@@ -54,6 +64,23 @@ pub struct Undeclared {
     pub example: Key,
     /// The id it holds, as it spells it.
     pub example_id: String,
+    /// The ids that stand there, each once; a thousand at the most.
+    pub ids: Vec<UndeclaredId>,
+    /// How often further ids stand there.
+    pub ids_beyond: u64,
+}
+
+/// An id at a place that no rule of the model covers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UndeclaredId {
+    /// The id, as the first document spells it.
+    pub id: String,
+    /// The document that it names on the source; `None` for a row of a table that the model does not know.
+    pub names: Option<Reference>,
+    /// How often it stands there.
+    pub count: u64,
+    /// The first document that was found to hold it.
+    pub example: Key,
 }
 
 impl Undeclared {
@@ -67,7 +94,9 @@ impl Undeclared {
         }
     }
 
-    fn notice(&self) -> Notice {
+    /// What is said of the place in a bundle: one notice for each id, so that whoever imports it can tell what each
+    /// of them meant.
+    fn notices(&self) -> Vec<Notice> {
         let form = match self.form {
             Form::Id => String::new(),
             _ => format!(" (form {})", self.form_name()),
@@ -76,7 +105,23 @@ impl Undeclared {
             "holds {:?}, an id of {}{form}, where the model knows of no reference; {} in all documents of the kind, carried as they are",
             self.example_id, self.to, self.count
         );
-        Notice::at("undeclared-reference", &self.kind, &self.example, &self.place, text)
+        let to = Some(self.to.to_string());
+        let mut notices: Vec<Notice> = Vec::with_capacity(self.ids.len() + 1);
+        for UndeclaredId { id, names, count, example } in &self.ids {
+            notices.push(Notice {
+                value: Some(id.clone()),
+                names_kind: names.as_ref().map(|names| names.kind.to_string()).or(to.clone()),
+                names_key: names.as_ref().map(|names| names.key.to_text()),
+                count: *count,
+                ..Notice::at(UNDECLARED, &self.kind, example, &self.place, text.clone())
+            });
+        }
+        if self.ids_beyond > 0 {
+            let (place, count) = (Some(self.place.clone()), self.ids_beyond);
+            let about = Notice::about(UNDECLARED, self.kind.as_str(), text);
+            notices.push(Notice { place, names_kind: to, count, ..about });
+        }
+        notices
     }
 }
 
@@ -100,6 +145,17 @@ struct Found {
     count: u64,
     example: Key,
     example_id: String,
+    /// By their folded text.
+    ids: BTreeMap<String, Listed>,
+    beyond: u64,
+}
+
+/// An id at a place: as it is spelled, how often, and the first document.
+#[derive(Debug)]
+struct Listed {
+    id: String,
+    count: u64,
+    example: Rc<Key>,
 }
 
 /// Finds undeclared references in documents as they are exported.
@@ -110,7 +166,9 @@ pub(super) struct Finder {
     waiting: Vec<(Spot, Form, String, Waiting)>,
     known: HashMap<(Spot, String), usize>,
     waiting_bytes: usize,
-    found: BTreeMap<(Spot, Target), Found>,
+    found: BTreeMap<(Spot, IdOf), Found>,
+    /// How many ids are listed, of all places.
+    listed: usize,
     beyond: u64,
 }
 
@@ -134,6 +192,7 @@ impl Finder {
             known: HashMap::new(),
             waiting_bytes: 0,
             found: BTreeMap::new(),
+            listed: 0,
             beyond: 0,
         }
     }
@@ -157,23 +216,7 @@ impl Finder {
         let keyed = layout.kind.references.iter().any(|rule| rule.form == Form::Keys);
         let unkeyed = if keyed { Some(without_keys(layout, document)) } else { None };
         let document = unkeyed.as_ref().unwrap_or(document);
-        let mut walk = Walk {
-            ids: &self.ids,
-            model: translation.layouts.model,
-            covered: covered(layout, document),
-            steps: Vec::new(),
-            column: None,
-            hits: Vec::new(),
-        };
-        for (name, value) in document.columns.iter() {
-            walk.column = Some(name);
-            walk.value(value);
-        }
-        walk.column = None;
-        if let Some(body) = &document.body {
-            walk.value(body);
-        }
-        let hits = walk.hits;
+        let hits = hits(&self.ids, translation.layouts.model, layout, document);
         let example = Rc::new(document.key.clone());
         for Hit { place, form, id } in hits {
             let spot = Spot { kind: layout.index, place: place.into(), form: form as u8 };
@@ -203,37 +246,59 @@ impl Finder {
         reader: &mut dyn Reader,
         translation: &mut Translation<'_>,
     ) -> Result<(), ExportError> {
-        let mut asked: BTreeMap<Target, BTreeSet<&str>> = BTreeMap::new();
+        let mut asked: BTreeMap<IdOf, BTreeSet<&str>> = BTreeMap::new();
         for (_, _, id, _) in &self.waiting {
             for target in self.ids.targets(id) {
                 asked.entry(target).or_default().insert(id);
             }
         }
-        let mut confirmed: HashSet<(Target, String)> = HashSet::new();
+        let mut confirmed: HashSet<(IdOf, String)> = HashSet::new();
         for (target, texts) in asked {
             let texts: Vec<&str> = texts.into_iter().collect();
-            for text in confirm(reader, translation, target, &texts)? {
+            let found = match target {
+                IdOf::Document(target) => confirm(reader, translation, target, &texts)?,
+                IdOf::Row(table) => match self.ids.tables.get(table) {
+                    Some(UnknownTable { name, id: Some(id) }) => confirm_rows(reader, name, id, &texts)?,
+                    _ => Vec::new(),
+                },
+            };
+            for text in found {
                 confirmed.insert((target, text));
             }
         }
         self.known.clear();
         self.waiting_bytes = 0;
         for (spot, form, id, waiting) in std::mem::take(&mut self.waiting) {
-            let mut targets: Vec<Target> = self.ids.targets(&id).collect();
+            let mut targets: Vec<IdOf> = self.ids.targets(&id).collect();
             targets.sort_unstable();
             let Some(target) = targets.into_iter().find(|target| confirmed.contains(&(*target, id.clone())))
             else {
                 continue;
             };
             let full = self.found.len() >= MOST_PLACES;
-            match self.found.entry((spot, target)) {
-                std::collections::btree_map::Entry::Occupied(mut known) => {
-                    known.get_mut().count += waiting.count
+            let found = match self.found.entry((spot, target)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(_) if full => {
+                    self.beyond += waiting.count;
+                    continue;
                 }
-                std::collections::btree_map::Entry::Vacant(_) if full => self.beyond += waiting.count,
-                std::collections::btree_map::Entry::Vacant(place) => {
-                    let example = Key::clone(&waiting.example);
-                    place.insert(Found { form, count: waiting.count, example, example_id: id });
+                Entry::Vacant(place) => place.insert(Found {
+                    form,
+                    count: 0,
+                    example: Key::clone(&waiting.example),
+                    example_id: id.clone(),
+                    ids: BTreeMap::new(),
+                    beyond: 0,
+                }),
+            };
+            found.count += waiting.count;
+            let full = found.ids.len() >= MOST_IDS || self.listed >= MOST_LISTED;
+            match found.ids.entry(translation.layouts.model.collation.fold(&id)) {
+                Entry::Occupied(mut known) => known.get_mut().count += waiting.count,
+                Entry::Vacant(_) if full => found.beyond += waiting.count,
+                Entry::Vacant(place) => {
+                    self.listed += 1;
+                    place.insert(Listed { id, count: waiting.count, example: waiting.example });
                 }
             }
         }
@@ -250,14 +315,41 @@ impl Finder {
         translation: &mut Translation<'_>,
     ) -> Result<(Vec<Undeclared>, u64), ExportError> {
         self.settle(reader, translation)?;
+        let mut wanted = BTreeSet::new();
+        for ((_, target), found) in &self.found {
+            let IdOf::Document(target) = target else { continue };
+            wanted.extend(found.ids.values().map(|listed| (*target, Id::Text(listed.id.clone()))));
+        }
+        translation.learn(reader, wanted)?;
         let model = translation.layouts.model;
-        let name = |(spot, target): &(Spot, Target)| {
-            Some((model.kind_at(spot.kind)?.name.clone(), model.target_name(*target)?.clone()))
+        let name = |(spot, target): &(Spot, IdOf)| {
+            let to = match target {
+                IdOf::Document(target) => model.target_name(*target)?.clone(),
+                IdOf::Row(table) => KindName::new(&self.ids.tables.get(*table)?.name),
+            };
+            Some((model.kind_at(spot.kind)?.name.clone(), to))
         };
         let found = self.found.into_iter().filter_map(|(at, found)| {
             let (kind, to) = name(&at)?;
-            let Found { form, count, example, example_id } = found;
-            Some(Undeclared { kind, place: at.0.place.to_string(), form, to, count, example, example_id })
+            let Found { form, count, example, example_id, ids, beyond } = found;
+            let id = |Listed { id, count, example }: Listed| {
+                let names = match at.1 {
+                    IdOf::Document(target) => translation.name(&[target], &Id::Text(id.clone())),
+                    IdOf::Row(_) => None,
+                };
+                UndeclaredId { id, names, count, example: Key::clone(&example) }
+            };
+            Some(Undeclared {
+                kind,
+                place: at.0.place.to_string(),
+                form,
+                to,
+                count,
+                example,
+                example_id,
+                ids: ids.into_values().map(id).collect(),
+                ids_beyond: beyond,
+            })
         });
         Ok((found.collect(), self.beyond))
     }
@@ -270,27 +362,81 @@ impl Finder {
 
 /// What an export says in the bundle of the places found.
 pub(super) fn notices(found: &[Undeclared], beyond: u64, partial: bool) -> Vec<Notice> {
-    let mut notices: Vec<Notice> = found.iter().map(Undeclared::notice).collect();
-    let mut say = |text| {
-        let code = "undeclared-reference".to_owned();
-        notices.push(Notice { code, kind: None, key: None, place: None, text });
-    };
+    let mut notices: Vec<Notice> = found.iter().flat_map(Undeclared::notices).collect();
     if beyond > 0 {
-        say(format!("{beyond} more ids stand outside references, at more places than are listed"));
+        let text = format!("{beyond} more ids stand outside references, at more places than are listed");
+        notices.push(Notice { count: beyond, ..Notice::new(UNDECLARED, text) });
     }
     if partial {
-        say("the server has too many ids: not all were looked for outside references".to_owned());
+        let text = "the server has too many ids: not all were looked for outside references".to_owned();
+        notices.push(Notice::new(UNDECLARED, text));
     }
     notices
 }
 
+/// Which of some ids stand outside the references of a document: their places and themselves.
+pub(super) fn held(
+    ids: &Ids,
+    model: &Model,
+    layout: &Layout<'_>,
+    document: &Document,
+) -> BTreeSet<(String, String)> {
+    let mut values = document.columns.iter().map(|(_, value)| value).chain(&document.body);
+    if !values.any(|value| holds_candidate(ids, value)) {
+        return BTreeSet::new();
+    }
+    let keyed = layout.kind.references.iter().any(|rule| rule.form == Form::Keys);
+    let unkeyed = if keyed { Some(without_keys(layout, document)) } else { None };
+    let hits = hits(ids, model, layout, unkeyed.as_ref().unwrap_or(document));
+    hits.into_iter().map(|hit| (hit.place, hit.id.to_owned())).collect()
+}
+
+/// The texts of a document that may be ids, outside its references.
+fn hits<'d>(ids: &Ids, model: &Model, layout: &Layout<'_>, document: &'d Document) -> Vec<Hit<'d>> {
+    let mut walk = Walk {
+        ids,
+        model,
+        covered: covered(layout, document),
+        steps: Vec::new(),
+        column: None,
+        hits: Vec::new(),
+    };
+    for (name, value) in document.columns.iter() {
+        walk.column = Some(name);
+        walk.value(value);
+    }
+    walk.column = None;
+    if let Some(body) = &document.body {
+        walk.value(body);
+    }
+    walk.hits
+}
+
+/// Which of some texts are ids of a table that the model does not know. The server compares.
+pub(super) fn confirm_rows(
+    reader: &mut dyn Reader,
+    table: &str,
+    id: &str,
+    texts: &[&str],
+) -> Result<Vec<String>, ServerError> {
+    let mut found = Vec::new();
+    for texts in texts.chunks(500) {
+        let keys: Vec<Vec<Value>> = texts.iter().map(|text| vec![Value::from(*text)]).collect();
+        let lookup = Lookup { table, columns: &[id], by: &[id], keys: &keys };
+        reader.lookup(&lookup, &mut |position, _| {
+            found.extend(texts.get(position).map(|text| (*text).to_owned()));
+        })?;
+    }
+    Ok(found)
+}
+
 /// Which of some texts are ids of a target. The server compares.
-fn confirm(
+pub(super) fn confirm(
     reader: &mut dyn Reader,
     translation: &mut Translation<'_>,
     target: Target,
     texts: &[&str],
-) -> Result<Vec<String>, ExportError> {
+) -> Result<Vec<String>, TranslateError> {
     let mut found = Vec::new();
     let Some(layout) = translation.layouts.at(target.kind()) else { return Ok(found) };
     let Some(column) = &layout.id else { return Ok(found) };

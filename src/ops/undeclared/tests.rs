@@ -2,7 +2,7 @@ use std::path::Path;
 
 use crate::document::Value;
 use crate::model::{Model, OCTOPUS_SPACES_SQL};
-use crate::ops::translate::{Layouts, ServerSecrets, Translation, Vault, next_page};
+use crate::ops::translate::{Layouts, ServerSecrets, Translation, Vault, whole_table};
 use crate::progress::Silent;
 use crate::server::Server;
 use crate::server::sqlite::{Schema, SqliteServer};
@@ -36,7 +36,8 @@ fn found(mask: u64) -> (Vec<(String, String)>, bool) {
     let mut finder = Finder::with(ids);
     let mut translation = Translation::new(layouts.clone());
     let layout = layouts.iter().find(|l| l.kind.name.as_str() == "ProjectGroup").unwrap();
-    let rows = next_page(&mut *reader, layout, &mut None).unwrap();
+    let mut table = whole_table(&mut *reader, layout, &layout.select()).unwrap();
+    let rows = table.next_page(&mut *reader).unwrap().unwrap();
     let mut vault = Vault::new();
     let read = translation.read(&mut *reader, layout.index, rows, ServerSecrets::Mask, &mut vault).unwrap();
     for portable in read {

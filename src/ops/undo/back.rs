@@ -13,7 +13,7 @@ use super::super::ImportError;
 use super::super::examine::Examiner;
 use super::super::import::Written;
 use super::super::relied::fingerprint;
-use super::super::select::fetch;
+use super::super::select::fetch_some;
 use super::super::translate::{Existing, Id, Known, Layout, ServerSecrets};
 use super::Keeping;
 use super::record::{Change, UndoRecord, Wrote};
@@ -162,7 +162,7 @@ pub(in super::super) fn take_back(
         let Some(layout) = layouts.at(kind) else { continue };
         let mut open: BTreeMap<&Id, &Change> = changes.iter().map(|change| (&change.row, *change)).collect();
         let rows: Vec<Id> = changes.iter().map(|change| change.row.clone()).collect();
-        fetch::<ImportError>(reader, layout, &rows, &mut |reader, _, rows| {
+        fetch_some::<ImportError>(reader, layout, &rows, &mut |reader, _, rows| {
             progress.check()?;
             examiner.vault.clear();
             let secrets = ServerSecrets::Read(examiner.master_key);
@@ -230,7 +230,7 @@ pub(in super::super) fn delete(
         };
         let rows: Vec<Id> = ours.iter().map(|deletion| deletion.row.clone()).collect();
         if let Some(keeping) = keeping.as_deref_mut() {
-            fetch::<ImportError>(transaction.reader(), layout, &rows, &mut |reader, _, rows| {
+            fetch_some::<ImportError>(transaction.reader(), layout, &rows, &mut |reader, _, rows| {
                 progress.check()?;
                 examiner.vault.clear();
                 let secrets = ServerSecrets::Read(examiner.master_key);

@@ -15,7 +15,7 @@ use crate::server::{Reader, Row};
 
 use super::super::export::product_version;
 use super::super::relied::fingerprint;
-use super::super::select::fetch;
+use super::super::select::fetch_some;
 use super::super::translate::{Existing, Id, Layout, Layouts, ServerSecrets, Translation, Vault};
 use super::super::{ImportError, UndoTo};
 use super::record::{About, Change, Wrote};
@@ -212,7 +212,7 @@ impl After<'_, '_> {
             written.iter().map(|written| (&written.row, written)).collect();
         let ids: Vec<Id> = written.iter().map(|written| written.row.clone()).collect();
         let mut vault = Vault::new();
-        fetch::<ImportError>(reader, layout, &ids, &mut |reader, _, rows: Vec<Row>| {
+        fetch_some::<ImportError>(reader, layout, &ids, &mut |reader, _, rows: Vec<Row>| {
             progress.check()?;
             vault.clear();
             let read =

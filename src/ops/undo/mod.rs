@@ -43,6 +43,7 @@ fn options(require_maintenance: bool) -> ImportOptions {
         require_maintenance,
         overwrite: true,
         accept_dangling: true,
+        accept_undeclared: true,
         accept_invalid: true,
         ..ImportOptions::default()
     }

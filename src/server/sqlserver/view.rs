@@ -21,6 +21,9 @@ use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError};
 /// How many rows are taken off the wire ahead of who reads them.
 const AHEAD: usize = 64;
 
+/// How many tables are read side by side without a second statement for one of them.
+const MOST_HELD: usize = 4;
+
 /// A transaction of the connection, seen as a reader. Dropped, it ends the transaction.
 pub(super) struct View<'a> {
     pub(super) connection: &'a mut Connection,
@@ -30,7 +33,8 @@ pub(super) struct View<'a> {
     pub(super) rows_read: u64,
     /// Whether the transaction has ended already.
     pub(super) ended: bool,
-    paging: Option<Paging>,
+    /// The tables that are being read, the last used one last. One of them at the most has the connection.
+    pagings: Vec<Paging>,
     /// The rest of the last answer, where it had more than was wanted.
     pub(super) answer: Option<super::lookup::Answer>,
 }
@@ -55,6 +59,21 @@ enum Rows {
     Ended,
 }
 
+impl Paging {
+    fn is_arriving(&self) -> bool {
+        matches!(self.rows, Rows::Arriving(..))
+    }
+
+    /// Whether a page is the one after those that were handed out.
+    fn goes_on_with(&self, page: &Page<'_>) -> bool {
+        let same = |a: &[String], b: &[&str]| a.iter().map(String::as_str).eq(b.iter().copied());
+        page.after == Some(&self.last)
+            && self.table.eq_ignore_ascii_case(page.table)
+            && same(&self.columns, page.columns)
+            && same(&self.order, page.order)
+    }
+}
+
 impl<'a> View<'a> {
     /// Takes over the transaction that the connection has begun.
     pub(super) fn new(connection: &'a mut Connection, schema: Arc<Schema>) -> Self {
@@ -66,19 +85,33 @@ impl<'a> View<'a> {
             notice: None,
             rows_read: 0,
             ended: false,
-            paging: None,
+            pagings: Vec::new(),
             answer: None,
         }
     }
 
     /// Frees the connection: rows still on the wire are put aside.
     pub(super) fn free(&mut self) -> Result<(), ServerError> {
-        let Some(paging) = &mut self.paging else { return Ok(()) };
-        let Rows::Arriving(mut receiver, handle) = std::mem::replace(&mut paging.rows, Rows::Ended) else {
-            return Ok(());
-        };
-        let what = format!("reading {}", paging.table);
-        let doing = Doing { what: &what, address: &self.address, table: &paging.table, schema: None };
+        let Some(at) = self.pagings.iter().position(Paging::is_arriving) else { return Ok(()) };
+        // It comes back only with all of its rows: one that lost some must not look as if it had ended.
+        let Paging { table, columns, order, last, rows } = self.pagings.remove(at);
+        let Rows::Arriving(receiver, handle) = rows else { return Ok(()) };
+        let rows = self.put_aside(&table, receiver, handle).map_err(|error| {
+            let columns: Vec<&str> = columns.iter().chain(&order).map(String::as_str).collect();
+            malformed::named(self.connection, &self.schema, &table, &columns, error)
+        })?;
+        self.pagings.push(Paging { table, columns, order, last, rows: Rows::Aside(rows) });
+        Ok(())
+    }
+
+    fn put_aside(
+        &mut self,
+        table: &str,
+        mut receiver: mpsc::Receiver<Result<Row, ServerError>>,
+        handle: JoinHandle<Result<Wire, tiberius::error::Error>>,
+    ) -> Result<Unspool, ServerError> {
+        let what = format!("reading {table}");
+        let doing = Doing { what: &what, address: &self.address, table, schema: None };
         let disk = |error| ServerError::Failed { doing: what.clone(), source: Box::new(error) };
         let mut spool = Spool::new();
         while let Some(row) = self.connection.wait(receiver.recv()) {
@@ -86,22 +119,41 @@ impl<'a> View<'a> {
             spool.push(0, &row).map_err(disk)?;
         }
         self.connection.join(&doing, handle)?;
-        paging.rows = Rows::Aside(spool.read().map_err(disk)?);
-        Ok(())
+        spool.read().map_err(disk)
     }
 
     /// Stops whatever is being read, without caring for the rest.
     pub(super) fn stop(&mut self) {
-        if let Some(Paging { rows: Rows::Arriving(receiver, handle), .. }) = self.paging.take() {
-            // The rest of an answer may be long; the connection is given up with it.
-            drop(receiver);
-            handle.abort();
+        for paging in self.pagings.drain(..) {
+            if let Rows::Arriving(receiver, handle) = paging.rows {
+                // The rest of an answer may be long; the connection is given up with it.
+                drop(receiver);
+                handle.abort();
+            }
+        }
+    }
+
+    /// Frees the connection and forgets what was read before a write: whoever goes on with a table reads it anew.
+    pub(super) fn forget(&mut self) -> Result<(), ServerError> {
+        self.free()?;
+        self.pagings.clear();
+        self.answer = None;
+        Ok(())
+    }
+
+    /// Keeps a table that may be read on.
+    fn hold(&mut self, paging: Paging) {
+        self.pagings.push(paging);
+        if self.pagings.len() > MOST_HELD
+            && let Some(oldest) = self.pagings.iter().position(|paging| !paging.is_arriving())
+        {
+            self.pagings.remove(oldest);
         }
     }
 
     /// Begins to read a table in order.
     fn start(&mut self, page: &Page<'_>) -> Result<Paging, ServerError> {
-        self.stop_or_free()?;
+        self.free()?;
         let schema = Arc::clone(&self.schema);
         let fields = schema.fields(page.table, page.columns)?;
         let order = schema.fields(page.table, page.order)?;
@@ -152,12 +204,6 @@ impl<'a> View<'a> {
         })
     }
 
-    fn stop_or_free(&mut self) -> Result<(), ServerError> {
-        self.free()?;
-        self.paging = None;
-        Ok(())
-    }
-
     /// The next row of the table that is being read.
     fn next_row(&mut self, paging: &mut Paging, doing: &Doing<'_>) -> Result<Option<Row>, ServerError> {
         match &mut paging.rows {
@@ -185,7 +231,7 @@ impl<'a> View<'a> {
 
 impl Drop for View<'_> {
     fn drop(&mut self) {
-        if matches!(&self.paging, Some(Paging { rows: Rows::Arriving(..), .. })) {
+        if self.pagings.iter().any(Paging::is_arriving) {
             self.stop();
         } else if self.connection.is_alive() && !self.ended {
             let doing =
@@ -210,19 +256,9 @@ impl Reader for View<'_> {
     }
 
     fn page(&mut self, page: &Page<'_>) -> Result<Vec<Row>, ServerError> {
-        let continues = self.paging.as_ref().is_some_and(|paging| {
-            let same = |a: &[String], b: &[&str]| a.iter().map(String::as_str).eq(b.iter().copied());
-            page.after == Some(&paging.last)
-                && paging.table.eq_ignore_ascii_case(page.table)
-                && same(&paging.columns, page.columns)
-                && same(&paging.order, page.order)
-        });
-        let mut paging = match self.paging.take() {
-            Some(paging) if continues => paging,
-            before => {
-                self.paging = before;
-                self.start(page)?
-            }
+        let mut paging = match self.pagings.iter().position(|paging| paging.goes_on_with(page)) {
+            Some(at) => self.pagings.remove(at),
+            None => self.start(page)?,
         };
         let what = format!("reading {}", paging.table);
         let table = paging.table.clone();
@@ -242,7 +278,9 @@ impl Reader for View<'_> {
                 break;
             }
         }
-        self.paging = Some(paging);
+        if !found.is_empty() {
+            self.hold(paging);
+        }
         Ok(found)
     }
 

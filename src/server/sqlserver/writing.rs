@@ -155,11 +155,11 @@ impl<'a> Writing<'a> {
 
     /// Sends what was put aside.
     fn flush(&mut self) -> Result<(), WriteError> {
-        self.view.free()?;
-        self.view.answer = None;
         if self.shapes.is_empty() {
+            self.view.free()?;
             return Ok(());
         }
+        self.view.forget()?;
         let mut shapes = std::mem::take(&mut self.shapes);
         let schema = Arc::clone(&self.view.schema);
         let steps = Steps::of(&schema, &shapes, false);

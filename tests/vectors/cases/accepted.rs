@@ -46,15 +46,38 @@ pub fn cases() -> Vec<Case> {
         }),
         ok("ok-notices", "bundle-v1.md, notices", "Notices in order; one without a part comes first.")
             .tables(|t| {
-                let row = |n: usize, kind: Cell, text: &str| {
-                    vec![int(n), word("undeclared"), kind, Cell::Null, Cell::Null, word(text)]
+                let row = |n: usize, kind: Cell, value: Cell, text: &str, count: usize| {
+                    let none = || Cell::Null;
+                    let about = [int(n), word("undeclared"), kind, none(), none(), value, none(), none()];
+                    [&about[..], &[word(text), int(count)]].concat()
                 };
-                t.table("notices").push(row(1, Cell::Null, "b"));
-                t.table("notices").push(row(2, word(""), "a"));
-                t.table("notices").push(row(3, word("Project"), "a"));
-                t.table("notices").push(row(4, word("Project"), "b"));
-                t.meta("notices", int(4));
+                t.table("notices").push(row(1, Cell::Null, Cell::Null, "b", 0));
+                t.table("notices").push(row(2, word(""), Cell::Null, "a", 0));
+                t.table("notices").push(row(3, word("Project"), Cell::Null, "a", 9));
+                t.table("notices").push(row(4, word("Project"), Cell::Null, "a", 10));
+                t.table("notices").push(row(5, word("Project"), Cell::Null, "b", 0));
+                t.table("notices").push(row(6, word("Project"), word("Projects-1"), "a", 1));
+                t.meta("notices", int(6));
             }),
+        ok(
+            "ok-coverage",
+            "bundle-v1.md, coverage",
+            "Coverage of each extent, also of a kind without documents.",
+        )
+        .tables(|t| {
+            let row = |n: usize, kind: &str, extent: &str, rows: Cell, owner: [Cell; 2]| {
+                let about = [int(n), word(kind), word(extent), rows];
+                [&about[..], &owner].concat()
+            };
+            let none = || [Cell::Null, Cell::Null];
+            let web = || [word("Project"), word(r#"["Web"]"#)];
+            let wob = || [word("Project"), word(r#"["Wob"]"#)];
+            t.table("coverage").push(row(1, "Channel", "belonging", Cell::Null, web()));
+            t.table("coverage").push(row(2, "Channel", "belonging", Cell::Null, wob()));
+            t.table("coverage").push(row(3, "Channel", "part", int(0), none()));
+            t.table("coverage").push(row(4, "Environment", "whole", int(2), none()));
+            t.meta("coverage", int(4));
+        }),
         ok("ok-two-packs", "bundle-v1.md, packs", "The documents of a kind lie in two packs.")
             .layout(|l| {
                 let body = l.packs[0].bodies.pop().unwrap();

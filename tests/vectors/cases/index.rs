@@ -9,7 +9,7 @@ fn chunk(change: impl Fn(&mut Chunk) + 'static) -> impl Fn(&mut super::super::bu
 }
 
 pub fn cases() -> Vec<Case> {
-    [names(), chunks(), notices(), counts()].into_iter().flatten().collect()
+    [names(), chunks(), notices(), coverage(), counts()].into_iter().flatten().collect()
 }
 
 fn names() -> Vec<Case> {
@@ -201,7 +201,8 @@ fn chunks() -> Vec<Case> {
 }
 
 fn notice(n: usize, code: &str, text: &str) -> Vec<Cell> {
-    vec![int(n), word(code), Cell::Null, Cell::Null, Cell::Null, word(text)]
+    let none = || Cell::Null;
+    vec![int(n), word(code), none(), none(), none(), none(), none(), none(), word(text), int(0)]
 }
 
 fn notices() -> Vec<Case> {
@@ -226,6 +227,11 @@ fn notices() -> Vec<Case> {
             .tables(with(2, vec![notice(1, "b", "x"), notice(2, "a", "x")])),
         damaged("notices-null-first", "One without a kind stands after one with it.")
             .tables(with(2, vec![about, notice(2, "a", "x")])),
+        damaged("notices-negative", "A notice that counts less than nothing.").tables(with(1, {
+            let mut notice = notice(1, "a", "x");
+            notice[9] = Cell::Integer(-1);
+            vec![notice]
+        })),
         damaged("notices-twice", "One notice twice.")
             .tables(with(2, vec![notice(1, "a", "x"), notice(2, "a", "x")])),
         refused(
@@ -236,6 +242,76 @@ fn notices() -> Vec<Case> {
             "A notice's text has 65,537 bytes.",
         )
         .tables(with(1, vec![notice(1, "a", &"x".repeat(65_537))])),
+    ]
+}
+
+fn coverage() -> Vec<Case> {
+    let rule = "bundle-v1.md, coverage";
+    let with = |count: usize, rows: Vec<Vec<Cell>>| {
+        move |t: &mut Tables| {
+            t.table("coverage").extend(rows.clone());
+            t.meta("coverage", int(count));
+        }
+    };
+    let row = |n: usize, kind: &str, extent: &str, rows: Cell, owner: [Cell; 2]| {
+        [&[int(n), word(kind), word(extent), rows][..], &owner].concat()
+    };
+    let none = || [Cell::Null, Cell::Null];
+    let whole = |n: usize, kind: &str| row(n, kind, "whole", int(1), none());
+    let web = || [word("Project"), word(r#"["Web"]"#)];
+    let damaged = |name: &'static str, what, count, rows: Vec<Vec<Cell>>| {
+        refused(Verify, "damaged", name, rule, what).tables(with(count, rows))
+    };
+    vec![
+        damaged("coverage-uncounted", "A row that `meta` does not count.", 0, vec![whole(1, "A")]),
+        damaged("coverage-missing", "`meta` counts a row more.", 2, vec![whole(1, "A")]),
+        damaged("coverage-gap", "Numbered 1 and 3.", 2, vec![whole(1, "A"), whole(3, "B")]),
+        damaged("coverage-order", "Not in order.", 2, vec![whole(1, "B"), whole(2, "A")]),
+        damaged("coverage-twice", "One kind is whole twice.", 2, vec![whole(1, "A"), whole(2, "A")]),
+        damaged(
+            "coverage-part-and-whole",
+            "One kind is carried in part and whole.",
+            2,
+            vec![row(1, "A", "part", int(1), none()), whole(2, "A")],
+        ),
+        damaged("coverage-extent", "An extent that is none.", 1, vec![row(1, "A", "most", int(1), none())]),
+        damaged("coverage-no-name", "A kind without a name.", 1, vec![whole(1, "")]),
+        damaged(
+            "coverage-uncounted-rows",
+            "Whole, of no rows.",
+            1,
+            vec![row(1, "A", "whole", Cell::Null, none())],
+        ),
+        damaged(
+            "coverage-negative-rows",
+            "Whole, of less than no rows.",
+            1,
+            vec![row(1, "A", "whole", Cell::Integer(-1), none())],
+        ),
+        damaged(
+            "coverage-whole-of-one",
+            "Whole, and of an owner.",
+            1,
+            vec![row(1, "A", "whole", int(1), web())],
+        ),
+        damaged(
+            "coverage-of-nobody",
+            "What belongs to an owner without a key.",
+            1,
+            vec![row(1, "A", "belonging", Cell::Null, [word("Project"), Cell::Null])],
+        ),
+        damaged(
+            "coverage-belonging-counts",
+            "What belongs to an owner, with a number of rows.",
+            1,
+            vec![row(1, "A", "belonging", int(1), web())],
+        ),
+        damaged(
+            "coverage-owner-key",
+            "An owner whose key is no key text.",
+            1,
+            vec![row(1, "A", "belonging", Cell::Null, [word("Project"), word("Web")])],
+        ),
     ]
 }
 

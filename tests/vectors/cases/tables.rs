@@ -35,9 +35,9 @@ fn schemas() -> Vec<Case> {
         damaged("schema-default", "A column with a default.")
             .tables(schema(|s| s[9] = s[9].replace("place TEXT", "place TEXT DEFAULT (random())"))),
         damaged("schema-other-view", "A documented view that says something else.")
-            .tables(schema(|s| s[11] = s[11].replace("SELECT name AS kind", "SELECT 'x' AS kind"))),
+            .tables(schema(|s| s[12] = s[12].replace("SELECT name AS kind", "SELECT 'x' AS kind"))),
         damaged("schema-missing-view", "A documented view is missing.").tables(schema(|s| {
-            s.remove(12);
+            s.remove(13);
         })),
         damaged("schema-missing-table", "The table `notices` is missing.").tables(schema(|s| {
             s.remove(9);

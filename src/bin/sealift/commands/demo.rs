@@ -170,6 +170,7 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
             versions: None,
             secrets: ServerSecrets::Read(Some(&build.key)),
             strict: false,
+            partial_source: false,
         };
         ops::export(&mut *reader, &model, writer, &wanted, &progress)?.summary
     };

@@ -74,7 +74,8 @@ pub struct ExportArgs {
     /// Export without the values of secrets; no password and no master key are needed
     #[arg(long)]
     no_secrets: bool,
-    /// Fail, and write nothing, if ids stand where the model knows of no reference
+    /// Fail, and write nothing, if ids stand where the model knows of no reference, or if tables would not be carried
+    /// because the model does not know them
     #[arg(long)]
     strict: bool,
     /// Overwrite the output if it exists; secrets that did not change keep their encrypted bytes
@@ -215,16 +216,29 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         versions: versions(args)?,
         secrets: read,
         strict: args.strict,
+        // What a folder was exported with nobody knows.
+        partial_source: found.metadata.is_some(),
     };
     let report = ops::export(&mut *reader, &model, writer, &wanted, &progress);
     progress.clear();
-    if let Err(ExportError::Undeclared { found, beyond }) = &report {
+    let refused = match &report {
+        Err(ExportError::Undeclared { found, beyond }) => Some((found, beyond, [].as_slice())),
+        Err(ExportError::UnknownTables { unknown, found, beyond }) => {
+            Some((found, beyond, unknown.as_slice()))
+        }
+        _ => None,
+    };
+    if let Some((found, beyond, unknown)) = refused {
         match common.json {
             true => super::print_json(&json!({
                 "undeclared_references": undeclared_json(found),
                 "undeclared_references_beyond": beyond,
+                "unknown_tables": unknown_json(unknown),
             }))?,
-            false => show_undeclared(found, *beyond)?,
+            false => {
+                show_unknown(unknown)?;
+                show_undeclared(found, *beyond)?;
+            }
         }
     }
     let report = report?;
@@ -344,7 +358,7 @@ fn show(
 ) -> Result<(), Failure> {
     let ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond } = report;
     if common.json {
-        let unknown: Vec<_> = unknown.iter().map(|(t, rows)| json!({ "table": t, "rows": rows })).collect();
+        let unknown = unknown_json(unknown);
         let left: Vec<_> = left.iter().map(|(t, why)| json!({ "table": t, "why": why })).collect();
         let mut answer = json!({
             "content_root": summary.content_root.to_string(),
@@ -383,14 +397,23 @@ fn show(
     if *dangling > 0 {
         say!("{dangling} references name nothing on the server; `sealift info` lists them");
     }
+    show_unknown(unknown)?;
+    vendor::show(found)?;
+    show_undeclared(undeclared, *undeclared_beyond)
+}
+
+fn unknown_json(unknown: &[(String, u64)]) -> Vec<serde_json::Value> {
+    unknown.iter().map(|(table, rows)| json!({ "table": table, "rows": rows })).collect()
+}
+
+fn show_unknown(unknown: &[(String, u64)]) -> Result<(), Failure> {
     if !unknown.is_empty() {
         say!("tables that the model does not know, not carried:");
         for (table, rows) in unknown {
             say!("  {:32} {rows:>8} rows", ui::shown(table));
         }
     }
-    vendor::show(found)?;
-    show_undeclared(undeclared, *undeclared_beyond)
+    Ok(())
 }
 
 /// How many places are shown; `info` lists them all.

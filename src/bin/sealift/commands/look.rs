@@ -1,9 +1,10 @@
 //! `info`, `list` and `show`: what is in a bundle. Secrets are never opened here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use sealift::bundle::{Bundle, Entry, Reason};
+use sealift::bundle::{Bundle, Coverage, Entry, Extent, KindInfo, Notice, Reason};
 use sealift::document::{Key, json as document_json};
 use sealift::ops;
 use serde_json::json;
@@ -55,6 +56,7 @@ pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
     progress.clear();
     let info = bundle.info();
     let notices = bundle.notices()?;
+    let kinds = kinds(&bundle)?;
     if common.json {
         super::print_json(&json!({
             "file": args.file.display().to_string(),
@@ -71,8 +73,8 @@ pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
             "documents": info.documents,
             "secrets": info.secrets,
             "passwords": info.slots,
-            "kinds": info.kinds.iter().map(|k| json!({ "kind": k.name, "documents": k.documents, "secrets": k.secrets })).collect::<Vec<_>>(),
-            "notices": notices.iter().map(|n| json!({ "code": n.code, "kind": n.kind, "key": n.key, "place": n.place, "text": n.text })).collect::<Vec<_>>(),
+            "kinds": kinds.iter().map(Carried::json).collect::<Vec<_>>(),
+            "notices": notices.iter().map(notice_json).collect::<Vec<_>>(),
         }))?;
         return Ok(Exit::Done);
     }
@@ -99,18 +101,105 @@ pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
         ),
     }
     say!("  documents      {}", info.documents);
-    for kind in &info.kinds {
-        say!("    {:24} {:>8}", shown(&kind.name), kind.documents);
+    for kind in &kinds {
+        say!("    {:24} {:>8}  {}", shown(&kind.name), kind.documents, kind.read());
     }
     if !notices.is_empty() {
         say!("  notices        {}", notices.len());
+        // What is said of one path is said once, of however many ids.
+        let same = |a: &Notice, b: &Notice| {
+            (&a.code, &a.kind, &a.place, &a.text) == (&b.code, &b.kind, &b.place, &b.text)
+        };
+        let mut last: Option<Notice> = None;
         for notice in notices {
-            let name = notice.key.as_deref().and_then(|key| Key::parse(key).ok()).map(|k| k.to_string());
-            let about: Vec<String> = [notice.kind, name, notice.place].into_iter().flatten().collect();
-            say!("    {}: {}", shown(&about.join(" ")), shown(&notice.text));
+            if notice.value.is_none() || !last.as_ref().is_some_and(|last| same(last, &notice)) {
+                let name = notice.key.as_deref().and_then(|key| Key::parse(key).ok()).map(|k| k.to_string());
+                let parts = [&notice.kind, &name, &notice.place];
+                let about: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+                say!("    {}: {}", shown(&about.join(" ")), shown(&notice.text));
+            }
+            last = Some(notice);
         }
     }
     Ok(Exit::Done)
+}
+
+fn notice_json(notice: &Notice) -> serde_json::Value {
+    let Notice { code, kind, key, place, value, names_kind, names_key, text, count } = notice;
+    json!({
+        "code": code,
+        "kind": kind,
+        "key": key,
+        "place": place,
+        "value": value,
+        "names_kind": names_kind,
+        "names_key": names_key,
+        "text": text,
+        "count": count,
+    })
+}
+
+/// What a bundle carries of a kind.
+#[derive(Default)]
+struct Carried {
+    name: String,
+    documents: u64,
+    secrets: u64,
+    /// Rows that the export read for it; `None` where the bundle does not say.
+    rows: Option<u64>,
+    /// Whether these were all rows of the source.
+    whole: bool,
+    /// Of how many documents all that belongs to them is here.
+    owners: u64,
+}
+
+impl Carried {
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "kind": self.name,
+            "documents": self.documents,
+            "secrets": self.secrets,
+            "rows_read": self.rows,
+            "whole": self.whole,
+            "owners_whole": self.owners,
+        })
+    }
+
+    /// For people, how much of the source this is.
+    fn read(&self) -> String {
+        let rows = match self.rows {
+            None => return "not known to be all".to_owned(),
+            Some(1) => "1 row read".to_owned(),
+            Some(rows) => format!("{rows} rows read"),
+        };
+        match (self.whole, self.owners) {
+            (true, _) => format!("{rows}, all there are"),
+            (false, 0) => rows,
+            (false, 1) => format!("{rows}, all that belongs to 1 document"),
+            (false, owners) => format!("{rows}, all that belongs to {owners} documents"),
+        }
+    }
+}
+
+/// The kinds of a bundle, and those that it says something of though it has none of their documents.
+fn kinds(bundle: &Bundle) -> Result<Vec<Carried>, Failure> {
+    let mut kinds: BTreeMap<String, Carried> = BTreeMap::new();
+    for KindInfo { name, documents, secrets, .. } in &bundle.info().kinds {
+        let carried =
+            Carried { name: name.clone(), documents: *documents, secrets: *secrets, ..Carried::default() };
+        kinds.insert(name.clone(), carried);
+    }
+    for Coverage { kind, extent } in bundle.coverage()? {
+        let carried =
+            kinds.entry(kind.clone()).or_insert_with(|| Carried { name: kind, ..Carried::default() });
+        match extent {
+            Extent::Whole { rows } => (carried.rows, carried.whole) = (Some(rows), true),
+            Extent::Part { rows } => carried.rows = Some(rows),
+            Extent::Belonging { .. } => carried.owners += 1,
+        }
+    }
+    // A kind that neither side has anything of says nothing to anybody.
+    Ok(kinds.into_values().filter(|kind| kind.documents > 0 || kind.rows > Some(0)).collect())
 }
 
 fn why(reason: &Reason) -> String {

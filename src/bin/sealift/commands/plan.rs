@@ -50,6 +50,10 @@ pub struct TargetArgs {
     /// Write ids that named nothing at the source even where they name something in the target
     #[arg(long)]
     pub accept_dangling: bool,
+    /// Write ids that stand where the model knows of no reference even where they name other documents in the target
+    /// than at the source, and text that the source encrypted where the model knows of no secret
+    #[arg(long)]
+    pub accept_undeclared: bool,
     /// Write values that are not what the model says they must be, with a note
     #[arg(long)]
     pub accept_invalid: bool,
@@ -85,6 +89,7 @@ impl TargetArgs {
             blind: false,
             ignore_version: self.ignore_version,
             accept_dangling: self.accept_dangling,
+            accept_undeclared: self.accept_undeclared,
             accept_invalid: self.accept_invalid,
             require_maintenance: self.require_maintenance,
             into: self.into_space.iter().map(|text| IntoScope::parse(text)).collect(),
@@ -100,6 +105,7 @@ impl TargetArgs {
             ("--prune", self.prune),
             ("--ignore-version", self.ignore_version),
             ("--accept-dangling", self.accept_dangling),
+            ("--accept-undeclared", self.accept_undeclared),
             ("--accept-invalid", self.accept_invalid),
             ("--require-maintenance", self.require_maintenance),
         ];

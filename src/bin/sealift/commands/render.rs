@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use sealift::document::{Key, Value, json as document_json};
-use sealift::plan::{Action, Change, Changed, Entry, Finding, Plan, SavedDocument, SavedPlan};
+use sealift::plan::{Action, Change, Changed, Entry, Finding, Plan, SavedDocument, SavedPlan, SourceNotice};
 pub use sealift::plan::{change_json, entry_json, findings_json};
 use serde_json::json;
 
@@ -15,6 +15,9 @@ const VALUE_WIDTH: usize = 60;
 
 /// How many changes of one document are shown before the rest is only counted.
 const CHANGES_SHOWN: usize = 12;
+
+/// How many notices of the export are shown.
+const SOURCE_SHOWN: usize = 20;
 
 fn value(value: &Value) -> String {
     let text = match value {
@@ -64,6 +67,7 @@ pub fn plan_json(plan: &Plan) -> serde_json::Value {
         "documents": plan.entries.iter().map(entry_json).collect::<Vec<_>>(),
         "findings": findings_json(&plan.findings),
         "notices": plan.notices,
+        "source_notices": plan.source,
     })
 }
 
@@ -95,7 +99,7 @@ pub fn print_plan(plan: &Plan) -> Result<(), Failure> {
     }
     let said: Vec<Said<'_>> = plan.entries.iter().map(said).collect();
     let findings: Vec<String> = plan.findings.iter().map(finding_line).collect();
-    print_said(&plan.notices, &said, &findings)
+    print_said(&plan.notices, &plan.source, &said, &findings)
 }
 
 /// Prints a saved plan as the plan itself.
@@ -118,7 +122,7 @@ pub fn print_saved(plan: &SavedPlan) -> Result<(), Failure> {
         finding_line(&Finding { kind, name, problem })
     };
     let findings: Vec<String> = plan.head.findings.iter().map(finding).collect();
-    print_said(&plan.head.notices, &said, &findings)
+    print_said(&plan.head.notices, &plan.head.source, &said, &findings)
 }
 
 /// A change of a saved plan in one line, as [`change`] has it.
@@ -159,10 +163,21 @@ fn described_key(key: &serde_json::Value) -> String {
     key.as_array().map(|parts| parts.iter().map(part).collect::<Vec<_>>().join(" / ")).unwrap_or_default()
 }
 
-fn print_said(notices: &[String], said: &[Said<'_>], findings: &[String]) -> Result<(), Failure> {
+fn print_said(
+    notices: &[String],
+    source: &[SourceNotice],
+    said: &[Said<'_>],
+    findings: &[String],
+) -> Result<(), Failure> {
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     for notice in notices {
         writeln!(out, "note: {}", shown(notice))?;
+    }
+    for notice in source.iter().take(SOURCE_SHOWN) {
+        writeln!(out, "note of the export: {}", shown(&notice.to_string()))?;
+    }
+    if let Some(more @ 1..) = source.len().checked_sub(SOURCE_SHOWN) {
+        writeln!(out, "note of the export: and {more} more (--json shows all)")?;
     }
     let count = |said: &[Said<'_>], action| said.iter().filter(|said| said.action == action).count();
     // Documents come kind by kind, but for those to be deleted, which come behind.

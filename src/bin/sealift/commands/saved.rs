@@ -68,6 +68,7 @@ impl Saving<'_> {
             counts: serde_json::Map::new(),
             findings: Vec::new(),
             notices: Vec::new(),
+            source: Vec::new(),
             applied: None,
         };
         Ok(SavedPlan::new(head, plan, &|parts| ops::hex(&key.key.of(parts))))

@@ -86,6 +86,8 @@ pub fn write(record: &ImportRecord<'_>, out: &mut dyn Write) -> io::Result<()> {
     )?;
     let notices = record.plan.notices.iter().map(|notice| (String::new(), notice.as_str()));
     list(out, "Notes", "calm", notices)?;
+    let source = record.plan.source.iter().map(|notice| (String::new(), notice.to_string()));
+    list(out, "What the export reported", "calm", source)?;
     kinds(record, out)?;
     rows(record, out)?;
     writeln!(out, "<h2>Documents</h2>")?;
@@ -133,11 +135,11 @@ fn facts(record: &ImportRecord<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</table>")
 }
 
-fn list<'t>(
+fn list<T: AsRef<str>>(
     out: &mut dyn Write,
     title: &str,
     class: &str,
-    items: impl ExactSizeIterator<Item = (String, &'t str)>,
+    items: impl ExactSizeIterator<Item = (String, T)>,
 ) -> io::Result<()> {
     if items.len() == 0 {
         return Ok(());
@@ -145,8 +147,8 @@ fn list<'t>(
     writeln!(out, "<h2>{title}</h2>\n<ul class=\"{class}\">")?;
     for (about, text) in items {
         match about.is_empty() {
-            true => writeln!(out, "<li>{}</li>", Safe(text))?,
-            false => writeln!(out, "<li><b><bdi>{}</bdi></b>: {}</li>", Safe(&about), Safe(text))?,
+            true => writeln!(out, "<li>{}</li>", Safe(text.as_ref()))?,
+            false => writeln!(out, "<li><b><bdi>{}</bdi></b>: {}</li>", Safe(&about), Safe(text.as_ref()))?,
         }
     }
     writeln!(out, "</ul>")

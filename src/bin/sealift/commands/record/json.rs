@@ -58,6 +58,7 @@ impl Serialize for ImportRecord<'_> {
         map.serialize_entry("maintenance", &around::maintenance_json(plan.maintenance.as_ref()))?;
         map.serialize_entry("findings", &render::findings_json(&plan.findings))?;
         map.serialize_entry("notices", &plan.notices)?;
+        map.serialize_entry("source_notices", &plan.source)?;
         map.serialize_entry("documents", &Documents(&plan.entries))?;
         map.end()
     }

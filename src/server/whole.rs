@@ -1,0 +1,108 @@
+//! Whole tables, page by page, held against the number of rows that the server itself counts.
+//!
+//! Whoever reads a table to its end reads it here: a read that misses rows, or meets some twice, must not look like
+//! one that met them all, whatever the fault behind it.
+
+use crate::document::Value;
+
+use super::{Catalog, Page, Reader, Row, ServerError};
+
+/// A table on its way to being read to its end.
+#[derive(Debug)]
+pub struct WholeTable {
+    table: String,
+    /// The columns wanted, then those of the order that are not among them.
+    columns: Vec<String>,
+    wanted: usize,
+    order: Vec<String>,
+    /// Where the columns of the order are in `columns`.
+    ordered: Vec<usize>,
+    max_rows: usize,
+    max_bytes: usize,
+    after: Option<Vec<Value>>,
+    counted: u64,
+    read: u64,
+}
+
+impl WholeTable {
+    /// Begins to read a table with the columns, order and limits of a page; where the page begins has no meaning. The
+    /// rows are counted in the reader's own state of the server.
+    ///
+    /// # Errors
+    /// [`ServerError`], naming the table.
+    pub fn open(reader: &mut dyn Reader, page: &Page<'_>) -> Result<Self, ServerError> {
+        let counted = reader.count(page.table)?;
+        let mut order: Vec<String> = page.order.iter().map(|name| (*name).to_owned()).collect();
+        order.extend(tie_breakers(reader.catalog(), page.table, page.order));
+        let mut columns: Vec<String> = page.columns.iter().map(|name| (*name).to_owned()).collect();
+        let wanted = columns.len();
+        let mut ordered = Vec::with_capacity(order.len());
+        for name in &order {
+            let known = columns.iter().position(|column| column.eq_ignore_ascii_case(name));
+            ordered.push(known.unwrap_or(columns.len()));
+            if known.is_none() {
+                columns.push(name.clone());
+            }
+        }
+        Ok(Self {
+            table: page.table.to_owned(),
+            columns,
+            wanted,
+            order,
+            ordered,
+            max_rows: page.max_rows,
+            max_bytes: page.max_bytes,
+            after: None,
+            counted,
+            read: 0,
+        })
+    }
+
+    /// How many rows the server counts in the table.
+    pub fn rows(&self) -> u64 {
+        self.counted
+    }
+
+    /// The next rows, in the columns that were asked for; `None` once all of them were read.
+    ///
+    /// # Errors
+    /// [`ServerError::Incomplete`] at the end, when they were not as many as the server counts, and
+    /// [`ServerError`] as for every page.
+    pub fn next_page(&mut self, reader: &mut dyn Reader) -> Result<Option<Vec<Row>>, ServerError> {
+        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        let order: Vec<&str> = self.order.iter().map(String::as_str).collect();
+        let mut rows = reader.page(&Page {
+            table: &self.table,
+            columns: &columns,
+            order: &order,
+            after: self.after.as_deref(),
+            max_rows: self.max_rows,
+            max_bytes: self.max_bytes,
+        })?;
+        self.read = self.read.saturating_add(rows.len() as u64);
+        let Some(last) = rows.last() else {
+            return match self.read == self.counted {
+                true => Ok(None),
+                false => Err(ServerError::Incomplete {
+                    table: self.table.clone(),
+                    read: self.read,
+                    expected: self.counted,
+                }),
+            };
+        };
+        self.after = Some(self.ordered.iter().map(|at| last.get(*at).cloned().unwrap_or_default()).collect());
+        rows.iter_mut().for_each(|row| row.truncate(self.wanted));
+        Ok(Some(rows))
+    }
+}
+
+/// The columns of the primary key that an order lacks, unless it tells rows apart without them.
+fn tie_breakers(catalog: &Catalog, table: &str, order: &[&str]) -> Vec<String> {
+    let Some(table) = catalog.table(table) else { return Vec::new() };
+    let has = |name: &String| order.iter().any(|column| column.eq_ignore_ascii_case(name));
+    let unique = |set: &Vec<String>| !set.is_empty() && set.iter().all(has);
+    match unique(&table.primary_key) || table.unique.iter().any(unique) {
+        true => Vec::new(),
+        false => table.primary_key.iter().filter(|name| !has(name)).cloned().collect(),
+    }
+}
