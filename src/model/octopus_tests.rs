@@ -115,6 +115,19 @@ fn walk(kind: &str, columns: &[(&str, &str)], body: &str) -> Vec<String> {
 }
 
 #[test]
+fn only_credentials_of_the_library_name_one() {
+    let credentials = |kind: &str| {
+        let body = format!(
+            r#"{{"PersistenceSettings":{{"Type":"VersionControlled","Credentials":{{"Type":"{kind}","Id":"x"}}}}}}"#
+        );
+        let seen = walk("Project", &[], &body);
+        seen.iter().any(|rule| rule == "GitCredential $.PersistenceSettings.Credentials.Id")
+    };
+    assert!(credentials("Reference"));
+    assert!(!credentials("GitHub"));
+}
+
+#[test]
 fn a_variable_is_a_secret_or_a_reference_or_text_by_its_type() {
     let seen = walk(
         "VariableSet",

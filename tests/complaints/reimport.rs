@@ -228,8 +228,14 @@ fn c38_7728_7729_7972_tenants_common_variables_bring_what_they_name() {
             "Certificate",
             json!({ "Id": "Certificates-1", "Name": "Web", "Thumbprint": "AA", "CertificateData": source.secret("pem") }),
         );
+        // The source's id of this feed is another feed's in the target.
+        source.add("Feed", json!({ "Id": "Feeds-5", "Name": "Ours", "FeedType": "NuGet", "FeedUri": "u" }));
+        target.add("Feed", json!({ "Id": "Feeds-5", "Name": "Theirs", "FeedType": "NuGet", "FeedUri": "t" }));
+        source.add("WorkerPool", json!({ "Id": "WorkerPools-7", "Name": "Linux" }));
         let template = |n: u32| format!("0f000000-0000-0000-0000-00000000000{n}");
-        let templates: Vec<Json> = [(1, "AzureAccount"), (2, "Certificate")]
+        let controls =
+            [(1, "AzureAccount"), (2, "Certificate"), (3, "Package"), (4, "Feed"), (5, "WorkerPool")];
+        let templates: Vec<Json> = controls
             .iter()
             .map(|(n, control)| json!({ "Id": template(*n), "Name": control, "DisplaySettings": { "Octopus.ControlType": control } }))
             .collect();
@@ -241,7 +247,9 @@ fn c38_7728_7729_7972_tenants_common_variables_bring_what_they_name() {
             "Tenant",
             json!({ "Id": "Tenants-1", "Name": "Acme", "ProjectIds": format!("|{web}|"), "ProjectEnvironments": { &web: [] } }),
         );
-        for (n, value) in [(1, "Accounts-1"), (2, "Certificates-1")] {
+        let values =
+            [(1, "Accounts-1"), (2, "Certificates-1"), (3, "Feeds-5"), (4, "Feeds-5"), (5, "WorkerPools-7")];
+        for (n, value) in values {
             source.add(
                 "TenantVariable",
                 json!({ "Id": source.id("TenantVariables", n), "TenantId": "Tenants-1", "OwnerId": common, "EnvironmentId": null,
@@ -249,7 +257,14 @@ fn c38_7728_7729_7972_tenants_common_variables_bring_what_they_name() {
             );
         }
         pair.carry_project("Web");
-        for (n, table, name) in [(1, "Account", "Cloud"), (2, "Certificate", "Web")] {
+        let named = [
+            (1, "Account", "Cloud"),
+            (2, "Certificate", "Web"),
+            (3, "Feed", "Ours"),
+            (4, "Feed", "Ours"),
+            (5, "WorkerPool", "Linux"),
+        ];
+        for (n, table, name) in named {
             let value = target.one("TenantVariable", "VariableTemplateId", &template(n));
             let id = target.id_of(table, name);
             assert_eq!((&value["RelatedDocumentId"], &value["Value"]), (&json!(id), &json!(id)));

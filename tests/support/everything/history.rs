@@ -103,6 +103,7 @@ impl World {
             let body = json!({ "DeploymentProcessId": process, "ManifestVariableSetId": manifest,
                 "DeployedById": self.global("Users", "ann"), "SpecificMachineIds": self.some("Machines", number, 1),
                 "ExcludedMachineIds": self.some("Machines", number + 3, 2),
+                "SpecificTargetTagIds": self.tags(number, 1), "ExcludedTargetTagIds": self.tags(number + 1, 2),
                 "SkipActions": [self.guid(&format!("{project} script"))], "Comments": self.text("deployment"),
                 "FormValues": { "a": TRAP } });
             self.put("Deployment", row, body);
@@ -175,8 +176,9 @@ impl World {
             let snapshot = self.id("RunbookSnapshots", &label);
             let row = row!["Id" => snapshot.as_str(), "Name" => format!("Snapshot {index}"), "Assembled" => at(index),
                 "ProjectId" => project_id.as_str(), "RunbookId" => id.as_str(), "FrozenRunbookProcessId" => process.as_str(),
-                "FrozenProjectVariableSetId" => variables];
-            let body = json!({ "Notes": self.text("snapshot"), "LibraryVariableSetSnapshotIds": [library] });
+                "FrozenProjectVariableSetId" => variables.as_str()];
+            let body = json!({ "Notes": self.text("snapshot"), "LibraryVariableSetSnapshotIds": [library],
+                "ProjectVariableSetSnapshotId": variables });
             self.put("RunbookSnapshot", row, body);
             let run = self.id("RunbookRuns", &label);
             let environment = self.id("Environments", "Test");
@@ -191,6 +193,7 @@ impl World {
                 "DeployedBy" => "ann", "DeployedToMachineIds" => self.pipe(machines)];
             let body = json!({ "DeployedById": self.global("Users", "ann"), "ManifestVariableSetId": manifest,
                 "SpecificMachineIds": self.some("Machines", number, 2), "ExcludedMachineIds": self.some("Machines", number + 2, 1),
+                "SpecificTargetTagIds": self.tags(number + 1, 2), "ExcludedTargetTagIds": self.tags(number, 1),
                 "SkipActions": [self.guid(&format!("{label} script"))], "Comments": self.text("run") });
             self.put("RunbookRun", row, body);
         }

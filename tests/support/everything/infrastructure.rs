@@ -265,6 +265,7 @@ impl World {
             (
                 "kube",
                 json!({ "CommunicationStyle": "Kubernetes", "ProxyId": null,
+                "TentacleEndpointConfiguration": { "CommunicationMode": "Listening", "ProxyId": self.one("Proxies", 1) },
                 "DefaultWorkerPoolId": self.one("WorkerPools", 1),
                 "ClusterCertificate": self.one("Certificates", 0),
                 "Container": { "FeedId": self.one("Feeds", 2), "Image": "octopusdeploy/worker-tools" },

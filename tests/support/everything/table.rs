@@ -232,6 +232,7 @@ fn endpoint(rules: &mut Vec<Rule>, table: &'static str) {
     for (at, to) in [
         ("AccountId", "Account"),
         ("ProxyId", "Proxy"),
+        ("TentacleEndpointConfiguration/ProxyId", "Proxy"),
         ("DefaultWorkerPoolId", "WorkerPool"),
         ("WorkerPoolId", "WorkerPool"),
         ("Authentication/AccountId", "Account"),

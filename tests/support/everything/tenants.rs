@@ -44,6 +44,12 @@ impl World {
                 ("Oidc", "Accounts"),
                 ("Certificate", "Certificates"),
                 ("Pool", "WorkerPools"),
+                ("Feed", "Feeds"),
+                ("Package", "Feeds"),
+                ("Environment", "Environments"),
+                ("Project", "Projects"),
+                ("Tenant", "Tenants"),
+                ("Channel", "Channels"),
                 ("Secret", ""),
                 ("Line", "-"),
                 ("Computed", "-"),
@@ -58,7 +64,10 @@ impl World {
                     (_, "Line") => (json!(TRAP), None),
                     ("-", _) => (json!("#{Pool}"), None),
                     (pool, _) => {
-                        let id = self.one(pool, number + index);
+                        let id = match pool {
+                            "Channels" => self.channel(number + index),
+                            pool => self.one(pool, number + index),
+                        };
                         (json!(id), Some(id))
                     }
                 };

@@ -12,6 +12,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("AzureAccount", "Accounts"),
     ("GoogleCloudAccount", "Accounts"),
     ("UsernamePasswordAccount", "Accounts"),
+    ("UsernamePassword", "Accounts"),
     ("GenericOidcAccount", "Accounts"),
     ("Certificate", "Certificates"),
     ("WorkerPool", "WorkerPools"),
