@@ -247,7 +247,7 @@ impl<'m> Examiner<'_, 'm> {
                 )
             });
         }
-        let name = document.key.to_string();
+        let name = document.key.path();
         for problem in strange {
             self.find(layout.kind.name.as_str(), name.clone(), problem);
         }
@@ -408,7 +408,7 @@ impl<'m> Examiner<'_, 'm> {
                     (false, Some(Policy::Fail)) => {
                         let problem =
                             format!("the target has it otherwise, and the policy for {kind} is fail");
-                        self.find(kind.as_str(), entry.key.to_string(), problem.clone());
+                        self.find(kind.as_str(), entry.key.path(), problem.clone());
                         (Action::Skip, Some(problem))
                     }
                     (false, Some(Policy::Skip)) => {
@@ -431,7 +431,7 @@ impl<'m> Examiner<'_, 'm> {
             let invalid = invalid(layout, self.model(), &document);
             if self.options.accept_invalid { &mut notes } else { &mut wrong }.extend(invalid);
             for problem in wrong {
-                self.find(layout.kind.name.as_str(), entry.key.to_string(), problem);
+                self.find(layout.kind.name.as_str(), entry.key.path(), problem);
             }
         } else if theirs.is_none() && !matches!(self.ids.get(target, &entry.key), Some(Known::Found(_))) {
             self.ids.set(target, &entry.key, Known::Absent);
@@ -475,7 +475,7 @@ impl<'m> Examiner<'_, 'm> {
             let given = document.columns.get(&column.name).is_some_and(|value| !value.is_null());
             if column.carried && !given && !column.nullable && !column.has_default {
                 let problem = format!("has no value for {}, which the target's table needs", column.name);
-                self.find(layout.kind.name.as_str(), document.key.to_string(), problem);
+                self.find(layout.kind.name.as_str(), document.key.path(), problem);
             }
         }
     }

@@ -77,14 +77,14 @@ pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     say!("{}", args.file.display());
-    say!("  format         {} (written by {})", sealift::bundle::FORMAT, shown(&info.writer));
+    say!("  format         {} (written by {})", sealift::bundle::FORMAT, ui::name(&info.writer));
     let version = info.header.product_version.as_deref().unwrap_or("of unknown version");
-    say!("  product        {} {}", shown(&info.header.model), shown(version));
+    say!("  product        {} {}", ui::name(&info.header.model), ui::name(version));
     if let Some(created) = &info.created {
-        say!("  created        {}", shown(created));
+        say!("  created        {}", ui::name(created));
     }
     if let Some(options) = &info.header.options {
-        say!("  exported with  {}", shown(options));
+        say!("  exported with  {}", ui::message(options));
     }
     say!("  size           {} holding {}", ui::bytes(info.file_bytes), ui::bytes(info.raw_bytes));
     say!("  content root   {}", info.content_root);
@@ -100,14 +100,14 @@ pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
     }
     say!("  documents      {}", info.documents);
     for kind in &info.kinds {
-        say!("    {:24} {:>8}", shown(&kind.name), kind.documents);
+        say!("    {:24} {:>8}", ui::name(&kind.name), kind.documents);
     }
     if !notices.is_empty() {
         say!("  notices        {}", notices.len());
         for notice in notices {
             let name = notice.key.as_deref().and_then(|key| Key::parse(key).ok()).map(|k| k.to_string());
             let about: Vec<String> = [notice.kind, name, notice.place].into_iter().flatten().collect();
-            say!("    {}: {}", shown(&about.join(" ")), shown(&notice.text));
+            say!("    {}: {}", ui::message(&about.join(" ")), ui::message(&notice.text));
         }
     }
     Ok(Exit::Done)
@@ -129,9 +129,8 @@ pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
     let kind = args.kind.as_deref().map(|kind| known_kind(&bundle, kind)).transpose()?;
     let mut documents = Vec::new();
     let mut last = String::new();
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = ui::Out::new(std::io::BufWriter::new(std::io::stdout().lock()));
     bundle.entries(kind.as_deref(), &mut |entry| -> Result<(), Failure> {
-        use std::io::Write;
         if common.json {
             let mut document = json!({
                 "kind": entry.kind.as_str(),
@@ -154,7 +153,7 @@ pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
         } else {
             String::new()
         };
-        let why = if args.why { format!("  [{}]", shown(&why(&entry.reason))) } else { String::new() };
+        let why = if args.why { format!("  [{}]", ui::message(&why(&entry.reason))) } else { String::new() };
         writeln!(out, "  {}{secrets}{why}", shown(&entry.key.to_string()))?;
         Ok(())
     })?;
@@ -233,13 +232,12 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     say!("{} {}", entry.kind, shown(&entry.key.to_string()));
-    say!("  source id   {}", shown(&document_json::describe(&entry.id).to_string()));
+    say!("  source id   {}", ui::name(&document_json::describe(&entry.id).to_string()));
     say!("  content id  {}", entry.content_id);
-    say!("  why         {}", shown(&why(&entry.reason)));
-    let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
-    say!("{}", pretty(&serde_json::Value::Object(columns)));
+    say!("  why         {}", ui::message(&why(&entry.reason)));
+    super::print_json(&serde_json::Value::Object(columns))?;
     if let Some(body) = body {
-        say!("{}", pretty(&body));
+        super::print_json(&body)?;
     }
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ pub use sealift::plan::{change_json, entry_json, findings_json};
 use serde_json::json;
 
 use crate::exit::Failure;
-use crate::ui::{action_sign, action_style, shown};
+use crate::ui::{self, action_sign, action_style, shown};
 
 /// How much of a value one line shows.
 const VALUE_WIDTH: usize = 60;
@@ -38,7 +38,7 @@ fn cut(text: &str) -> String {
 
 /// One change in one line.
 pub fn change(change: &Change) -> String {
-    let place = shown(&change.place.to_string());
+    let place = ui::name(&change.place.to_string());
     match &change.changed {
         Changed::Added(new) => format!("{place}: + {}", value(new)),
         Changed::Removed(old) => format!("{place}: - {}", value(old)),
@@ -104,7 +104,7 @@ pub fn print_saved(plan: &SavedPlan) -> Result<(), Failure> {
         let action = Action::ALL.into_iter().find(|action| action.word() == document.action);
         Said {
             kind: &document.kind,
-            name: Key::parse(&document.id).map_or_else(|_| document.id.clone(), |key| key.to_string()),
+            name: Key::parse(&document.id).map_or_else(|_| ui::name(&document.id), |key| key.to_string()),
             action: action.unwrap_or(Action::Skip),
             reason: document.reason.as_deref(),
             changes: document.changes.iter().take(CHANGES_SHOWN).map(saved_change).collect(),
@@ -125,7 +125,7 @@ pub fn print_saved(plan: &SavedPlan) -> Result<(), Failure> {
 fn saved_change(change: &serde_json::Value) -> String {
     let text = |name: &str| change.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
     let value = |name: &str| cut(&change.get(name).map(described).unwrap_or_default());
-    let place = shown(text("place"));
+    let place = ui::name(text("place"));
     match text("change") {
         "added" => format!("{place}: + {}", value("new")),
         "removed" => format!("{place}: - {}", value("old")),
@@ -160,9 +160,9 @@ fn described_key(key: &serde_json::Value) -> String {
 }
 
 fn print_said(notices: &[String], said: &[Said<'_>], findings: &[String]) -> Result<(), Failure> {
-    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    let mut out = ui::coloured();
     for notice in notices {
-        writeln!(out, "note: {}", shown(notice))?;
+        writeln!(out, "note: {}", ui::message(notice))?;
     }
     let count = |said: &[Said<'_>], action| said.iter().filter(|said| said.action == action).count();
     // Documents come kind by kind, but for those to be deleted, which come behind.
@@ -176,7 +176,7 @@ fn print_said(notices: &[String], said: &[Said<'_>], findings: &[String]) -> Res
             }
         }
         let kind = said.first().map(|said| said.kind).unwrap_or_default();
-        writeln!(out, "{} ({})", shown(kind), words.join(", "))?;
+        writeln!(out, "{} ({})", ui::name(kind), words.join(", "))?;
         for said in said {
             print_document(&mut out, said)?;
         }
@@ -190,12 +190,12 @@ fn print_said(notices: &[String], said: &[Said<'_>], findings: &[String]) -> Res
     Ok(())
 }
 
-fn print_document(out: &mut impl Write, said: &Said<'_>) -> Result<(), Failure> {
+fn print_document<W: Write>(out: &mut ui::Out<W>, said: &Said<'_>) -> Result<(), Failure> {
     if said.action == Action::Unchanged && said.notes.is_empty() {
         return Ok(());
     }
     let style = action_style(said.action);
-    let reason = said.reason.map(|reason| format!("  ({})", shown(reason))).unwrap_or_default();
+    let reason = said.reason.map(|reason| format!("  ({})", ui::message(reason))).unwrap_or_default();
     writeln!(out, "  {style}{} {}{style:#}{reason}", action_sign(said.action), shown(&said.name))?;
     for change in &said.changes {
         writeln!(out, "      {change}")?;
@@ -204,7 +204,7 @@ fn print_document(out: &mut impl Write, said: &Said<'_>) -> Result<(), Failure> 
         writeln!(out, "      and {} more places (--json shows all)", said.more)?;
     }
     for note in said.notes {
-        writeln!(out, "      note: {}", shown(note))?;
+        writeln!(out, "      note: {}", ui::message(note))?;
     }
     Ok(())
 }
@@ -215,8 +215,8 @@ pub fn finding_line(finding: &Finding) -> String {
         [finding.kind.as_str(), finding.name.as_str()].into_iter().filter(|t| !t.is_empty()).collect();
     format!(
         "STOP {}{}{}",
-        shown(&about.join(" ")),
+        ui::name(&about.join(" ")),
         if about.is_empty() { "" } else { ": " },
-        shown(&finding.problem)
+        ui::message(&finding.problem)
     )
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
+use crate::files::{Files, Format};
 use crate::ui::{say, shown};
 use crate::{secrets, ui};
 
@@ -37,6 +38,15 @@ pub struct SalvageArgs {
     no_secrets: bool,
     #[command(flatten)]
     password: PasswordArgs,
+}
+
+impl SalvageArgs {
+    pub fn files(&self) -> Files {
+        Files::default()
+            .reads_bundle("damaged bundle", &self.file)
+            .reads("password file", &self.password.password_file)
+            .writes(Format::Bundle, self.output.as_path(), self.force)
+    }
 }
 
 pub fn run(common: &Common, args: &SalvageArgs) -> Result<Exit, Failure> {

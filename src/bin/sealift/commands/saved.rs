@@ -84,10 +84,7 @@ impl PlanFile {
     }
 
     /// Refuses a place where a plan cannot be written, before anything is done for it.
-    pub fn check(path: &Path, force: bool) -> Result<(), Failure> {
-        if !force && path.symlink_metadata().is_ok() {
-            return Err(exists(path));
-        }
+    pub fn check(path: &Path) -> Result<(), Failure> {
         beside(path).map(drop).map_err(|error| cannot(path, &error))
     }
 
