@@ -190,6 +190,9 @@ fn the_library_prints_nothing_and_the_binary_sees_the_public_api_only() {
         let code = code(&path);
         if name.starts_with("bin/") {
             assert!(!code.contains("#[path"), "src/{name} reaches into the library");
+            let raw =
+                ["println!", "print!", "eprintln!", "eprint!"].iter().find(|word| code.contains(**word));
+            assert_eq!(raw, None, "src/{name} prints past src/bin/sealift/ui.rs, which hides nothing");
         }
         if name.starts_with("bin/") || is_test_file(&path) {
             continue;

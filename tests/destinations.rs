@@ -257,8 +257,8 @@ fn an_output_replaces_nothing_but_its_own_format() {
 #[test]
 fn force_replaces_its_own_format_and_empty_files() {
     let stage = prepared();
+    let trial = stage.copy_of(&["pipe"]);
     for case in cases().iter().filter(|case| !case.force.is_empty()) {
-        let trial = stage.copy_of(&["pipe"]);
         for place in [case.own, "blank"] {
             std::fs::write(trial.at("blank"), "").unwrap();
             let plain = [&case.args[..], &[case.output, place]].concat();
@@ -300,10 +300,7 @@ fn two_outputs_of_one_name_are_refused_before_the_work() {
         let out = stage.run(&[&args[..], &outputs].concat());
         let error = text(&out.stderr);
         assert_eq!(out.status.code(), Some(2), "{outputs:?}\n{error}");
-        assert!(
-            error.contains("cannot write the ") && error.contains("hint: name another output"),
-            "{error}"
-        );
+        assert!(error.contains("cannot write the ") && error.contains("hint: name another "), "{error}");
     }
     let same = ["demo", "new", "--on", "sqlite:x.sqlite", "--on", "sqlite:empty/../x.sqlite"];
     stage.refused(&same, 2, "is to be the same file");
@@ -405,4 +402,46 @@ fn a_server_is_neither_made_nor_changed_over_an_input() {
     stage.refused(&like, 2, "SQLite would take it for a part of the server build.sqlite");
     stage.refused(&["init", "sqlite:fresh", "--sql", "fresh"], 2, "which this command reads");
     assert!(before == snapshot(&stage.at("")));
+}
+
+/// What is changed in its place is an output too.
+#[test]
+fn nothing_is_changed_that_is_read() {
+    let stage = prepared();
+    let before = snapshot(&stage.at(""));
+    std::os::unix::fs::symlink("build.sealift", stage.at("way")).unwrap();
+    for (args, piece) in [
+        (vec!["import", "build.sealift", "--to", "sqlite:build.sealift"], "it is the bundle build.sealift"),
+        (vec!["import", "build.sealift", "--to", "sqlite:way"], "it is the bundle build.sealift"),
+        (
+            vec!["import", "build.sealift", "--to", "sqlite:build.sealift-wal"],
+            "SQLite would take it for a part",
+        ),
+        (
+            vec!["apply", "saved.plan", "build.sealift", "--to", "sqlite:saved.plan"],
+            "which this command changes",
+        ),
+        (
+            vec!["apply", "way", "build.sealift", "--to", "sqlite:production.sqlite"],
+            "cannot change the plan way",
+        ),
+        (vec!["undo", "an.undo", "--to", "sqlite:an.undo"], "cannot change the server an.undo"),
+    ] {
+        stage.refused(&args, 2, piece);
+    }
+    std::fs::remove_file(stage.at("way")).unwrap();
+    assert!(before == snapshot(&stage.at("")));
+}
+
+#[test]
+fn a_plan_that_is_applied_through_a_link_is_marked_itself() {
+    let stage = Stage::new();
+    let plan = ["plan", "build.sealift", "--overwrite", "-o", "kept.plan"];
+    stage.done(&[&plan[..], &TO].concat());
+    symlink("kept.plan", stage.at("way")).unwrap();
+    stage.done(&[&["apply", "way", "build.sealift", "--yes", "--no-record", "--no-undo"][..], &TO].concat());
+    let again =
+        [&["apply", "kept.plan", "build.sealift", "--yes", "--no-record", "--no-undo"][..], &TO].concat();
+    stage.refused(&again, 4, "the plan was applied");
+    assert!(stage.at("way").symlink_metadata().unwrap().is_symlink());
 }

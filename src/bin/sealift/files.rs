@@ -105,6 +105,23 @@ struct Used {
     database: bool,
 }
 
+impl Used {
+    fn cannot(&self, exit: Exit, why: &str) -> Failure {
+        let verb = if self.how == Use::Changes { "change" } else { "write" };
+        Failure::new(exit, format!("cannot {verb} the {} {}: {why}", self.what, self.path.display()))
+    }
+
+    fn name_another(&self) -> String {
+        match self.how {
+            // Its own bytes are kept without being asked for.
+            Use::Writes { format: Format::Bundle | Format::Tree, .. } => {
+                format!("name another output for the {}", self.what)
+            }
+            _ => format!("name another {}", self.what),
+        }
+    }
+}
+
 /// The files that a command uses.
 #[derive(Debug, Default)]
 pub struct Files(Vec<Used>);
@@ -185,30 +202,31 @@ impl Files {
     /// # Errors
     /// [`Failure`], naming the output and what is in its way.
     pub fn check(&self) -> Result<(), Failure> {
-        let outputs = || {
-            self.0.iter().enumerate().filter_map(|(at, used)| match used.how {
-                Use::Writes { format, force } => Some((at, used, format, force)),
+        let written = || {
+            self.0.iter().filter_map(|used| match used.how {
+                Use::Writes { format, force } => Some((used, format, force)),
                 Use::Reads | Use::Changes => None,
             })
         };
         // Before a path is repeated: an address may hold a password.
-        outputs().try_for_each(|(_, output, ..)| input::refuse_server(&output.path))?;
-        let places: Vec<Place> = self.0.iter().map(|used| Place::of(&used.path)).collect();
-        for (at, output, format, _) in outputs() {
-            let others = self.0.iter().zip(&places).enumerate().filter(|(other, _)| *other != at);
-            for (_, (other, place)) in others {
-                if let Some(own) = places.get(at) {
-                    clash(output, own, other, place, format)?;
-                }
+        written().try_for_each(|(output, ..)| input::refuse_server(&output.path))?;
+        let places: Vec<(&Used, Place)> = self.0.iter().map(|used| (used, Place::of(&used.path))).collect();
+        for (at, (output, own)) in places.iter().enumerate().filter(|(_, (used, _))| used.how != Use::Reads) {
+            for (_, (other, place)) in places.iter().enumerate().filter(|(other, _)| *other != at) {
+                clash(output, own, other, place)?;
             }
         }
-        outputs().try_for_each(|(_, output, format, force)| vacant(&output.path, format, force))
+        written().try_for_each(|(output, format, force)| vacant(output, format, force))
     }
 }
 
 /// Refuses an output that is another file of the command, or lies where it would be taken for a part of one.
-fn clash(output: &Used, own: &Place, other: &Used, place: &Place, format: Format) -> Result<(), Failure> {
-    let cannot = |why: String| Err(cannot(output, Exit::Usage, &why).hint("name another output"));
+fn clash(output: &Used, own: &Place, other: &Used, place: &Place) -> Result<(), Failure> {
+    // Of a file that is written and one that is changed, the first is in the wrong.
+    if output.how == Use::Changes && matches!(other.how, Use::Writes { .. }) {
+        return Ok(());
+    }
+    let cannot = |why: String| Err(output.cannot(Exit::Usage, &why).hint(output.name_another()));
     let named = format!("the {} {}", other.what, other.path.display());
     if own.is(place) {
         return match other.how {
@@ -220,7 +238,8 @@ fn clash(output: &Used, own: &Place, other: &Used, place: &Place, format: Format
     if other.database && place.side_files().iter().any(|side| own.is(side)) {
         return cannot(format!("SQLite would take it for a part of {named}"));
     }
-    if format != Format::Tree || matches!(other.how, Use::Writes { .. }) {
+    let is_tree = matches!(output.how, Use::Writes { format: Format::Tree, .. });
+    if !is_tree || matches!(other.how, Use::Writes { .. }) {
         return Ok(());
     }
     match () {
@@ -231,9 +250,9 @@ fn clash(output: &Used, own: &Place, other: &Used, place: &Place, format: Format
 }
 
 /// Refuses an output whose place is taken by anything that it may not replace.
-fn vacant(path: &Path, format: Format, force: bool) -> Result<(), Failure> {
-    let output = Used { what: format.noun(), path: path.to_owned(), how: Use::Reads, database: false };
-    let cannot = |why: String| cannot(&output, Exit::Failed, &why);
+fn vacant(output: &Used, format: Format, force: bool) -> Result<(), Failure> {
+    let path = &output.path;
+    let cannot = |why: String| output.cannot(Exit::Failed, &why);
     // Without a separator at its end, which would ask for a folder.
     let place: PathBuf = path.components().collect();
     let Ok(found) = place.symlink_metadata() else {
@@ -250,8 +269,7 @@ fn vacant(path: &Path, format: Format, force: bool) -> Result<(), Failure> {
         Format::Tree => return Err(cannot("something else than a folder is at this path".to_owned())),
         _ => {}
     }
-    let noun = format.noun();
-    let name_another = || format!("name another file for the {noun}");
+    let name_another = || output.name_another();
     if !found.is_file() {
         let what = if found.is_symlink() { "a link is" } else { "something else than a file is" };
         return Err(cannot(format!("{what} at this path")).hint(name_another()));
@@ -264,13 +282,9 @@ fn vacant(path: &Path, format: Format, force: bool) -> Result<(), Failure> {
         Ok(true) if force => Ok(()),
         Ok(true) if format == Format::ManualPage => Ok(()),
         Ok(true) => Err(exists("").hint("--force overwrites it")),
-        Ok(false) => Err(exists(&format!(", and is no {noun}")).hint(name_another())),
+        Ok(false) => Err(exists(&format!(", and is no {}", format.noun())).hint(name_another())),
         Err(error) => Err(exists(&format!(", and cannot be read: {error}")).hint(name_another())),
     }
-}
-
-fn cannot(output: &Used, exit: Exit, why: &str) -> Failure {
-    Failure::new(exit, format!("cannot write the {} {}: {why}", output.what, output.path.display()))
 }
 
 /// Where a path leads.

@@ -305,14 +305,14 @@ fn show_bundle(common: &Common, output: &Path, read: &ops::FromTree) -> Result<E
 /// What a person may want to look at again in a tree that was taken all the same.
 pub fn say_doubts(read: &ops::FromTree) -> Result<(), Failure> {
     for name in &read.passed_over {
-        say!("folder {} is of no kind; what is in it was passed over", ui::shown(name));
+        say!("folder {} is of no kind; what is in it was passed over", ui::name(name));
     }
     if !read.doubts.is_empty() {
         say!(
             "values that the model does not allow; an import refuses them unless --accept-invalid is given:"
         );
         for doubt in &read.doubts.found {
-            say!("  {}", ui::shown(&doubt.to_string()));
+            say!("  {}", ui::message(&doubt.to_string()));
         }
         if read.doubts.beyond > 0 {
             say!("  and {} more", read.doubts.beyond);

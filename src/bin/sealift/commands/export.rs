@@ -392,7 +392,7 @@ fn show(
     if !unknown.is_empty() {
         say!("tables that the model does not know, not carried:");
         for (table, rows) in unknown {
-            say!("  {:32} {rows:>8} rows", ui::shown(table));
+            say!("  {:32} {rows:>8} rows", ui::name(table));
         }
     }
     vendor::show(found)?;
@@ -416,10 +416,10 @@ fn show_undeclared(found: &[Undeclared], beyond: u64) -> Result<(), Failure> {
             "  {:>6} in {} {}: {}{form} (in {}: {})",
             place.count,
             place.kind,
-            ui::shown(&place.place),
+            ui::name(&place.place),
             place.to,
-            ui::shown(&place.example.to_string()),
-            ui::shown(&place.example_id)
+            place.example,
+            ui::name(&place.example_id)
         );
     }
     match (found.len().saturating_sub(SHOWN), beyond) {

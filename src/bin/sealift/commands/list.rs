@@ -11,12 +11,12 @@ use sealift::text::escape_json;
 
 use super::render;
 use crate::exit::{Exit, Failure};
-use crate::ui::{self, shown};
+use crate::ui;
 
 /// How large a list may be, in bytes.
 const LARGEST: u64 = 1 << 30;
-/// How long a line may be: as long as a key.
-const LINE: usize = 65 * 1024;
+/// How long a line may be: as long as a key, each character of which may be escaped.
+const LINE: usize = 8 * 65 * 1024;
 /// How many wrong lines are told.
 const TOLD: usize = 20;
 
@@ -39,7 +39,7 @@ pub fn print(plan: &Plan) -> Result<(), Failure> {
         let (word, key) = (entry.action.word(), entry.key.to_text());
         let key = escape_json(&key);
         let reason =
-            entry.reason.as_ref().map(|reason| format!("#   {}\n", shown(reason))).unwrap_or_default();
+            entry.reason.as_ref().map(|reason| format!("#   {}\n", ui::message(reason))).unwrap_or_default();
         writeln!(out, "{reason}{word:9} {kind} {key}")?;
     }
     for finding in &plan.findings {

@@ -27,12 +27,9 @@ fn value(value: &Value) -> String {
 
 /// As much of a value as one line shows.
 fn cut(text: &str) -> String {
-    let text = shown(text);
-    match text.char_indices().nth(VALUE_WIDTH) {
-        Some((end, _)) => {
-            format!("{}… ({} characters)", text.get(..end).unwrap_or_default(), text.chars().count())
-        }
-        None => text,
+    match text.chars().count() {
+        ..=VALUE_WIDTH => shown(text),
+        count => format!("{} ({count} characters)", shown(&sealift::text::cut(text, VALUE_WIDTH))),
     }
 }
 

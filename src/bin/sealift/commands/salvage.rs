@@ -225,15 +225,21 @@ pub fn tell(kinds: &[KindState], lost: &[Lost], unlisted: u64) -> Result<(), Fai
             .filter(|(count, condition)| *count > 0 || *condition == Condition::Whole)
             .map(|(count, condition)| format!("{count} {}", condition.word()))
             .collect();
-        say!("  {}: {}", shown(name), counts.join(", "));
+        say!("  {}: {}", ui::name(name), counts.join(", "));
     }
     for lost in lost.iter().take(SHOWN) {
         let kind = lost.kind.as_deref().map_or("a document", |kind| kind);
         let key = match &lost.key {
-            Some(key) => Key::parse(key).map_or_else(|_| key.clone(), |key| key.to_string()),
+            Some(key) => Key::parse(key).map_or_else(|_| ui::name(key), |key| key.to_string()),
             None => format!("number {}", lost.number),
         };
-        say!("  {} {} {}: {}", lost.condition.word(), shown(kind), shown(&key), lost.problem);
+        say!(
+            "  {} {} {}: {}",
+            lost.condition.word(),
+            ui::name(kind),
+            shown(&key),
+            ui::message(&lost.problem)
+        );
     }
     let more = lost.len().saturating_sub(SHOWN) as u64 + unlisted;
     if more > 0 {
