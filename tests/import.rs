@@ -360,7 +360,12 @@ fn a_bundle_without_secret_values_leaves_the_targets_alone() {
     import_nothing(&bare, &target.path, &model(), Some(&target.key), overwrite());
     let empty = Shop::new(folder.path(), "empty.sqlite", 3, "");
     let plan = import(&bare, &empty.path, &model(), Some(&empty.key), overwrite());
-    assert!(plan.entries.iter().flat_map(|e| &e.notes).any(|n| n.contains("no value for this secret")));
+    assert!(
+        plan.entries
+            .iter()
+            .flat_map(|e| &e.notes)
+            .any(|n| n.contains("has a value for this secret; it will be empty"))
+    );
 }
 
 fn export_error(shop: &Shop, key: Option<&MasterKey>) -> (ExportError, PathBuf) {

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use sealift::document::{Collation, Document, Place, SecretId, Step, Value};
 use sealift::model::Model;
-use sealift::plan::{Change, Changed, changes, merge, respell, take_out};
+use sealift::plan::{Change, Changed, changes, compare_equal, keep_secrets, merge, respell, take_out};
 
 use super::feed::Feed;
 
@@ -43,6 +43,13 @@ id = "Id"
 key = ["Name", "Scope", "Value"]
 new = "guid"
 drop-when-emptied = "Scope"
+[[kind.set]]
+at = "$.Scope"
+[[kind.set]]
+at = "$.Variables[*].Scope[*]"
+omit-empty = true
+[[kind.set]]
+at = "$.Members"
 [[kind.merge]]
 at = "$.Variables"
 rule = "match"
@@ -190,16 +197,34 @@ fn is_dictionary_pair(value: &Value) -> bool {
 /// Joining twice is joining once, joining with oneself is nothing, and a union holds what both held.
 pub fn join(source: &Document, target: &Document) {
     let kind = model().kind("Item").unwrap();
-    assert_eq!(&merge(kind, source, source), source, "a document joined with itself is itself");
-    let joined = merge(kind, source, target);
-    assert_eq!(merge(kind, source, &joined), joined, "joining again changes nothing");
+    let collation = model().collation;
+    let mut itself = source.clone();
+    kind.sort_sets(&mut itself, collation);
+    assert_eq!(
+        merge(kind, itself.clone(), &itself, collation),
+        itself,
+        "a document joined with itself is itself"
+    );
+    // What is read from a server has its sets in order.
+    let mut target = target.clone();
+    kind.sort_sets(&mut target, collation);
+    let target = &target;
+    let joined = merge(kind, source.clone(), target, collation);
+    assert_eq!(merge(kind, source.clone(), &joined, collation), joined, "joining again changes nothing");
+    let kept = keep_secrets(kind, source.clone(), target, collation);
+    assert_eq!(
+        keep_secrets(kind, kept.clone(), target, collation),
+        kept,
+        "keeping secrets again changes nothing"
+    );
     for (column, name) in [(true, "Members"), (false, "Members")] {
         let all = list_at(&joined, column, name);
         let (mine, theirs) = (list_at(source, column, name), list_at(target, column, name));
         // Where one side has no list, its other value is for the rule to judge.
         if !mine.is_empty() && !theirs.is_empty() {
             let both = mine.iter().chain(theirs).filter(|value| !is_dictionary_pair(value));
-            both.for_each(|value| assert!(all.contains(value), "a union lost an element"));
+            let held = |value: &Value| all.iter().any(|other| compare_equal(value, other, collation));
+            both.for_each(|value| assert!(held(value), "a union lost an element"));
             assert!(all.len() <= mine.len() + theirs.len(), "a union made elements up");
         }
     }

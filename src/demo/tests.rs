@@ -129,7 +129,7 @@ fn agrees(server: &mut SqliteServer, key: &MasterKey) -> (usize, usize, BTreeSet
                     *value = Value::Null;
                 }
                 Rule::PartId(_) => *value = Value::Null,
-                Rule::Local(_) => {}
+                Rule::Local(_) | Rule::Set(_) => {}
             }
             Keep::Yes
         });

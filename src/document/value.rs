@@ -134,7 +134,8 @@ impl Value {
         }
     }
 
-    pub(super) fn each<'v>(&'v self, see: &mut dyn FnMut(&'v Value)) {
+    /// Calls `see` for the value and all that is in it, parents before children.
+    pub fn each<'v>(&'v self, see: &mut dyn FnMut(&'v Value)) {
         see(self);
         match self {
             Value::List(list) => list.iter().for_each(|value| value.each(see)),

@@ -9,7 +9,7 @@ use crate::document::{self, KindName, Value};
 
 use super::file::{self, File};
 use super::identity::{alias, group};
-use super::kind::{Duplicates, Kind, NewPartId, RowFilter, Target};
+use super::kind::{Duplicates, Form, Kind, NewPartId, RowFilter, Target};
 use super::maintenance;
 use super::pattern::Pattern;
 use super::places::{derived, find_reference, local, merge, part, pattern};
@@ -225,13 +225,15 @@ impl Scope<'_> {
         let derived = wire.derived.iter().map(|d| derived(d, &references)).collect::<Checked<Vec<_>>>()?;
         let local = wire.local.iter().map(local).collect::<Checked<Vec<_>>>()?;
         let parts = wire.part.iter().map(part).collect::<Checked<Vec<_>>>()?;
+        let sets = self.sets(wire, &references)?;
         let merges = wire.merge.iter().map(merge).collect::<Checked<Vec<_>>>()?;
         let mut places = PlaceTree::default();
-        let mut reference_places = PlaceTree::default();
+        let (mut reference_places, mut set_places) = (PlaceTree::default(), PlaceTree::default());
         let rules = references.iter().enumerate().map(|(i, r)| (r.at.clone(), Rule::Reference(i)));
         let rules = rules.chain(secrets.iter().enumerate().map(|(i, s)| (s.at.clone(), Rule::Secret(i))));
         let rules = rules.chain(derived.iter().enumerate().map(|(i, d)| (d.at.clone(), Rule::Derived(i))));
         let rules = rules.chain(local.iter().enumerate().map(|(i, l)| (l.at.clone(), Rule::Local(i))));
+        let rules = rules.chain(sets.iter().enumerate().map(|(i, s)| (s.at.clone(), Rule::Set(i))));
         let mut rules: Vec<_> = rules.collect();
         for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.new != NewPartId::Keep) {
             let mut at = part.at.clone();
@@ -250,6 +252,12 @@ impl Scope<'_> {
             places.add(&at, rule);
             if matches!(rule, Rule::Reference(_)) {
                 reference_places.add(&at, rule);
+            }
+            let spelled_as_set = |at: usize| {
+                references.get(at).is_some_and(|rule| matches!(rule.form, Form::Pipe | Form::Keys))
+            };
+            if matches!(rule, Rule::Set(_)) || matches!(rule, Rule::Reference(at) if spelled_as_set(at)) {
+                set_places.add(&at, rule);
             }
         }
         Ok(Kind {
@@ -282,11 +290,13 @@ impl Scope<'_> {
             derived,
             local,
             parts,
+            sets,
             merges,
             values: Vec::new(),
             scripts: Vec::new(),
             places,
             reference_places,
+            set_places,
         })
     }
 }

@@ -112,6 +112,8 @@ pub(super) struct Rules {
     #[serde(default)]
     pub secret: Vec<Secret>,
     #[serde(default)]
+    pub set: Vec<Set>,
+    #[serde(default)]
     pub value: Vec<ValueRule>,
     #[serde(default)]
     pub script: Vec<Script>,
@@ -193,6 +195,8 @@ pub(super) struct Kind {
     pub local: Vec<Local>,
     #[serde(default)]
     pub part: Vec<Part>,
+    #[serde(default)]
+    pub set: Vec<Set>,
     #[serde(default)]
     pub merge: Vec<Merge>,
     #[serde(default)]
@@ -355,6 +359,16 @@ pub(super) struct Part {
     pub key: Spanned<Vec<String>>,
     pub new: Spanned<String>,
     pub drop_when_emptied: Option<String>,
+    #[serde(default)]
+    pub add_missing: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Set {
+    pub at: Spanned<String>,
+    #[serde(default)]
+    pub omit_empty: bool,
 }
 
 #[derive(Deserialize)]

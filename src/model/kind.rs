@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::document::{KindName, Value};
 
 use super::walk::PlaceTree;
-use super::{Pattern, ScriptRule, ValueRule};
+use super::{Pattern, ScriptRule, SetRule, ValueRule};
 
 /// A type of document.
 #[derive(Debug, Clone)]
@@ -50,6 +50,8 @@ pub struct Kind {
     pub local: Vec<Local>,
     /// Things inside a document that have ids and names of their own.
     pub parts: Vec<Part>,
+    /// Lists whose order and repetitions mean nothing.
+    pub sets: Vec<SetRule>,
     /// Places that are joined with the target's instead of overwritten.
     pub merges: Vec<Merge>,
     /// What values must be.
@@ -60,6 +62,8 @@ pub struct Kind {
     pub(super) places: PlaceTree,
     /// The places of references alone.
     pub(super) reference_places: PlaceTree,
+    /// The places of sets alone.
+    pub(super) set_places: PlaceTree,
 }
 
 /// What a reference leads to, by positions in the model.
@@ -366,6 +370,8 @@ pub struct Part {
     pub new: NewPartId,
     /// A member which, emptied by dropped references, takes the part with it.
     pub drop_when_emptied: Option<String>,
+    /// Whether parts that the target lacks are added to a document that it has and that is not overwritten.
+    pub add_missing: bool,
 }
 
 /// How the id of a new part is made.

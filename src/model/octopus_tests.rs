@@ -105,6 +105,7 @@ fn walk(kind: &str, columns: &[(&str, &str)], body: &str) -> Vec<String> {
             Rule::Derived(_) => "derived".to_owned(),
             Rule::Local(_) => "local".to_owned(),
             Rule::PartId(_) => "part".to_owned(),
+            Rule::Set(_) => return Keep::Yes,
         };
         seen.push(format!("{what} {place}"));
         Keep::Yes

@@ -225,6 +225,7 @@ pub(super) fn part(wire: &file::Part) -> Checked<Part> {
         key: wire.key.get_ref().clone(),
         new,
         drop_when_emptied: wire.drop_when_emptied.clone(),
+        add_missing: wire.add_missing,
     })
 }
 

@@ -25,6 +25,8 @@ pub enum Rule {
     Local(usize),
     /// It holds a part's id.
     PartId(usize),
+    /// It is a list whose order means nothing.
+    Set(usize),
 }
 
 /// Whether parents are visited before or after what is in them.
@@ -139,6 +141,20 @@ impl Kind {
         visit: &mut Visit<'_>,
     ) {
         Walk { tree: &self.reference_places, direction, visit }.document(columns, body);
+    }
+}
+
+impl Kind {
+    /// Like [`Kind::walk`], calling `visit` at the sets only: those with a rule, and references that are spelled as
+    /// one.
+    pub(super) fn walk_sets(
+        &self,
+        columns: &mut Map,
+        body: Option<&mut Value>,
+        direction: Direction,
+        visit: &mut Visit<'_>,
+    ) {
+        Walk { tree: &self.set_places, direction, visit }.document(columns, body);
     }
 }
 

@@ -155,7 +155,10 @@ pub fn from_tree(
     let mut doubts = Findings::default();
     let mut moves = Moves { key, sealed: about.envelope.is_some(), moved: Findings::default(), resealed: 0 };
     let reading = tree.read(model, progress, &mut |found: TreeDocument, findings: &mut Findings| {
-        let TreeDocument { file, document, id, why, sealed } = found;
+        let TreeDocument { file, mut document, id, why, sealed } = found;
+        if let Some(kind) = model.kind(document.kind.as_str()) {
+            kind.sort_sets(&mut document, model.collation);
+        }
         let before = findings.total();
         checks.check(&file, &document, findings, &mut doubts);
         let sealed = moves.settle(&file, &document, sealed, findings)?;

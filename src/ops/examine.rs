@@ -6,9 +6,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Document, Key, KindName, Reference, Value};
+use crate::document::{Document, Key, KindName, Reference, SecretId, Value};
 use crate::model::{Direction, Keep, Missing, Model, Rule, Target};
-use crate::plan::{Action, Entry, Finding, Policy, changes, merge, place_of, respell, take_out, value_at};
+use crate::plan::{
+    Action, Entry, Finding, Policy, add_missing, changes, keep_secrets, merge, place_of, respell, take_out,
+    value_at,
+};
 use crate::server::{Lookup, Reader, Row};
 
 use super::ImportError;
@@ -17,11 +20,12 @@ use super::into::Resettle;
 use super::misplaced::misplaced;
 use super::options::ImportOptions;
 use super::relied::fingerprint;
+use super::secret_losses::SecretLosses;
 use super::translate::{
     Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault,
 };
 use super::undo::Deletion;
-use super::validate::{empty_secrets, invalid, unfit};
+use super::validate::{invalid, unfit};
 
 /// How many bytes of the target's rows are compared together, about.
 const EXISTING_BYTES: usize = 4 << 20;
@@ -42,6 +46,18 @@ pub(super) struct Examined {
     pub document: Document,
     /// What the target holds.
     pub existing: Option<Existing>,
+    /// The secrets that it is written without.
+    pub losses: SecretLosses,
+}
+
+/// Why the target will not have a part of the bundle.
+pub(super) struct SkippedPart {
+    /// The document that holds it.
+    pub owner: Reference,
+    /// Why that is skipped.
+    pub reason: String,
+    /// Whether the target has that document and the model can join the two.
+    pub joins: bool,
 }
 
 /// Examines documents against one state of a target.
@@ -58,6 +74,9 @@ pub(super) struct Examiner<'x, 'm> {
     pub loose: HashSet<(usize, String)>,
     pub options: ImportOptions,
     pub resettle: Resettle,
+    /// Parts of the bundle that the target will not have since their documents are skipped, by target and folded
+    /// key.
+    pub skipped_parts: HashMap<(Target, String), SkippedPart>,
     /// Which documents are taken, and how.
     pub chosen: Chosen,
     /// Whether documents become what they are in the bundle, without the model's rules for joining: an import
@@ -194,7 +213,7 @@ impl<'m> Examiner<'_, 'm> {
         let mut strange = Vec::new();
         let mut skip = None;
         let mut notes = Vec::new();
-        let (ids, chosen) = (&self.ids, &self.chosen);
+        let ids = &self.ids;
         let gone = |reference: &Reference| {
             let known = model.target(&reference.kind).and_then(|t| ids.get(t, &reference.key));
             !matches!(known, Some(Known::Found(_) | Known::Planned))
@@ -229,8 +248,7 @@ impl<'m> Examiner<'_, 'm> {
                     false
                 }
                 Some(Missing::Stop) | None => {
-                    let left = chosen.left_out(&reference.kind, &reference.key, model.collation);
-                    stop.push((reference.to_string(), left));
+                    stop.push(reference.clone());
                     false
                 }
             }
@@ -252,13 +270,8 @@ impl<'m> Examiner<'_, 'm> {
             self.find(layout.kind.name.as_str(), name.clone(), problem);
         }
         if skip.is_none() {
-            for (reference, left) in stop {
-                let why = if left {
-                    "which is left out and not in the target"
-                } else {
-                    "which is neither in the bundle nor in the target"
-                };
-                let problem = format!("refers to {reference}, {why}");
+            for reference in stop {
+                let problem = format!("refers to {reference}, {}", self.why_gone(&reference));
                 self.find(layout.kind.name.as_str(), name.clone(), problem);
             }
         }
@@ -300,6 +313,24 @@ impl<'m> Examiner<'_, 'm> {
             self.find(layout.kind.name.as_str(), name.clone(), problem);
         }
         (skip, notes)
+    }
+
+    /// Why the target will not have what a reference names.
+    fn why_gone(&self, reference: &Reference) -> String {
+        let collation = self.model().collation;
+        let part = self.model().target(&reference.kind);
+        let part = part.and_then(|target| self.skipped_parts.get(&(target, reference.key.folded(collation))));
+        match part {
+            Some(SkippedPart { owner, reason, joins: true }) => format!(
+                "which the {} of the target does not have, and {owner} is skipped ({reason}); --policy {}=merge adds what it lacks",
+                owner.kind, owner.kind
+            ),
+            Some(SkippedPart { owner, reason, joins: false }) => format!("and {owner} is skipped ({reason})"),
+            None if self.chosen.left_out(&reference.kind, &reference.key, collation) => {
+                "which is left out and not in the target".to_owned()
+            }
+            None => "which is neither in the bundle nor in the target".to_owned(),
+        }
     }
 
     /// Fetches the target's rows for documents, by the documents' numbers, as many as are worked on together;
@@ -382,6 +413,7 @@ impl<'m> Examiner<'_, 'm> {
         let mut found = Vec::new();
         self.keep_theirs(layout, &mut document, theirs.as_ref());
         theirs.iter().for_each(|theirs| self.know_parts(layout, theirs));
+        let joins = !(self.exact || layout.kind.merges.is_empty() || policy == Some(Policy::Overwrite));
         let (action, reason) = match (&skip, &theirs) {
             (Some(reason), _) => (Action::Skip, Some(reason.clone())),
             (None, None) => (Action::Create, None),
@@ -394,14 +426,11 @@ impl<'m> Examiner<'_, 'm> {
                 }
                 // Most documents of a repeated import are equal: nothing is to be joined or compared.
                 if document.columns != theirs.document.columns || document.body != theirs.document.body {
-                    respell(&mut document, &theirs.document, self.model().collation);
-                    if !(self.exact || policy == Some(Policy::Overwrite)) {
-                        document = merge(layout.kind, &document, &theirs.document);
-                    }
+                    respell(&mut document, &theirs.document, collation);
+                    let complete = if joins { merge } else { keep_secrets };
+                    document = complete(layout.kind, document, &theirs.document, collation);
                     found = changes(&theirs.document, &document);
                 }
-                let joins =
-                    !(self.exact || layout.kind.merges.is_empty() || policy == Some(Policy::Overwrite));
                 let kind = &layout.kind.name;
                 match (found.is_empty(), policy) {
                     (true, _) => (Action::Unchanged, None),
@@ -415,16 +444,32 @@ impl<'m> Examiner<'_, 'm> {
                         (Action::Skip, Some(format!("the policy for {kind} is skip")))
                     }
                     (false, None) if !self.options.overwrite => {
-                        (Action::Skip, Some("the target has it; --overwrite replaces it".to_owned()))
+                        match add_missing(layout.kind, &document, &theirs.document, collation) {
+                            Some(grown) => {
+                                found = changes(&theirs.document, &grown);
+                                document = grown;
+                                (
+                                    Action::Merge,
+                                    Some("the target has it; only what it lacks is added".to_owned()),
+                                )
+                            }
+                            None => {
+                                (Action::Skip, Some("the target has it; --overwrite replaces it".to_owned()))
+                            }
+                        }
                     }
                     (false, _) if joins => (Action::Merge, None),
                     (false, _) => (Action::Update, None),
                 }
             }
         };
+        let mut losses = SecretLosses::default();
+        if let (Action::Skip, Some(reason)) = (action, &reason) {
+            self.skip_parts(layout, &document, reason, theirs.is_some());
+        }
         if action.writes() {
             self.check_needed(layout, &document);
-            notes.extend(empty_secrets(&document));
+            losses = SecretLosses::of(&document, &found, &mut notes);
             let mut wrong = misplaced(layout, self.model(), &document);
             wrong.extend(self.plan_parts(layout, &document));
             wrong.extend(unfit(layout, &document));
@@ -453,6 +498,7 @@ impl<'m> Examiner<'_, 'm> {
             },
             document,
             existing: theirs.map(Existing::from),
+            losses,
         })
     }
 
@@ -472,9 +518,16 @@ impl<'m> Examiner<'_, 'm> {
 
     fn check_needed(&mut self, layout: &Layout<'_>, document: &Document) {
         for column in &layout.content {
-            let given = document.columns.get(&column.name).is_some_and(|value| !value.is_null());
-            if column.carried && !given && !column.nullable && !column.has_default {
-                let problem = format!("has no value for {}, which the target's table needs", column.name);
+            let value = document.columns.get(&column.name).unwrap_or(&Value::Null);
+            let secret = *value == Value::Secret(SecretId::UNKNOWN);
+            if column.carried && (value.is_null() || secret) && !column.nullable && !column.has_default {
+                let problem = match secret {
+                    true => format!(
+                        "has no value for the secret {}, which the target's table needs: export it with secrets, or leave it out with --except",
+                        column.name
+                    ),
+                    false => format!("has no value for {}, which the target's table needs", column.name),
+                };
                 self.find(layout.kind.name.as_str(), document.key.path(), problem);
             }
         }

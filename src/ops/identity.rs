@@ -9,7 +9,7 @@ use crate::model::{Composed, IdRule, NewId, Target};
 use crate::server::{Lookup, Reader};
 
 use super::ImportError;
-use super::examine::Examiner;
+use super::examine::{Examiner, SkippedPart};
 use super::translate::{Id, Known, Layout, Portable, part_ids};
 
 impl Examiner<'_, '_> {
@@ -75,6 +75,19 @@ impl Examiner<'_, '_> {
             let ids = part_ids(&theirs.document, &theirs.raw, part, rule);
             let id = ids.into_iter().find(|(e, _)| std::ptr::eq(*e, element)).and_then(|(_, id)| Id::of(id));
             self.ids.set(target, &key, Known::Found(id));
+        }
+    }
+
+    /// Remembers the parts that the target will not have because their document is skipped.
+    pub(super) fn skip_parts(&mut self, layout: &Layout<'_>, document: &Document, reason: &str, there: bool) {
+        let collation = self.model().collation;
+        for (target, key, _) in numbered_parts(layout, document) {
+            if !matches!(self.ids.get(target, &key), Some(Known::Found(_) | Known::Planned)) {
+                let owner = Reference { kind: document.kind.clone(), key: document.key.clone() };
+                let joins = there && !layout.kind.merges.is_empty();
+                let skipped = SkippedPart { owner, reason: reason.to_owned(), joins };
+                self.skipped_parts.insert((target, key.folded(collation)), skipped);
+            }
         }
     }
 

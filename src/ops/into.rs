@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::document::{Collation, Document, Key, KindName, Reference, Value};
-use crate::model::{Direction, Duplicates, Form, Keep, Kind, Model, Rule, Target};
+use crate::model::{Duplicates, Kind, Model, Target};
 use crate::plan::{Action, Entry, Finding};
 use crate::progress::Progress;
 use crate::server::Reader;
@@ -16,7 +16,7 @@ use crate::server::Reader;
 use super::ImportError;
 use super::examine::{Examiner, Source};
 use super::scope::{has_scopes, listed, on_server, scope_in};
-use super::translate::{Id, Layouts, sorted_set};
+use super::translate::{Id, Layouts};
 
 /// Into which scope of the target documents of the bundle go.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -436,16 +436,7 @@ impl Rules {
                 _ => {}
             }
         }
-        // Sets are in the order of the names in them.
-        let (columns, body) = (&mut document.columns, document.body.as_mut());
-        kind.walk_references(columns, body, Direction::Up, &mut |rule, _, value| {
-            let Rule::Reference(rule) = rule else { return Keep::Yes };
-            let form = kind.references.get(rule).map(|rule| rule.form);
-            if let (Some(Form::Pipe | Form::Keys), Value::List(list)) = (form, value) {
-                *list = sorted_set(std::mem::take(list), self.collation);
-            }
-            Keep::Yes
-        });
+        kind.sort_sets(document, self.collation);
         if let Some(key) = self.key(layouts, &document.kind, &document.key) {
             document.key = key;
         }

@@ -103,6 +103,15 @@ pub(super) fn misplaced(layout: &Layout<'_>, model: &Model, document: &Document)
                 }
                 _ => {}
             },
+            Rule::Set(_) => {
+                if let (Some(_), Value::List(list)) = (place.column_name(), &*value) {
+                    let text = |value: &Value| matches!(value, Value::Text(text) if !text.contains('|'));
+                    if !list.iter().all(text) {
+                        wrong.push(format!("holds something else than texts at {place}"));
+                    }
+                    *value = Value::Null;
+                }
+            }
             Rule::Derived(_) | Rule::Local(_) | Rule::PartId(_) => {}
         }
         Keep::Yes

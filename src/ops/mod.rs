@@ -26,6 +26,7 @@ mod relied;
 mod salvage;
 mod scope;
 mod script;
+mod secret_losses;
 mod select;
 pub mod translate;
 mod undeclared;

@@ -17,6 +17,7 @@ use super::export::product_version;
 use super::into::Resettle;
 use super::maintenance;
 use super::options::ImportOptions;
+use super::secret_losses::SecretLosses;
 use super::translate::{Id, Ids, Known, Layouts, Translation, Vault};
 use super::undo::{self, UndoRecord};
 
@@ -138,6 +139,7 @@ pub(super) fn examine_all<'x, 'm>(
     let mut examiner = Examiner {
         translation: Translation::of_some(layouts),
         strangers: HashMap::new(),
+        skipped_parts: HashMap::new(),
         ids: Ids::new(model.collation),
         vault: Vault::new(),
         findings: Vec::new(),
@@ -175,6 +177,7 @@ pub(super) fn examine_all<'x, 'm>(
     let info = bundle.info();
     progress.phase("comparing with the target", Some(info.documents));
     let mut room = Room(CHANGES_WEIGHT);
+    let mut losses = SecretLosses::default();
     for kind in examining_order(model) {
         let Some(name) = examiner.layouts().at(kind).map(|layout| layout.kind.name.clone()) else { continue };
         for_each_batch(bundle, name.as_str(), &mut |mut sources| {
@@ -182,7 +185,10 @@ pub(super) fn examine_all<'x, 'm>(
                 progress.check()?;
                 let open = sources.len();
                 let examined = examiner.examine(reader, bundle, kind, &mut sources)?;
-                plan.entries.extend(examined.into_iter().map(|Examined { entry, .. }| room.keep(entry)));
+                for Examined { entry, losses: lost, .. } in examined {
+                    losses.add(lost);
+                    plan.entries.push(room.keep(entry));
+                }
                 progress.advance((open - sources.len()) as u64, 0);
             }
             Ok(())
@@ -195,6 +201,7 @@ pub(super) fn examine_all<'x, 'm>(
         }
         Work::Import | Work::Copy => {}
     }
+    plan.notices.extend(losses.notices());
     hold_list(&mut examiner, &plan);
     let faults = examiner.translation.finish()?;
     examiner.find_faults(&faults);

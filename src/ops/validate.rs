@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::document::{Document, Key, SecretId, Value};
+use crate::document::{Document, Key, Value};
 use crate::model::{Form, Model, Pattern, ReferenceRule, ValueRule};
 use crate::server::ColumnType;
 
@@ -14,17 +14,6 @@ const TOLD: usize = 100;
 
 /// How much of a text a finding shows.
 const SHOWN: usize = 40;
-
-/// The secrets of a document whose values the bundle does not have, as notes.
-pub(super) fn empty_secrets(document: &Document) -> Vec<String> {
-    let mut notes = Vec::new();
-    document.visit(&mut |place, value| {
-        if *value == Value::Secret(SecretId::UNKNOWN) {
-            notes.push(format!("{place}: the bundle has no value for this secret; it is left empty"));
-        }
-    });
-    notes
-}
 
 /// What of a document breaks the rules of its kind: each text names a place and what is wrong there. Beyond a
 /// hundred the rest is counted in one last line. Values of secrets are never shown.

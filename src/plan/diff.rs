@@ -1,9 +1,9 @@
 //! Which places differ between two documents of one key.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::exact::exact_bytes;
-use crate::document::{Document, Map, Place, SecretId, Value};
+use crate::document::{Collation, Document, Map, Place, SecretId, Value};
 
 /// A place that differs.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,13 +148,20 @@ fn lists(old: &[Value], new: &[Value], place: &mut Place, found: &mut Vec<Change
             Value::Map(map) => map.get(member).and_then(Value::as_text).map(str::to_owned),
             _ => None,
         };
-        let olds: std::collections::HashMap<String, (usize, &Value)> =
+        let mut olds: HashMap<String, (usize, &Value)> =
             old.iter().enumerate().filter_map(|(i, v)| name(v).map(|n| (n, (i, v)))).collect();
-        let mut kept = std::collections::HashSet::new();
-        for (index, element) in new.iter().enumerate() {
-            let twin = name(element).and_then(|n| olds.get(&n));
-            kept.extend(twin.map(|(i, _)| *i));
-            at(index, place, twin.map(|(_, v)| *v), Some(element), found);
+        let mut twins: Vec<_> = new.iter().map(|v| name(v).and_then(|n| olds.remove(&n))).collect();
+        // What was renamed in case is shown as that, not as one element gone and another new.
+        let fold = |name: &str| Collation::CaseInsensitive.fold(name);
+        let mut others: HashMap<String, (usize, &Value)> =
+            olds.into_iter().map(|(name, old)| (fold(&name), old)).collect();
+        for (element, twin) in new.iter().zip(&mut twins).filter(|(_, twin)| twin.is_none()) {
+            *twin = name(element).and_then(|n| others.remove(&fold(&n)));
+        }
+        let mut kept = HashSet::new();
+        for (index, (element, twin)) in new.iter().zip(twins).enumerate() {
+            kept.extend(twin.map(|(i, _)| i));
+            at(index, place, twin.map(|(_, v)| v), Some(element), found);
         }
         for (index, element) in old.iter().enumerate().filter(|(i, _)| !kept.contains(i)) {
             at(index, place, Some(element), None, found);

@@ -1,36 +1,108 @@
 //! Joining a bundle's document with the target's, where the model says so.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use super::diff::naming_member;
-use super::exact::exact_bytes;
-use crate::document::{Document, Map, SecretId, Value, canonical, json};
+use super::exact::{exact_bytes, identity_bytes, loose_bytes};
+use super::pairs::Pairs;
+use crate::document::{Collation, Document, SecretId, Value, canonical, json};
 use crate::model::{Direction, Form, Keep, Kind, MergeRule, Pattern, Rule};
 
-/// Returns the document that an import writes: the bundle's, with the places that the model joins joined, and
-/// with the target's secrets where the bundle brought no value for them.
-pub fn merge(kind: &Kind, source: &Document, target: &Document) -> Document {
-    let mut merged = source.clone();
+/// Returns the document that an import writes: the bundle's, with the places that the model joins joined with the
+/// target's, and with the target's secrets where the bundle has a marker without a value.
+pub fn merge(kind: &Kind, source: Document, target: &Document, collation: Collation) -> Document {
+    complete(
+        kind,
+        source,
+        target,
+        &|rule, mine, theirs| join(rule, mine, theirs.clone(), collation),
+        collation,
+    )
+}
+
+/// Returns the bundle's document with the target's secrets where the bundle has a marker without a value. Nothing
+/// else is joined.
+pub fn keep_secrets(kind: &Kind, source: Document, target: &Document, collation: Collation) -> Document {
+    let keep = |rule: &MergeRule, mut mine: Value, theirs: &Value| {
+        match (rule, &mut mine, theirs) {
+            (MergeRule::Match { by, prefer }, Value::List(mine), Value::List(theirs)) => {
+                let twins = twins(by, prefer, mine, theirs, collation);
+                fill_pairs(mine, theirs, twins, collation);
+            }
+            (_, mine, theirs) => fill(mine, theirs, collation),
+        }
+        mine
+    };
+    complete(kind, source, target, &keep, collation)
+}
+
+/// Returns the target's document with the parts that only the bundle has, where the model says that these can be added
+/// to a document that is not overwritten; `None` where there are none.
+pub fn add_missing(
+    kind: &Kind,
+    source: &Document,
+    target: &Document,
+    collation: Collation,
+) -> Option<Document> {
+    let mut grown: Option<Document> = None;
+    for part in kind.parts.iter().filter(|part| part.add_missing) {
+        let identity = |value: &Value| match value {
+            Value::Map(map) => Some(identity_bytes(map, &part.key, collation)),
+            _ => None,
+        };
+        let (Some(mine), Some(theirs)) = (&source.body, &target.body) else { continue };
+        let mut known: HashSet<Option<Vec<u8>>> = HashSet::new();
+        part.at.find(theirs, &mut |element| {
+            known.insert(identity(element));
+        });
+        let mut new = Vec::new();
+        part.at
+            .find(mine, &mut |element| new.extend(known.insert(identity(element)).then(|| element.clone())));
+        if new.is_empty() {
+            continue;
+        }
+        let document = grown.get_or_insert_with(|| target.clone());
+        if let Some(list) = document.body.as_mut().and_then(|body| part.at.elements_mut(body)) {
+            list.extend(new);
+        }
+    }
+    grown.filter(|grown| grown != target)
+}
+
+/// Completes a document from the target's: `join` sees the places that the model joins, whose elements find their
+/// twins by the rule and by nothing else.
+fn complete(
+    kind: &Kind,
+    mut document: Document,
+    target: &Document,
+    join: &dyn Fn(&MergeRule, Value, &Value) -> Value,
+    collation: Collation,
+) -> Document {
+    // No export writes a set in another order, but hands do.
+    kind.sort_sets(&mut document, collation);
     let mut joined = Vec::new();
     for rule in &kind.merges {
         let Some(theirs) = value_at(&rule.at, target) else { continue };
-        let theirs = theirs.clone();
-        if let Some(ours) = place_of(&rule.at, &mut merged) {
+        if let Some(ours) = place_of(&rule.at, &mut document) {
             joined.push((&rule.at, join(&rule.rule, std::mem::take(ours), theirs)));
         }
     }
-    // What is joined is out of the way here: its elements found their twins by the rule, and by nothing else.
-    fill_members(&mut merged.columns, &target.columns);
-    if let (Some(mine), Some(theirs)) = (&mut merged.body, &target.body) {
-        fill(mine, theirs);
+    for (name, value) in document.columns.iter_mut() {
+        if let Some(theirs) = target.columns.get(name) {
+            fill(value, theirs, collation);
+        }
+    }
+    if let (Some(mine), Some(theirs)) = (&mut document.body, &target.body) {
+        fill(mine, theirs, collation);
     }
     for (at, value) in joined {
-        if let Some(ours) = place_of(at, &mut merged) {
+        if let Some(ours) = place_of(at, &mut document) {
             *ours = value;
         }
     }
-    merged
+    kind.sort_sets(&mut document, collation);
+    document
 }
 
 /// The one place a rule names in a document, to change it.
@@ -41,61 +113,58 @@ pub(crate) fn place_of<'d>(at: &Pattern, document: &'d mut Document) -> Option<&
     }
 }
 
-/// Gives the secrets that the bundle brought no value for those of the target's. A secret inside a list is
-/// its element's, wherever that stands: elements are twins when they differ in secrets at the most, or bear
-/// one name.
-fn fill(mine: &mut Value, theirs: &Value) {
+/// Gives markers without a value what the target has at their places: its secret, or nothing where it has none. A
+/// secret inside a list is its element's, wherever that stands: elements are twins when they differ in secrets at
+/// the most, or bear one name.
+fn fill(mine: &mut Value, theirs: &Value, collation: Collation) {
     match (mine, theirs) {
-        (mine @ Value::Secret(SecretId::UNKNOWN), Value::Secret(_)) => *mine = theirs.clone(),
-        (Value::Map(mine), Value::Map(theirs)) => fill_members(mine, theirs),
+        (mine @ Value::Secret(SecretId::UNKNOWN), Value::Secret(_) | Value::Null) => *mine = theirs.clone(),
+        (mine @ Value::Secret(SecretId::UNKNOWN), Value::Text(text)) if text.is_empty() => {
+            *mine = theirs.clone();
+        }
+        (Value::Map(mine), Value::Map(theirs)) => mine.retain(|name, value| match theirs.get(name) {
+            Some(theirs) => {
+                fill(value, theirs, collation);
+                true
+            }
+            None => !matches!(value, Value::Secret(SecretId::UNKNOWN)),
+        }),
         (Value::List(mine), Value::List(theirs)) if mine.iter().any(lacks_secret) => {
-            let named = naming_member(mine, theirs);
-            let name = |value: &Value| match (named, value) {
-                (Some(member), Value::Map(map)) => {
-                    map.get(member).and_then(Value::as_text).map(str::to_owned)
-                }
-                _ => None,
-            };
-            // Secrets have no canonical bytes: elements that differ in nothing else share theirs.
-            let bytes = |value: &Value| canonical::encode_value(value).unwrap_or_default();
-            let mut open: HashMap<Vec<u8>, VecDeque<&Value>> = HashMap::new();
-            for element in theirs {
-                open.entry(bytes(element)).or_default().push_back(element);
+            let mut pairs = Pairs::new(mine.len(), theirs.len());
+            pairs.find(mine, theirs, apart_from_secrets, alike);
+            if let Some(member) = naming_member(mine, theirs) {
+                let named = |value: &Value, fold: &dyn Fn(&str) -> String| match value {
+                    Value::Map(map) => map.get(member).and_then(Value::as_text).map(fold).unwrap_or_default(),
+                    _ => String::new(),
+                };
+                pairs.find(mine, theirs, |value| named(value, &str::to_owned), |_, _| true);
+                pairs.find(mine, theirs, |value| named(value, &|name| collation.fold(name)), |_, _| true);
             }
-            let mut exact = Vec::with_capacity(mine.len());
-            for element in &*mine {
-                exact.push(open.get_mut(&bytes(element)).and_then(|twins| {
-                    let at = twins.iter().position(|theirs| alike(element, theirs))?;
-                    twins.remove(at)
-                }));
-            }
-            let mut by_name: HashMap<String, &Value> =
-                open.into_values().flatten().filter_map(|left| Some((name(left)?, left))).collect();
-            for (element, exact) in mine.iter_mut().zip(exact) {
-                if let Some(theirs) = exact.or_else(|| by_name.remove(&name(element)?)) {
-                    fill(element, theirs);
-                }
-            }
+            let found = pairs.of;
+            fill_pairs(mine, theirs, found, collation);
         }
         _ => {}
     }
 }
 
-fn fill_members(mine: &mut Map, theirs: &Map) {
-    for (name, value) in mine.iter_mut() {
-        if let Some(theirs) = theirs.get(name) {
-            fill(value, theirs);
+/// Fills each element from its twin, by position.
+fn fill_pairs(mine: &mut [Value], theirs: &[Value], twins: Vec<Option<usize>>, collation: Collation) {
+    for (mine, twin) in mine.iter_mut().zip(twins) {
+        if let Some(theirs) = twin.and_then(|at| theirs.get(at)) {
+            fill(mine, theirs, collation);
         }
     }
 }
 
 fn lacks_secret(value: &Value) -> bool {
-    match value {
-        Value::Secret(secret) => *secret == SecretId::UNKNOWN,
-        Value::List(list) => list.iter().any(lacks_secret),
-        Value::Map(map) => map.iter().any(|(_, value)| lacks_secret(value)),
-        _ => false,
-    }
+    let mut lacks = false;
+    value.each(&mut |value| lacks |= *value == Value::Secret(SecretId::UNKNOWN));
+    lacks
+}
+
+/// Bytes that elements share when they differ in secrets at the most.
+fn apart_from_secrets(value: &Value) -> Vec<u8> {
+    canonical::encode_value(value).unwrap_or_default()
 }
 
 /// Says whether two values differ in their secrets at the most, and in those only where one is not known.
@@ -126,52 +195,84 @@ pub(crate) fn value_at<'d>(at: &Pattern, document: &'d Document) -> Option<&'d V
     }
 }
 
-fn join(rule: &MergeRule, mine: Value, theirs: Value) -> Value {
+/// The twins of elements that a rule identifies: those that are the same, then those of one identity that agree in
+/// `prefer` too, then those of one identity. Else joining again would put several of one identity in another order.
+fn twins(
+    by: &[String],
+    prefer: &[String],
+    mine: &[Value],
+    theirs: &[Value],
+    collation: Collation,
+) -> Vec<Option<usize>> {
+    let mut pairs = Pairs::new(mine.len(), theirs.len());
+    pairs.find(mine, theirs, apart_from_secrets, |mine, theirs| mine == theirs);
+    pairs.find(mine, theirs, apart_from_secrets, alike);
+    for prefer in [prefer, &[]] {
+        // What is no object has nothing to be known by but itself.
+        let identity = |value: &Value| match value {
+            Value::Map(map) => {
+                let picked = |names: &[String]| Value::List(crate::model::pick(map, names));
+                (Some(identity_bytes(map, by, collation)), exact_bytes(&picked(prefer)))
+            }
+            other => (None, exact_bytes(other)),
+        };
+        pairs.find(mine, theirs, identity, |_, _| true);
+    }
+    pairs.of
+}
+
+fn join(rule: &MergeRule, mine: Value, theirs: Value, collation: Collation) -> Value {
     match (rule, mine, theirs) {
-        (MergeRule::Union, Value::List(mine), Value::List(theirs)) => union(mine, theirs),
+        (MergeRule::Union, Value::List(mine), Value::List(theirs)) => union(mine, theirs, collation),
         (MergeRule::Union, mine, Value::Null) => mine,
         (MergeRule::Union, Value::Null, theirs) => theirs,
         (MergeRule::Match { by, prefer }, Value::List(mine), Value::List(theirs)) => {
-            Value::List(matched(by, prefer, mine, theirs))
+            Value::List(matched(by, prefer, mine, theirs, collation))
         }
         (_, mine, _) => mine,
     }
 }
 
-/// Every element of both, the target's first. Pairs `[key, list]` of a dictionary are joined by key.
-fn union(mine: Vec<Value>, theirs: Vec<Value>) -> Value {
+/// Every element of both, the target's first, those that both have as the bundle spells them (first). Pairs
+/// `[key, list]` of a dictionary are joined by key.
+fn union(mine: Vec<Value>, theirs: Vec<Value>, collation: Collation) -> Value {
+    // Names compare as the server compares them; anything else is what it is.
+    let named = |value: &Value| match value {
+        Value::Text(_) | Value::Ref(_) => loose_bytes(value, collation),
+        other => exact_bytes(other),
+    };
+    let name = |value: &Value| match pair(value) {
+        Some((key, _)) => (true, named(key)),
+        None => (false, named(value)),
+    };
     let mut all = theirs;
-    let mut held: HashSet<Vec<u8>> = all.iter().map(exact_bytes).collect();
-    let mut keyed: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut held: HashMap<(bool, Vec<u8>), usize> = HashMap::new();
     for (position, element) in all.iter().enumerate() {
-        if let Some((key, _)) = pair(element) {
-            keyed.entry(exact_bytes(key)).or_insert(position);
-        }
+        held.entry(name(element)).or_insert(position);
     }
+    let exact: HashSet<Vec<u8>> = all.iter().map(exact_bytes).collect();
+    let mut met = HashSet::new();
     for element in mine {
-        let bytes = exact_bytes(&element);
-        if held.contains(&bytes) {
+        let name = name(&element);
+        let first = met.insert(name.clone());
+        if exact.contains(&exact_bytes(&element)) || !first && !name.0 {
             continue;
         }
-        let known = match pair(&element) {
-            Some((key, values)) => match keyed.entry(exact_bytes(key)) {
-                Entry::Occupied(known) => all.get_mut(*known.get()).map(|theirs| (values.to_vec(), theirs)),
-                Entry::Vacant(new) => {
-                    new.insert(all.len());
-                    None
-                }
-            },
-            None => None,
-        };
-        match known {
-            Some((mine, Value::List(theirs))) => {
-                if let Some(Value::List(values)) = theirs.pop() {
-                    theirs.push(union(mine, values));
-                }
-            }
-            _ => {
-                held.insert(bytes);
+        match held.entry(name) {
+            Entry::Vacant(new) => {
+                new.insert(all.len());
                 all.push(element);
+            }
+            Entry::Occupied(known) => {
+                let Some(theirs) = all.get_mut(*known.get()) else { continue };
+                *theirs = match (pair(&element), pair(theirs)) {
+                    (Some((mine, values)), Some((theirs, others))) => {
+                        let key = if first { mine } else { theirs };
+                        let values = union(values.to_vec(), others.to_vec(), collation);
+                        Value::List(vec![key.clone(), values])
+                    }
+                    _ => element,
+                };
             }
         }
     }
@@ -190,78 +291,24 @@ fn pair(value: &Value) -> Option<(&Value, &[Value])> {
 }
 
 /// The target's elements in their order, each replaced by the bundle's element of the same identity, then the
-/// bundle's that are new. Where several share one identity, those that are the same are paired first, then those
-/// that agree in `prefer` too: else joining again would put them in another order.
-fn matched(by: &[String], prefer: &[String], mine: Vec<Value>, theirs: Vec<Value>) -> Vec<Value> {
-    let both: Vec<String> = by.iter().chain(prefer).cloned().collect();
-    let mut open: Vec<bool> = vec![true; theirs.len()];
-    let mut result: Vec<Value> = theirs;
-    let mut left: Vec<Value> = mine;
-    for same in [|mine: &Value, theirs: &Value| mine == theirs, alike] {
-        left = paired(left, &mut result, &mut open, same);
-    }
-    for names in [&both[..], by] {
-        // What is no object has nothing to be known by but itself.
-        let pick = |value: &Value| match value {
-            Value::Map(map) => (true, Value::List(crate::model::pick(map, names))),
-            other => (false, other.clone()),
-        };
-        let identity = |value: &Value| {
-            let (object, picked) = pick(value);
-            (object, exact_bytes(&picked))
-        };
-        let mut twins: HashMap<(bool, Vec<u8>), VecDeque<usize>> = HashMap::new();
-        for (position, element) in result.iter().enumerate().filter(|(at, _)| open.get(*at) == Some(&true)) {
-            twins.entry(identity(element)).or_default().push_back(position);
-        }
-        let mut rest = Vec::new();
-        for mut element in left {
-            let found = twins.get_mut(&identity(&element)).and_then(VecDeque::pop_front);
-            match found.and_then(|at| open.get_mut(at).zip(result.get_mut(at))) {
-                Some((open, result)) => {
-                    *open = false;
-                    fill(&mut element, result);
-                    *result = element;
-                }
-                None => rest.push(element),
-            }
-        }
-        left = rest;
-    }
-    result.extend(left);
-    result
-}
-
-/// Pairs elements that are the same; returns those that have no twin.
-fn paired(
-    mine: Vec<Value>,
-    theirs: &mut [Value],
-    open: &mut [bool],
-    same: fn(&Value, &Value) -> bool,
+/// bundle's that are new.
+fn matched(
+    by: &[String],
+    prefer: &[String],
+    mut mine: Vec<Value>,
+    theirs: Vec<Value>,
+    collation: Collation,
 ) -> Vec<Value> {
-    // Secrets have no canonical bytes: elements that differ in nothing else share theirs.
-    let bytes = |value: &Value| canonical::encode_value(value).unwrap_or_default();
-    let mut twins: HashMap<Vec<u8>, VecDeque<usize>> = HashMap::new();
-    for (position, element) in theirs.iter().enumerate().filter(|(at, _)| open.get(*at) == Some(&true)) {
-        twins.entry(bytes(element)).or_default().push_back(position);
-    }
-    let mut rest = Vec::new();
-    for mut element in mine {
-        let found = twins.get_mut(&bytes(&element)).and_then(|twins| {
-            let fits = |at: &usize| theirs.get(*at).is_some_and(|theirs| same(&element, theirs));
-            let at = twins.iter().position(fits)?;
-            twins.remove(at)
-        });
-        match found.and_then(|at| open.get_mut(at).zip(theirs.get_mut(at))) {
-            Some((open, theirs)) => {
-                *open = false;
-                fill(&mut element, theirs);
-                *theirs = element;
-            }
-            None => rest.push(element),
+    let twins = twins(by, prefer, &mine, &theirs, collation);
+    fill_pairs(&mut mine, &theirs, twins.clone(), collation);
+    let mut result = theirs;
+    for (element, twin) in mine.into_iter().zip(twins) {
+        match twin.and_then(|at| result.get_mut(at)) {
+            Some(theirs) => *theirs = element,
+            None => result.push(element),
         }
     }
-    rest
+    result
 }
 
 /// Takes the references out of a document that `gone` says the target cannot have, and the parts that lose

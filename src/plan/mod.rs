@@ -8,6 +8,7 @@ mod diff;
 mod exact;
 mod maintenance;
 mod merge;
+mod pairs;
 mod policy;
 mod rows;
 mod saved;
@@ -15,9 +16,12 @@ mod spelling;
 
 pub use described::{change_json, entry_json, findings_json};
 pub use diff::{Change, Changed, changes, changes_in};
+pub use exact::compare_equal;
+pub(crate) use exact::identity_bytes;
 pub use maintenance::{Maintenance, Tasks, Told, said};
-pub use merge::{merge, take_out};
+pub use merge::{add_missing, keep_secrets, merge, take_out};
 pub(crate) use merge::{place_of, value_at};
+pub(crate) use pairs::Pairs;
 pub use policy::Policy;
 pub use rows::TableRows;
 pub use saved::{

@@ -1,6 +1,8 @@
 use super::*;
-use crate::document::{Document, Map, SecretId, Value, json};
+use crate::document::{Collation, Document, Map, SecretId, Value, json};
 use crate::model::Model;
+
+const COLLATION: Collation = Collation::CaseInsensitive;
 
 fn document(body: &str) -> Document {
     Document {
@@ -108,7 +110,9 @@ rule = "union"
 
 fn merged(source: &str, target: &str) -> String {
     let model = model();
-    json::write(merge(&model.kinds()[0], &document(source), &document(target)).body.as_ref().unwrap())
+    json::write(
+        merge(&model.kinds()[0], document(source), &document(target), COLLATION).body.as_ref().unwrap(),
+    )
 }
 
 #[test]
@@ -246,7 +250,7 @@ fn long_lists_are_compared_and_joined_at_once() {
         document.columns.insert("List", Value::List(all));
         document
     };
-    let filled = merge(&model().kinds()[0], &secrets(0), &secrets(1));
+    let filled = merge(&model().kinds()[0], secrets(0), &secrets(1), COLLATION);
     let Some(Value::List(filled)) = filled.columns.get("List") else { unreachable!() };
     for element in filled {
         let Value::Map(map) = element else { unreachable!() };
@@ -268,4 +272,22 @@ fn twins_stay_where_they_were_put() {
         r#"{"Variables":[{"Name":"A","Prompt":"a","Value":"2"},{"Name":"A","Prompt":"b","Value":"2"}]}"#
     );
     assert_eq!(merged(source, &once), once);
+}
+
+/// Several spellings of one name once changed places at every import.
+#[test]
+fn a_union_of_several_spellings_is_stable() {
+    for (source, target, joined) in [
+        (r#"["TaskView"]"#, r#"["taskview","b"]"#, r#"["TaskView","b"]"#),
+        (r#"["a","A","a "]"#, r#"["A"]"#, r#"["a"]"#),
+        (r#"["a"]"#, r#"["A","a"]"#, r#"["A","a"]"#),
+        (r#"[null,{"Name":null}]"#, r#"[[]]"#, r#"[[],null,{"Name":null}]"#),
+        (r#"[["p",["x"]],["P",["y"]]]"#, r#"[["P",["y"]]]"#, r#"[["p",["y","x"]]]"#),
+    ] {
+        let [source, target, joined] =
+            [source, target, joined].map(|list| format!(r#"{{"Members":{list}}}"#));
+        assert_eq!(merged(&source, &target), joined);
+        assert_eq!(merged(&source, &joined), joined);
+        assert_eq!(merged(&source, &source), source);
+    }
 }

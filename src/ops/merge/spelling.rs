@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 
 use crate::document::{Collation, Document, Key, KindName, Reference, Value};
-use crate::model::{Direction, Form, Keep, Kind, Model, Rule};
-use crate::ops::translate::sorted_set;
+use crate::model::Model;
 
 /// A name as it compares: its kind, and its key folded.
 type Name = (KindName, String);
@@ -134,7 +133,7 @@ impl Spelling {
             document.key = key;
         }
         if let (true, Some(kind)) = (changed, model.kind(document.kind.as_str())) {
-            self.sort_sets(kind, document);
+            kind.sort_sets(document, self.collation);
         }
     }
 
@@ -150,19 +149,6 @@ impl Spelling {
             Value::Map(map) => map.iter_mut().for_each(|(_, value)| self.value(value, changed)),
             _ => {}
         }
-    }
-
-    /// Sets are in the order of the names in them.
-    fn sort_sets(&self, kind: &Kind, document: &mut Document) {
-        let (columns, body) = (&mut document.columns, document.body.as_mut());
-        kind.walk_references(columns, body, Direction::Up, &mut |rule, _, value| {
-            let Rule::Reference(rule) = rule else { return Keep::Yes };
-            let form = kind.references.get(rule).map(|rule| rule.form);
-            if let (Some(Form::Pipe | Form::Keys), Value::List(list)) = (form, value) {
-                *list = sorted_set(std::mem::take(list), self.collation);
-            }
-            Keep::Yes
-        });
     }
 }
 

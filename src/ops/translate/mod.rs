@@ -24,7 +24,6 @@ pub use faults::Faults;
 pub use ids::{Ids, Known};
 pub use layout::{ContentColumn, Layout, Layouts};
 pub use names::id_order;
-pub(super) use read::sorted_set;
 pub use read::{Followed, Portable, Raw, Translation};
 pub use render::{Existing, Rendered, Renderer, part_ids};
 pub use secrets::ServerSecrets;

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::document::{Collation, Document, Map, Place, Reference, SecretId, Step, Value, canonical};
-use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, Target};
+use crate::document::{Collation, Document, Map, Place, Reference, SecretId, Step, Value};
+use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, SetRule, Target, sorted_set};
 use crate::server::{Reader, Row};
 
 use super::names::{Names, dangling};
@@ -297,6 +297,7 @@ impl<'m> Translation<'m> {
         let mut loose = Vec::new();
         let (mut failed, mut whole) = (None, true);
         let shown = shown_id(layout, &id, &columns);
+        let collation = self.layouts.model.collation;
         layout.kind.walk(&mut columns, body.as_mut(), Direction::Up, &mut |rule, place, value| match rule {
             Rule::Reference(index) => {
                 if let Some(rule) = layout.kind.references.get(index) {
@@ -327,6 +328,10 @@ impl<'m> Translation<'m> {
                 raw.local.push((index, place.clone(), std::mem::take(value)));
                 Keep::No
             }
+            Rule::Set(index) => match layout.kind.sets.get(index) {
+                Some(rule) => read_set(rule, place, value, collation),
+                None => Keep::Yes,
+            },
             Rule::Derived(_) => Keep::No,
         });
         if let Some(error) = failed {
@@ -436,6 +441,26 @@ fn parse_row(layout: &Layout<'_>, row: Row) -> Result<Option<Parsed>, TranslateE
     Ok(Some(Parsed { id, row: row_id, columns, body, stored, local, made_up, typed: Answers::new() }))
 }
 
+/// Reads a set: a list in JSON, or a column's text `|A|B|`.
+fn read_set(rule: &SetRule, place: &Place, value: &mut Value, collation: Collation) -> Keep {
+    if rule.at.column.is_some() {
+        match value {
+            Value::Null => *value = Value::List(Vec::new()),
+            Value::Text(text) if is_piped(text) => {
+                *value = Value::List(pieces(text, '|').map(Value::from).collect());
+            }
+            _ => {}
+        }
+    }
+    rule.settle(place, value, collation)
+}
+
+/// Says whether text is spelled `|A|B|`, with what servers write for an empty one.
+fn is_piped(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty() || text.starts_with('|') && text.ends_with('|')
+}
+
 /// What a reference's ids may lead to at one place.
 fn targets<'t>(rule: &'t ReferenceRule, typed: &'t Answers, place: &Place) -> &'t [Target] {
     match rule.typed {
@@ -478,21 +503,4 @@ fn shown_id(layout: &Layout<'_>, id: &Value, columns: &Map) -> String {
 
 fn pieces(text: &str, separator: char) -> impl Iterator<Item = &str> {
     text.split(separator).map(str::trim).filter(|piece| !piece.is_empty())
-}
-
-/// Brings a set into an order of its own, each element once: by the names it refers to as they compare, so
-/// that a name in another case is no other order, then by canonical bytes.
-pub(in crate::ops) fn sorted_set(mut list: Vec<Value>, collation: Collation) -> Vec<Value> {
-    fn name(value: &Value, collation: Collation) -> Option<(String, String)> {
-        match value {
-            Value::Ref(reference) => Some((reference.kind.to_string(), reference.key.folded(collation))),
-            Value::List(pair) => pair.first().and_then(|key| name(key, collation)),
-            _ => None,
-        }
-    }
-    list.sort_by_cached_key(|value| {
-        (name(value, collation), canonical::encode_value(value).unwrap_or_default())
-    });
-    list.dedup();
-    list
 }

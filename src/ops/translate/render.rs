@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use crate::crypto::{MasterKey, SecretBytes};
-use crate::document::{Document, Place, SecretId, Value, canonical};
+use crate::document::{Collation, Document, Map, Place, SecretId, Value, canonical};
 use crate::model::{Direction, Form, Keep, LocalUpdate, NewPartId, Rule, SecretForm, Target};
+use crate::plan::{Pairs, identity_bytes};
 use crate::server::Row;
 
 use super::read::{Portable, Raw};
@@ -77,6 +78,10 @@ impl Renderer<'_, '_> {
                 Rule::Secret(index) => {
                     let form = layout.kind.secrets.get(index).map(|s| s.form);
                     self.secret(layout, form, place, value, &mut ciphers)
+                }
+                Rule::Set(_) => {
+                    spell_set(place, value);
+                    Ok(())
                 }
                 Rule::Derived(_) | Rule::Local(_) | Rule::PartId(_) => Ok(()),
             };
@@ -220,7 +225,7 @@ impl Renderer<'_, '_> {
             let known = existing.map(|e| part_ids(&e.document, &e.raw, index, rule)).unwrap_or_default();
             let target = Target::Part { kind: layout.index, part: index };
             if rule.new == NewPartId::Guid || id.is_none() {
-                keep_guids(elements, &known, rule).map_err(failed)?;
+                keep_guids(elements, &known, rule, self.layouts.model.collation).map_err(failed)?;
                 continue;
             }
             for element in elements {
@@ -265,38 +270,33 @@ impl Renderer<'_, '_> {
     }
 }
 
-/// Gives parts the GUIDs that the target has for parts of their key; then, since the last member of a key only
-/// tells twins apart, those of parts that agree in the others; then new ones.
+/// Gives parts the GUIDs that the target has for parts of their key: spelled alike, then as names compare; then,
+/// since the last member of a key only tells twins apart, those of parts that agree in the others; then new ones.
 fn keep_guids(
     elements: &mut [Value],
     known: &[(&Value, &Value)],
     rule: &crate::model::Part,
+    collation: Collation,
 ) -> Result<(), crate::crypto::CryptoError> {
-    let mut open: Vec<Option<&Value>> = known.iter().map(|(_, id)| Some(*id)).collect();
-    let mut given: Vec<Option<Value>> = vec![None; elements.len()];
+    let theirs: Vec<&Value> = known.iter().map(|(element, _)| *element).collect();
+    let mut pairs = Pairs::new(elements.len(), theirs.len());
     let all = rule.key.as_slice();
-    let shorter = all.split_last().map(|(_, others)| others).filter(|others| !others.is_empty());
-    for members in [Some(all), shorter].into_iter().flatten() {
-        let name = |element: &Value| match element {
-            Value::Map(map) => canonical::encode_value(&Value::List(crate::model::pick(map, members))).ok(),
-            _ => None,
-        };
-        let mut by_name: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
-        // From the last, as positions are taken from the end.
-        for (position, (element, _)) in known.iter().enumerate().rev() {
-            if open.get(position).is_some_and(Option::is_some) {
-                by_name.entry(name(element).unwrap_or_default()).or_default().push(position);
-            }
-        }
-        for (element, given) in elements.iter().zip(&mut given).filter(|(_, given)| given.is_none()) {
-            let position = name(element).and_then(|name| by_name.get_mut(&name)?.pop());
-            *given = position.and_then(|at| open.get_mut(at)?.take()).cloned();
-        }
+    let object = |value: &Value, name: &dyn Fn(&Map) -> Vec<u8>| match value {
+        Value::Map(map) => Some(name(map)),
+        _ => None,
+    };
+    let exact =
+        |map: &Map| canonical::encode_value(&Value::List(crate::model::pick(map, all))).unwrap_or_default();
+    pairs.find(elements, &theirs, |value| object(value, &exact), |_, _| true);
+    let others = all.split_last().map_or(all, |(_, others)| others);
+    for members in [all, others].into_iter().filter(|members| !members.is_empty()) {
+        let alike = |map: &Map| identity_bytes(map, members, collation);
+        pairs.find(elements, &theirs, |value| object(value, &alike), |_, _| true);
     }
-    for (element, given) in elements.iter_mut().zip(given) {
+    for (element, twin) in elements.iter_mut().zip(pairs.of) {
         let Value::Map(map) = element else { continue };
-        let id = match given {
-            Some(id) => id,
+        let id = match twin.and_then(|at| known.get(at)) {
+            Some((_, id)) => (*id).clone(),
             None => Value::Text(crate::crypto::random_guid()?),
         };
         map.insert(rule.id.clone(), id);
@@ -329,6 +329,13 @@ fn spell(form: Form, ids: &[&str]) -> Value {
         Form::Pipe => Value::Text(format!("|{}|", ids.join("|"))),
         Form::Id => ids.first().map_or(Value::Null, |id| Value::from(*id)),
         Form::Keys => Value::Null,
+    }
+}
+
+/// Spells a set of texts in a column as `|A|B|`.
+fn spell_set(place: &Place, value: &mut Value) {
+    if let (Some(_), [], Value::List(list)) = (place.column_name(), place.steps(), &*value) {
+        *value = spell(Form::Pipe, &list.iter().filter_map(Value::as_text).collect::<Vec<_>>());
     }
 }
 

@@ -233,7 +233,7 @@ impl Snapshot {
                 (Form::Id, Json::String(id)) => *value = name(at, id, to),
                 (Form::Pipe, Json::Null) => *value = json!([]),
                 (Form::Pipe, Json::String(list)) => {
-                    // The order of a column is that of ids, and says nothing. A list in JSON has one.
+                    // The order of a column is that of ids, and says nothing.
                     let mut names: Vec<Json> = pieces(list, '|').iter().map(|id| name(at, id, to)).collect();
                     names.sort_by_key(Json::to_string);
                     *value = Json::Array(names);
@@ -248,6 +248,22 @@ impl Snapshot {
                 }
                 _ => {}
             });
+        }
+        // Nor does that of a list of ids in JSON, but for the arguments of a task; nor that of roles.
+        let rules = self.rules.get(table).into_iter().flatten();
+        let lists = rules.filter(|((_, _, form, _), _)| *form == Form::Id && table != "ServerTask");
+        let lists = lists.filter_map(|((_, at, ..), _)| at.strip_suffix("/*"));
+        for list in lists.chain(["$/Variables/*/Scope/Role"]) {
+            Place::parse(list).visit(row, &mut |_, value| {
+                if let Json::Array(names) = value {
+                    names.sort_by_key(Json::to_string);
+                }
+            });
+        }
+        if let Some(Json::String(roles)) = row.get_mut("Roles") {
+            let mut names = pieces(roles, '|');
+            names.sort_unstable();
+            *roles = names.join("|");
         }
         found
     }

@@ -180,10 +180,19 @@ fn sections(view: &KindView) -> Vec<Section> {
         view.parts.iter().map(|p| {
             let drop = match &p.drop_when_emptied {
                 Some(member) => format!("  (goes when {member} loses all it held)"),
+                None if p.add_missing => "  (added to a document that is not overwritten)".to_owned(),
                 None => String::new(),
             };
             let (name, key) = (p.name.clone(), p.key.join(" + "));
             vec![name, p.id.clone(), p.new.clone(), key, format!("{}{drop}", p.at)]
+        }),
+    ));
+    all.push(list(
+        "sets",
+        &["place"],
+        view.sets.iter().map(|s| {
+            let empty = if s.omit_empty { "  (an empty one means the same as none)" } else { "" };
+            vec![format!("{}{empty}", s.at)]
         }),
     ));
     all.push(list(

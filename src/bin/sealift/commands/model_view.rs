@@ -66,6 +66,8 @@ pub struct KindView {
     pub derived: Vec<DerivedView>,
     pub local: Vec<LocalView>,
     pub parts: Vec<PartView>,
+    /// Lists whose order and repetitions mean nothing.
+    pub sets: Vec<SetView>,
     pub merges: Vec<MergeView>,
 }
 
@@ -160,6 +162,15 @@ pub struct PartView {
     /// `guid`, `keep`, or the pattern of a numbered id.
     pub new: String,
     pub drop_when_emptied: Option<String>,
+    /// Whether parts that the target lacks are added to a document that is not overwritten.
+    pub add_missing: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SetView {
+    pub at: String,
+    /// Whether an empty list means the same as none.
+    pub omit_empty: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -250,6 +261,9 @@ impl KindView {
                 })
                 .collect(),
             parts: kind.parts.iter().map(PartView::of).collect(),
+            sets: (kind.sets.iter())
+                .map(|s| SetView { at: s.at.text.clone(), omit_empty: s.omit_empty })
+                .collect(),
             merges: (kind.merges.iter())
                 .map(|m| {
                     let (rule, by, prefer) = match &m.rule {
@@ -386,6 +400,7 @@ impl PartView {
                 NewPartId::Numbered(text) => format!("{{owner}}{text}{{n}}"),
             },
             drop_when_emptied: part.drop_when_emptied.clone(),
+            add_missing: part.add_missing,
         }
     }
 }
