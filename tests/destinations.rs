@@ -401,6 +401,12 @@ fn a_server_is_neither_made_nor_changed_over_an_input() {
     let like = ["init", "sqlite:build.sqlite-wal", "--like", "sqlite:build.sqlite"];
     stage.refused(&like, 2, "SQLite would take it for a part of the server build.sqlite");
     stage.refused(&["init", "sqlite:fresh", "--sql", "fresh"], 2, "which this command reads");
+    // SQLite would play back a journal that lies there, and remove it.
+    stage.refused(&["init", "sqlite:fresh", "--sql", "fresh-journal"], 2, "SQLite would take the SQL file");
+    symlink("notes.txt", stage.at("new-journal")).unwrap();
+    stage.refused(&["init", "sqlite:new"], 1, "SQLite would take new-journal for a part of it");
+    stage.refused(&["export", "sqlite:build.sqlite", "-o", "new", "--no-secrets"], 1, "for a part of it");
+    std::fs::remove_file(stage.at("new-journal")).unwrap();
     assert!(before == snapshot(&stage.at("")));
 }
 

@@ -18,6 +18,8 @@ use crate::exit::{Exit, Failure};
 
 /// As much of a file as tells its format.
 const HEAD: u64 = 1024;
+/// What a bundle or folder is to a command that keeps the encrypted bytes of its secrets.
+pub const EARLIER: &str = "earlier bundle";
 /// What SQLite puts behind a database's name for the files that it keeps beside it.
 const SIDE_FILES: [&str; 3] = ["-wal", "-journal", "-shm"];
 
@@ -112,13 +114,7 @@ impl Used {
     }
 
     fn name_another(&self) -> String {
-        match self.how {
-            // Its own bytes are kept without being asked for.
-            Use::Writes { format: Format::Bundle | Format::Tree, .. } => {
-                format!("name another output for the {}", self.what)
-            }
-            _ => format!("name another {}", self.what),
-        }
+        format!("name another {}", self.what)
     }
 }
 
@@ -226,7 +222,11 @@ fn clash(output: &Used, own: &Place, other: &Used, place: &Place) -> Result<(), 
     if output.how == Use::Changes && matches!(other.how, Use::Writes { .. }) {
         return Ok(());
     }
-    let cannot = |why: String| Err(output.cannot(Exit::Usage, &why).hint(output.name_another()));
+    let hint = match other.what {
+        EARLIER => "leave --previous out: --force keeps the encrypted bytes of what it overwrites".to_owned(),
+        _ => output.name_another(),
+    };
+    let cannot = |why: String| Err(output.cannot(Exit::Usage, &why).hint(hint));
     let named = format!("the {} {}", other.what, other.path.display());
     if own.is(place) {
         return match other.how {
@@ -237,6 +237,9 @@ fn clash(output: &Used, own: &Place, other: &Used, place: &Place) -> Result<(), 
     }
     if other.database && place.side_files().iter().any(|side| own.is(side)) {
         return cannot(format!("SQLite would take it for a part of {named}"));
+    }
+    if output.database && own.side_files().iter().any(|side| place.is(side)) {
+        return cannot(format!("SQLite would take {named} for a part of it"));
     }
     let is_tree = matches!(output.how, Use::Writes { format: Format::Tree, .. });
     if !is_tree || matches!(other.how, Use::Writes { .. }) {
@@ -256,6 +259,11 @@ fn vacant(output: &Used, format: Format, force: bool) -> Result<(), Failure> {
     // Without a separator at its end, which would ask for a folder.
     let place: PathBuf = path.components().collect();
     let Ok(found) = place.symlink_metadata() else {
+        let sides = if output.database { side_files(&place) } else { Vec::new() };
+        if let Some(side) = sides.iter().find(|side| side.symlink_metadata().is_ok()) {
+            let why = format!("SQLite would take {} for a part of it", side.display());
+            return Err(cannot(why).hint(output.name_another()));
+        }
         let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
         return match folder.filter(|folder| !folder.is_dir() && format == Format::Tree) {
             Some(folder) => Err(cannot(format!("there is no such folder as {}", folder.display()))
@@ -314,13 +322,18 @@ impl Place {
 
     /// The files that SQLite keeps beside a database.
     fn side_files(&self) -> Vec<Self> {
-        let beside = |end: &str| {
-            let mut name = OsString::from(self.path.as_os_str());
-            name.push(end);
-            Self::of(Path::new(&name))
-        };
-        SIDE_FILES.into_iter().map(beside).collect()
+        side_files(&self.path).iter().map(|path| Self::of(path)).collect()
     }
+}
+
+/// The paths of the files that SQLite keeps beside a database.
+fn side_files(path: &Path) -> Vec<PathBuf> {
+    let beside = |end: &str| {
+        let mut name = OsString::from(path.as_os_str());
+        name.push(end);
+        PathBuf::from(name)
+    };
+    SIDE_FILES.into_iter().map(beside).collect()
 }
 
 /// A path as the system compares it: on Windows and macOS case does not count.

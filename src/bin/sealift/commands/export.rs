@@ -18,7 +18,7 @@ use super::convert::{self, ScriptArgs};
 use super::vendor;
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
-use crate::files::Files;
+use crate::files::{self, Files};
 use crate::ui::say;
 use crate::{secrets, ui};
 
@@ -105,7 +105,7 @@ impl ExportArgs {
     pub fn files(&self) -> Files {
         Files::default()
             .reads_server(&self.server)
-            .reads_bundle("earlier bundle", &self.previous)
+            .reads_bundle(files::EARLIER, &self.previous)
             .reads("password file", &self.source_password_file)
             .reads("password file", &self.password.password_file)
             .reads("master key file", &self.master_key.master_key_file)

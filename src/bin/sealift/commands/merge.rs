@@ -16,7 +16,7 @@ use super::convert::{self, ScriptArgs};
 use super::render;
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
-use crate::files::{Files, Format};
+use crate::files::{self, Files, Format};
 use crate::ui::{self, say, shown};
 
 /// Arguments of `merge`.
@@ -77,7 +77,7 @@ impl MergeArgs {
             text.match_indices('=').filter_map(|(at, _)| text.get(at + 1..)).map(PathBuf::from)
         });
         own.fold(files, |files, file| files.reads("password file", &file))
-            .reads_bundle("earlier bundle", &self.previous)
+            .reads_bundle(files::EARLIER, &self.previous)
             .reads("password file", &self.out_password_file)
             .reads("password file", &self.password.password_file)
             .writes(self.output().map_or(Format::Bundle, convert::format), self.output(), self.force)

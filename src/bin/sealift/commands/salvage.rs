@@ -233,13 +233,7 @@ pub fn tell(kinds: &[KindState], lost: &[Lost], unlisted: u64) -> Result<(), Fai
             Some(key) => Key::parse(key).map_or_else(|_| ui::name(key), |key| key.to_string()),
             None => format!("number {}", lost.number),
         };
-        say!(
-            "  {} {} {}: {}",
-            lost.condition.word(),
-            ui::name(kind),
-            shown(&key),
-            ui::message(&lost.problem)
-        );
+        say!("  {} {} {}: {}", lost.condition.word(), ui::name(kind), shown(&key), ui::message(lost.problem));
     }
     let more = lost.len().saturating_sub(SHOWN) as u64 + unlisted;
     if more > 0 {
