@@ -8,18 +8,23 @@ use std::path::{Path, PathBuf};
 
 /// Which modules of ours a module may import, and why not more.
 const LAYERS: &[(&str, &[&str], &str)] = &[
-    ("document", &[], "L0: what everything speaks of"),
+    ("text", &[], "L0: what anything may show"),
+    ("document", &["text"], "L0: what everything speaks of"),
     ("crypto", &[], "L0: knows no document and no file"),
     ("progress", &[], "L0: knows nobody who reports"),
     ("model", &["document"], "L0: describes documents, reads no server"),
-    ("plan", &["document", "model"], "L1: pure; no I/O, no secrets"),
+    ("plan", &["text", "document", "model"], "L1: pure; no I/O, no secrets"),
     ("bundle", &["document", "crypto", "progress"], "L1: a file knows no server and no model"),
     ("tree", &["document", "crypto", "progress", "model"], "L1: a folder knows no bundle and no server"),
     ("server", &["document", "crypto", "progress"], "L1: a server knows no file, no kinds, no keys"),
-    ("vendor", &["document", "crypto", "progress"], "L1: another's files; knows no server and no model"),
+    (
+        "vendor",
+        &["text", "document", "crypto", "progress"],
+        "L1: another's files; knows no server and no model",
+    ),
     (
         "ops",
-        &["document", "crypto", "progress", "model", "plan", "bundle", "tree", "server", "vendor"],
+        &["text", "document", "crypto", "progress", "model", "plan", "bundle", "tree", "server", "vendor"],
         "L2: one verb a file, on everything below",
     ),
     ("demo", &["document", "crypto", "progress", "model", "server"], "L2: made-up servers"),
@@ -185,6 +190,9 @@ fn the_library_prints_nothing_and_the_binary_sees_the_public_api_only() {
         let code = code(&path);
         if name.starts_with("bin/") {
             assert!(!code.contains("#[path"), "src/{name} reaches into the library");
+            let raw =
+                ["println!", "print!", "eprintln!", "eprint!"].iter().find(|word| code.contains(**word));
+            assert_eq!(raw, None, "src/{name} prints past src/bin/sealift/ui.rs, which hides nothing");
         }
         if name.starts_with("bin/") || is_test_file(&path) {
             continue;

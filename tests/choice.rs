@@ -206,7 +206,7 @@ fn a_list_that_cannot_be_followed_is_told_line_by_line() {
         (format!("update {kind} {key}\n"), 4, "line 1 of the list says update, and the import would create"),
         (format!("{line}\n\n{line}\n"), 2, "twice, on lines 1 and 3"),
         (format!("delete {kind} {key}\n"), 4, "line 1 of the list"),
-        ("x".repeat(100_000), 2, "line 1: it is too long"),
+        ("x".repeat(1_000_000), 2, "line 1: it is too long"),
     ] {
         put(&text);
         stage.refused(&import(&["--use-list", "todo.txt"]), code, piece);

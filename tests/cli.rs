@@ -97,7 +97,9 @@ fn the_demo_goes_where_it_is_told() {
     let at = |name: &str| text(&parent.path().join(name));
     let (one, other) = (format!("sqlite:{}", at("one")), format!("sqlite:{}", at("other")));
     refuse(&["demo", &at("d"), "--on", &one], 2, "two servers");
-    refuse(&["demo", &at("d"), "--on", &one, "--on", &one], 2, "both servers");
+    refuse(&["demo", &at("d"), "--on", &one, "--on", &one], 2, "is to be the same file");
+    let theirs = "mssql://sa@nowhere/d";
+    refuse(&["demo", &at("d"), "--on", theirs, "--on", theirs], 6, "password");
     refuse(&["demo", &at("d"), "--on", &one, "--on", "nowhere"], 2, "nowhere");
     std::fs::write(at("other"), "something").unwrap();
     let error = refuse(&["demo", &at("d"), "--on", &one, "--on", &other], 1, "exists already");
@@ -274,7 +276,12 @@ fn an_output_that_exists_is_refused_and_left_alone() {
     std::fs::write(&out, "precious").unwrap();
     refuse(&["export", &p.build, "-o", &text(&out), "--no-secrets"], 1, "exists already");
     assert_eq!(std::fs::read_to_string(&out).unwrap(), "precious");
-    let forced = run(&["export", &p.build, "-o", &text(&out), "--no-secrets", "--force"], &[]);
+    // Force is for another bundle, and for what has nothing in it yet.
+    let force = ["export", &p.build, "-o", &text(&out), "--no-secrets", "--force"];
+    refuse(&force, 1, "exists already, and is no bundle");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "precious");
+    std::fs::write(&out, "").unwrap();
+    let forced = run(&force, &[]);
     assert_eq!(forced.status.code(), Some(0), "{}", stderr(&forced));
     assert!(std::fs::read(&out).unwrap().starts_with(b"SQLite format 3"));
 }

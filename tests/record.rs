@@ -334,8 +334,8 @@ fn a_record_that_cannot_be_written_refuses_before_the_import() {
         ("half.json", 1, "half.html exists already"),
         ("missing/r.json", 1, "cannot write the record missing/r.json"),
         ("password/r.json", 1, "cannot write the record password/r.json"),
-        ("r.html", 2, "is no name for a record's JSON"),
-        ("..", 2, "is no name for a record's JSON"),
+        ("r.html", 2, "the page of the record r.html is to be the same file"),
+        ("..", 2, "the page of the record .. is to be the same file"),
     ];
     for (path, code, reason) in cases {
         let error = stderr(&stage.import(&["--record", path], code));

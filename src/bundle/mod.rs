@@ -38,7 +38,7 @@ pub use entry::{Coverage, Entry, Extent, Notice, Reason};
 pub use error::BundleError;
 pub use info::{Header, Info, KindInfo};
 pub use limits::Limits;
-pub use open::UncheckedBundle;
+pub use open::{UncheckedBundle, recognise};
 pub use reader::Bundle;
 pub use remains::Remains;
 pub use report::{Finding, Level, Report};

@@ -58,6 +58,14 @@ impl UncheckedBundle {
         Ok(Self { store: Store::new(path, db, *limits)?, file, file_bytes, file_root })
     }
 
+    /// What the bundle says about itself. Nothing of it is proven yet.
+    ///
+    /// # Errors
+    /// [`BundleError::Damaged`] where it contradicts itself, [`BundleError::Feature`].
+    pub fn info(&self) -> Result<Info, BundleError> {
+        Ok(self.read_info()?.0)
+    }
+
     /// Reads every byte and holds it against the file root; then everything in the bundle may be relied on to
     /// be what its writer wrote. Who the writer was is not proven.
     ///
@@ -237,6 +245,14 @@ pub(super) fn open_file(path: &Path, limits: &Limits) -> Result<(File, u64), Bun
     Ok((file, len))
 }
 
+/// How every SQLite file begins.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// Says whether the first 72 bytes of a file, or more of them, are those of a bundle of any version.
+pub fn recognise(head: &[u8]) -> bool {
+    head.starts_with(MAGIC) && head.get(68..72) == Some(&APPLICATION_ID.to_be_bytes())
+}
+
 /// Reads the engine's 100-byte header by hand: whatever it says that our writer would not, is refused before
 /// the engine acts on it.
 pub(super) fn check_header(path: &Path, file: &mut File, len: u64) -> Result<(), BundleError> {
@@ -250,10 +266,10 @@ pub(super) fn check_header(path: &Path, file: &mut File, len: u64) -> Result<(),
         let bytes = header.get(offset..offset + 4).and_then(|b| b.first_chunk::<4>());
         bytes.map_or(0, |bytes| u32::from_be_bytes(*bytes))
     };
-    if !header.starts_with(b"SQLite format 3\0") {
+    if !header.starts_with(MAGIC) {
         return Err(alien("it is no SQLite file"));
     }
-    if word(68) != APPLICATION_ID {
+    if !recognise(&header) {
         return Err(alien("it is an SQLite file of another application"));
     }
     let format = word(60);

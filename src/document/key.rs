@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::decimal::is_number;
 use super::{KindName, MAX_DEPTH, Value};
+use crate::text::{NAME, cut};
 
 /// How names compare on a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,45 +116,60 @@ impl Key {
     /// # Errors
     /// [`KeyError::Text`] when the text is not exactly what [`Key::to_text`] writes.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let key = Self::from_json(text)?;
+        match key.to_text() == text {
+            true => Ok(key),
+            false => Err(KeyError::Text(text.to_owned(), "it is not in canonical spelling".to_owned())),
+        }
+    }
+
+    /// Reads a key from JSON that is spelled in any way: with blanks, or with characters escaped that need not be.
+    ///
+    /// # Errors
+    /// [`KeyError::Text`] when the text is no JSON, or no key's.
+    pub fn from_json(text: &str) -> Result<Self, KeyError> {
         let wrong = |why: &str| KeyError::Text(text.to_owned(), why.to_owned());
         let value = super::json::parse(text.as_bytes()).map_err(|e| wrong(&e.to_string()))?;
-        let key = key_from(value, 0).ok_or_else(|| wrong("it is no list of names and references"))?;
-        if key.to_text() == text { Ok(key) } else { Err(wrong("it is not in canonical spelling")) }
+        key_from(value, 0).ok_or_else(|| wrong("it is no list of names and references"))
+    }
+
+    /// The names joined by " / ", nested ones inline, each in full. Messages use [`fmt::Display`], which cuts them.
+    pub fn path(&self) -> String {
+        self.joined(usize::MAX)
+    }
+
+    fn joined(&self, most: usize) -> String {
+        self.0.iter().map(|part| plain(part, most)).collect::<Vec<_>>().join(" / ")
     }
 
     /// The innermost name, for people: the last part that is not a counter.
     pub fn leaf(&self) -> String {
         match self.0.iter().rev().find(|p| matches!(p, Value::Text(_) | Value::Ref(_))).or(self.0.last()) {
             Some(Value::Ref(reference)) => reference.key.leaf(),
-            Some(part) => plain(part),
+            Some(part) => plain(part, usize::MAX),
             None => String::new(),
         }
     }
 }
 
-fn plain(part: &Value) -> String {
+/// A part for people, names cut to so many characters.
+fn plain(part: &Value, most: usize) -> String {
     match part {
         Value::Null => "-".to_owned(),
         Value::Bool(truth) => truth.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Number(number) => number.to_string(),
-        Value::Text(text) => text.clone(),
-        Value::Ref(reference) => reference.key.to_string(),
-        Value::Dangling(dangling) => plain(&dangling.id),
+        Value::Text(text) => cut(text, most).into_owned(),
+        Value::Ref(reference) => reference.key.joined(most),
+        Value::Dangling(dangling) => plain(&dangling.id, most),
         other => other.type_name().to_owned(),
     }
 }
 
-/// For people: the names joined by " / ", nested ones inline.
+/// For messages: [`Key::path`], with names of a length that can be read.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, part) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str(" / ")?;
-            }
-            f.write_str(&plain(part))?;
-        }
-        Ok(())
+        f.write_str(&self.joined(NAME))
     }
 }
 

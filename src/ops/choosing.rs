@@ -51,7 +51,7 @@ impl<'t> Pattern<'t> {
 
     /// Says whether a document is meant: by its innermost name, or by its name with all scopes before it.
     fn means(&self, kind: &str, key: &Key) -> bool {
-        let named = |name: &WildMatch| name.matches(&key.leaf()) || name.matches(&key.to_string());
+        let named = |name: &WildMatch| name.matches(&key.leaf()) || name.matches(&key.path());
         self.kind.matches(kind) && self.name.as_ref().is_none_or(named)
     }
 }
@@ -282,12 +282,12 @@ pub(super) fn hold_list(examiner: &mut Examiner<'_, '_>, plan: &Plan) {
                     action => action.word(),
                 }
             );
-            problems.push((entry.kind.to_string(), entry.key.to_string(), problem));
+            problems.push((entry.kind.to_string(), entry.key.path(), problem));
         }
     }
     for (line, Listed { kind, key, action, .. }) in open {
         // What is already gone needs no deleting.
-        let name = Key::parse(&key).map_or(key, |key| key.to_string());
+        let name = Key::parse(&key).map_or(key, |key| key.path());
         let problem = match action.as_str() {
             "delete" => format!("line {line} of the list deletes what is not to be deleted; see --prune"),
             _ => format!("line {line} of the list names no document of the bundle"),

@@ -276,7 +276,7 @@ impl<'m> Examiner<'_, 'm> {
                 )
             });
         }
-        let name = document.key.to_string();
+        let name = document.key.path();
         for problem in strange {
             self.find(layout.kind.name.as_str(), name.clone(), problem);
         }
@@ -448,7 +448,7 @@ impl<'m> Examiner<'_, 'm> {
                     (false, Some(Policy::Fail)) => {
                         let problem =
                             format!("the target has it otherwise, and the policy for {kind} is fail");
-                        self.find(kind.as_str(), entry.key.to_string(), problem.clone());
+                        self.find(kind.as_str(), entry.key.path(), problem.clone());
                         (Action::Skip, Some(problem))
                     }
                     (false, Some(Policy::Skip)) => {
@@ -488,7 +488,7 @@ impl<'m> Examiner<'_, 'm> {
             let invalid = invalid(layout, self.model(), &document);
             if self.options.accept_invalid { &mut notes } else { &mut wrong }.extend(invalid);
             for problem in wrong {
-                self.find(layout.kind.name.as_str(), entry.key.to_string(), problem);
+                self.find(layout.kind.name.as_str(), entry.key.path(), problem);
             }
         } else if theirs.is_none() && !matches!(self.ids.get(target, &entry.key), Some(Known::Found(_))) {
             self.ids.set(target, &entry.key, Known::Absent);
@@ -539,7 +539,7 @@ impl<'m> Examiner<'_, 'm> {
                     ),
                     false => format!("has no value for {}, which the target's table needs", column.name),
                 };
-                self.find(layout.kind.name.as_str(), document.key.to_string(), problem);
+                self.find(layout.kind.name.as_str(), document.key.path(), problem);
             }
         }
     }

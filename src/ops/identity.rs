@@ -29,7 +29,7 @@ impl Examiner<'_, '_> {
             let owner = self.given.entry(place).or_insert(entry.number);
             if *owner != entry.number {
                 let problem = format!("would get the id {id}, as another document of the bundle does");
-                self.find(layout.kind.name.as_str(), entry.key.to_string(), problem);
+                self.find(layout.kind.name.as_str(), entry.key.path(), problem);
             }
             given.push((entry, id));
         }
@@ -42,7 +42,7 @@ impl Examiner<'_, '_> {
         }
         for (entry, id) in taken.iter().filter_map(|position| given.get(*position)) {
             let problem = format!("would get the id {id}, which another document of the target has");
-            self.find(layout.kind.name.as_str(), entry.key.to_string(), problem);
+            self.find(layout.kind.name.as_str(), entry.key.path(), problem);
         }
         Ok(())
     }

@@ -303,7 +303,7 @@ pub(super) fn apply(
                             "would get the id {}, which another document of the target has",
                             id.unwrap_or_default()
                         );
-                        examiner.find(layout.kind.name.as_str(), reference.key.to_string(), problem);
+                        examiner.find(layout.kind.name.as_str(), reference.key.path(), problem);
                         continue;
                     }
                     let keeping = keeping.as_deref_mut();

@@ -54,7 +54,7 @@ pub use options::ImportOptions;
 pub use plan::{Keys, plan};
 pub use relied::{PlanKey, Relied, hex, plan_digest, planned_target};
 pub use salvage::{SALVAGED, Salvage, SalvageError, SalvageOptions, SalvageReport, SealedValues, salvage};
-pub use script::{About, script};
+pub use script::{About, is_script, script};
 pub use select::Root;
 pub use undeclared::Undeclared;
 pub use undo::{UndoRecord, UndoTo, is_undo, plan_undo, undo};

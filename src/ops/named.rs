@@ -56,7 +56,7 @@ impl Wanted {
     /// How well a document fits: 0 is best.
     fn rank(&self, entry: &Entry) -> Option<usize> {
         let key = &entry.key;
-        let path = fold(&key.to_string());
+        let path = fold(&key.path());
         let is_key = |wanted: &String| key.folded(Collation::CaseInsensitive) == *wanted;
         if path == self.name || self.key.as_ref().is_some_and(is_key) {
             Some(0)

@@ -237,7 +237,7 @@ fn check_sides(
     plan: &mut Plan,
     work: Work<'_>,
 ) -> Result<(), ImportError> {
-    if !matches!(work, Work::Undo(_)) && undo::is_undo(bundle) {
+    if !matches!(work, Work::Undo(_)) && undo::is_undo(bundle.info()) {
         return Err(ImportError::IsUndo);
     }
     let info = bundle.info();
@@ -326,10 +326,10 @@ fn identify(
             };
             if !shaped {
                 let problem = "its key has another shape than the target's: it comes from another generation of the product";
-                examiner.find(rule.name.as_str(), entry.key.to_string(), problem);
+                examiner.find(rule.name.as_str(), entry.key.path(), problem);
             }
             if !twins.insert(entry.key.folded(model.collation)) {
-                ambiguous.push(entry.key.to_string());
+                ambiguous.push(entry.key.path());
             }
             let is_fixed = |id: &Id| layout.kind.id.as_ref().is_some_and(|rule| rule.is_fixed(&id.to_string()));
             fixed.extend(Id::of(&entry.id).filter(is_fixed).map(|id| (entry.key.clone(), id)));

@@ -35,7 +35,7 @@ impl Examiner<'_, '_> {
         for (kind, key, reference) in stray {
             self.find(
                 kind.as_str(),
-                key.to_string(),
+                key.path(),
                 format!("refers to {reference}, a kind the model does not know"),
             );
         }

@@ -142,12 +142,12 @@ impl Relied {
         for entry in &now.entries {
             let place = place(entry);
             if open.remove(&place).is_none_or(|relied| *relied != digest(entry, key)) {
-                let (kind, name) = (place.0, entry.key.to_string());
+                let (kind, name) = (place.0, entry.key.path());
                 moved.push(Finding { kind, name, problem: problem.clone() });
             }
         }
         for (kind, key, _) in open.into_keys() {
-            let name = Key::parse(key).map_or_else(|_| key.clone(), |key| key.to_string());
+            let name = Key::parse(key).map_or_else(|_| key.clone(), |key| key.path());
             let finding = Finding { kind: kind.clone(), name, problem: problem.clone() };
             if !moved.contains(&finding) {
                 moved.push(finding);

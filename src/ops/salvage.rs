@@ -107,18 +107,12 @@ pub enum SalvageError {
         /// What was found of it.
         state: Box<State>,
     },
-    /// The output is the damaged bundle.
-    #[error("{}: a damaged bundle is not replaced by what is salvaged of it", path.display())]
-    SameFile {
-        /// The damaged bundle.
-        path: PathBuf,
-    },
     /// The listener asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
 }
 
-/// Writes what is whole of a damaged bundle into a new one. The damaged one is not changed.
+/// Writes what is whole of a damaged bundle into a new one, which is another file: the damaged one is not changed.
 ///
 /// # Errors
 /// [`SalvageError`]; [`BundleError::WrongPassword`] also where the slot of the right password is damaged.
@@ -128,9 +122,6 @@ pub fn salvage(
     options: &SalvageOptions<'_>,
     progress: &dyn Progress,
 ) -> Result<Salvage, SalvageError> {
-    if out.canonicalize().ok().is_some_and(|out| path.canonicalize().is_ok_and(|path| path == out)) {
-        return Err(SalvageError::SameFile { path: path.to_owned() });
-    }
     let password = options.password.filter(|_| options.secrets);
     match bundle::verify(path, password, &options.limits, &options.kdf, progress) {
         Ok(report) if report.is_sound() => return Ok(Salvage::Sound),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::described::entry_json;
 use super::{Plan, SourceNotice};
+use crate::text::write_json;
 
 /// The first words of the head of this version.
 const FORMAT: &str = "sealift plan 1";
@@ -207,14 +208,15 @@ impl SavedPlan {
     /// # Errors
     /// Never for plans that [`SavedPlan::new`] made or [`SavedPlan::read`] read.
     pub fn write(&self, digest: Digest<'_>) -> Result<Vec<u8>, serde_json::Error> {
-        let mut text = serde_json::to_vec(&self.head)?;
+        let mut text = Vec::new();
+        write_json(&mut text, &self.head)?;
         text.push(b'\n');
         for document in &self.documents {
-            serde_json::to_writer(&mut text, document)?;
+            write_json(&mut text, document)?;
             text.push(b'\n');
         }
         let end = End { end: digest(&text) };
-        serde_json::to_writer(&mut text, &end)?;
+        write_json(&mut text, &end)?;
         text.push(b'\n');
         Ok(text)
     }

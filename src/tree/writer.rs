@@ -91,6 +91,20 @@ fn earlier(root: &Path, model: &Model) -> Result<BTreeMap<[u8; 16], String>, Tre
     Ok(files)
 }
 
+/// Whether a file may be overwritten where that is asked for: it is such as a tree holds, a JSON object or a text.
+fn is_replaceable(place: &Path, size: u64) -> Result<bool, TreeError> {
+    if size > disk::MAX_FILE_BYTES {
+        return Ok(false);
+    }
+    let bytes = disk::read(place)?;
+    let is_json = place.extension().is_some_and(|extension| extension == "json");
+    Ok(bytes.is_empty()
+        || match is_json {
+            true => matches!(parse::json(&bytes), Ok(Value::Map(_))),
+            false => !bytes.contains(&0) && std::str::from_utf8(&bytes).is_ok(),
+        })
+}
+
 impl<'m> TreeWriter<'m> {
     /// Starts a tree in a folder, which is made where it is not there; its own folder must be. `clashes` has
     /// seen every document that will be added. `force` lets it overwrite files that it did not write.
@@ -209,15 +223,24 @@ impl<'m> TreeWriter<'m> {
         }
         let earlier = self.earlier.get(&own);
         let place = self.folders.file(path);
-        if self.folders.above(path)? && disk::look(&place)? != Found::Nothing {
+        let found = if self.folders.above(path)? { disk::look(&place)? } else { Found::Nothing };
+        let unusable = |what: &str| TreeError::Unusable { path: place.clone(), what: what.to_owned() };
+        if matches!(found, Found::Folder | Found::Other) {
+            return Err(unusable("a file of the tree belongs here, and this is none"));
+        }
+        if let Found::File { bytes: size } = found {
             // A file of another case is not the same, even where the disk says so: it has to be called anew.
             if earlier.is_none_or(|earlier| earlier == path) && disk::holds(&place, bytes)? {
                 self.summary.unchanged += 1;
                 return Ok(true);
             }
-            if !self.force && path != ABOUT && earlier.is_none() {
-                self.in_the_way += 1;
-                self.first_in_the_way.get_or_insert_with(|| path.to_owned());
+            if path != ABOUT && earlier.is_none() {
+                if !self.force {
+                    self.in_the_way += 1;
+                    self.first_in_the_way.get_or_insert_with(|| path.to_owned());
+                } else if !is_replaceable(&place, size)? {
+                    return Err(unusable("it is in the way, and is nothing that a tree holds"));
+                }
             }
         }
         let Some((_, folders)) = &mut self.staging else { return Ok(true) };

@@ -1,6 +1,8 @@
 //! What is wrong with an export folder, gathered so that all of it is told at once.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
+
+use crate::text::Shown;
 
 /// How many findings are told one by one.
 const TOLD: usize = 100;
@@ -16,17 +18,14 @@ pub struct Finding {
     pub problem: String,
 }
 
-/// On one line and without control characters, whatever a file is called.
+/// On one line and without hidden characters, whatever a file is called.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match &self.place {
             None => format!("{}: {}", self.file, self.problem),
             Some(place) => format!("{}, {place}: {}", self.file, self.problem),
         };
-        text.chars().try_for_each(|c| match c.is_control() {
-            true => write!(f, "{}", c.escape_default()),
-            false => f.write_char(c),
-        })
+        Shown(&text).fmt(f)
     }
 }
 

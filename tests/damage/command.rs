@@ -154,7 +154,7 @@ fn what_cannot_be_salvaged_is_told_apart() {
     std::fs::write(&wrong, "another").unwrap();
     let wrong = wrong.to_str().unwrap();
     refuse(&["salvage", &p.file, "-o", &p.out, "--password-file", wrong], 6, "its slot is damaged");
-    refuse(&["salvage", &p.file, "-o", &p.file, "--force"], 2, "is not replaced");
+    refuse(&["salvage", &p.file, "-o", &p.file, "--force"], 2, "it is the damaged bundle");
     refuse(&["salvage", &p.file], 2, "--output");
     refuse(&["salvage", &p.password, "-o", &p.out], 1, "not a bundle");
     refuse(&["salvage", "/no/such/file", "-o", &p.out], 1, "/no/such/file");

@@ -47,6 +47,13 @@ impl Stage {
         Self { folder }
     }
 
+    /// The same without some files.
+    pub fn copy_of(&self, without: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_but(&self.at(""), &folder.path().join("d"), without);
+        Self { folder }
+    }
+
     pub fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join("d").join(name)
     }
@@ -87,9 +94,16 @@ impl Stage {
 }
 
 fn copy(from: &Path, to: &Path) {
+    copy_but(from, to, &[]);
+}
+
+fn copy_but(from: &Path, to: &Path, without: &[&str]) {
     std::fs::create_dir(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
+        if entry.file_name().to_str().is_some_and(|name| without.contains(&name)) {
+            continue;
+        }
         let to = to.join(entry.file_name());
         match entry.file_type().unwrap().is_dir() {
             true => copy(&entry.path(), &to),

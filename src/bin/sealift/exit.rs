@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use anstyle::{AnsiColor, Style};
 use sealift::bundle::BundleError;
 use sealift::crypto::{MasterKeyError, PasswordError};
 use sealift::demo::DemoError;
@@ -15,8 +16,11 @@ use sealift::ops::{
 use sealift::plan::SavedError;
 use sealift::progress::Cancelled;
 use sealift::server::{AddressError, ServerError};
+use sealift::text::cut_middle;
 use sealift::tree::TreeError;
 use sealift::vendor::VendorError;
+
+use crate::ui;
 
 #[cfg(test)]
 mod tests;
@@ -68,12 +72,21 @@ impl From<Exit> for ExitCode {
 pub struct Failure {
     pub exit: Exit,
     message: String,
+    /// What the message lists, a line each.
+    list: Vec<String>,
     hint: Option<String>,
 }
 
 impl Failure {
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
+        Self { exit, message: message.into(), list: Vec::new(), hint: None }
+    }
+
+    /// An error that lists what it found, a line each.
+    fn listing(exit: Exit, error: &dyn Error) -> Self {
+        let text = error.to_string();
+        let mut lines = text.lines().map(str::to_owned);
+        Self { exit, message: lines.next().unwrap_or_default(), list: lines.collect(), hint: None }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -93,14 +106,13 @@ impl Failure {
             }
             cause = error.source();
         }
-        Self { exit, message, hint: None }
+        Self::new(exit, message)
     }
 
     /// Prints the failure as what it is where the work itself was done: a warning, with what it means.
     pub fn warn(&self, meaning: &str) {
-        use anstyle::{AnsiColor, Style};
         let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
-        anstream::eprintln!("{yellow}warning:{yellow:#} {}; {meaning}", self.message);
+        ui::labelled(yellow, "warning:", &format!("{}; {meaning}", cut_middle(&self.message, ui::MESSAGE)));
     }
 
     /// A file that is no plan, or not as it was written.
@@ -122,12 +134,14 @@ impl Failure {
         if self.exit == Exit::Done {
             return;
         }
-        use anstyle::{AnsiColor, Style};
         let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-        let cyan = Style::new().fg_color(Some(AnsiColor::Cyan.into()));
-        anstream::eprintln!("{red}error:{red:#} {}", self.message);
+        ui::labelled(red, "error:", &cut_middle(&self.message, ui::MESSAGE));
+        for line in &self.list {
+            ui::aside!("{}", cut_middle(line, ui::MESSAGE));
+        }
         if let Some(hint) = &self.hint {
-            anstream::eprintln!("{cyan}hint:{cyan:#} {hint}");
+            let cyan = Style::new().fg_color(Some(AnsiColor::Cyan.into()));
+            ui::labelled(cyan, "hint:", &cut_middle(hint, ui::MESSAGE));
         }
     }
 }
@@ -314,13 +328,13 @@ impl From<ExportError> for Failure {
             ExportError::Malformed(ref faults) => {
                 let all = |like: fn(&TranslateError) -> bool| faults.first().iter().all(like);
                 if all(|fault| matches!(fault, TranslateError::Ambiguous { .. })) {
-                    Self::of(Exit::Refused, &error)
+                    Self::listing(Exit::Refused, &error)
                         .hint("rename one of them, or say in the model how they are told apart")
                 } else if all(|fault| matches!(fault, TranslateError::DamagedSecret { .. })) {
-                    Self::of(Exit::Failed, &error)
+                    Self::listing(Exit::Failed, &error)
                         .hint("enter the secret anew on the server, or leave its kind out with --exclude")
                 } else {
-                    Self::of(Exit::Failed, &error)
+                    Self::listing(Exit::Failed, &error)
                         .hint("mend them on the server, or leave their kinds out with --exclude")
                 }
             }
@@ -365,7 +379,7 @@ impl From<VendorReadError> for Failure {
             VendorReadError::Server(error) => error.into(),
             VendorReadError::Model(error) => error.into(),
             VendorReadError::Cancelled(error) => error.into(),
-            VendorReadError::Findings(_) => Self::of(Exit::Damaged, &error)
+            VendorReadError::Findings(_) => Self::listing(Exit::Damaged, &error)
                 .hint("export the folder again; --no-secrets leaves damaged secrets unread"),
             VendorReadError::Temporary(_) => Self::of(Exit::Failed, &error),
         }
@@ -492,7 +506,6 @@ impl From<SalvageError> for Failure {
                 .hint("if it is the right one, its slot is damaged; without a password sealed values are taken along unopened"),
             SalvageError::Bundle(error) => error.into(),
             SalvageError::Cancelled(error) => error.into(),
-            SalvageError::SameFile { .. } => Self::of(Exit::Usage, &error).hint("name another output"),
             SalvageError::NothingWhole { ref state, .. } => {
                 let failure = Self::of(Exit::Damaged, &error);
                 match state.count(sealift::bundle::Condition::Uncertain) {

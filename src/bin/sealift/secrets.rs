@@ -50,7 +50,7 @@ fn prompt(question: &str) -> Result<Option<String>, Failure> {
     if !std::io::stdin().is_terminal() || !terminal.is_term() {
         return Ok(None);
     }
-    terminal.write_str(question)?;
+    terminal.write_str(&crate::ui::message(question))?;
     match crate::ui::read_hidden(&terminal) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
@@ -142,7 +142,7 @@ pub fn log_in(address: &mut SqlServerAddress, file: Option<&Path>) -> Result<(),
     match &mut address.login {
         Login::Sql { user, password } | Login::Windows { user: Some(user), password } => {
             if password.is_some() {
-                eprintln!(
+                crate::ui::aside!(
                     "note: the address holds the password, where others can see it in the list of processes; \
                      {SQL_PASSWORD}, --sql-password-file or a prompt hides it"
                 );
@@ -150,7 +150,7 @@ pub fn log_in(address: &mut SqlServerAddress, file: Option<&Path>) -> Result<(),
             }
             let text = match given(own.as_deref().or(file), SQL_PASSWORD, "SQL password")? {
                 Some(text) => text,
-                None => prompt(&format!("Password of {} at {shown}: ", crate::ui::shown(user)))?
+                None => prompt(&format!("Password of {} at {shown}: ", crate::ui::name(user)))?
                     .ok_or_else(no_sql_password)?,
             };
             if text.is_empty() {

@@ -9,11 +9,19 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sealift::plan::Action;
 use sealift::progress::{Event, Progress};
+pub use sealift::text::shown;
+use sealift::text::{NAME, Shown, cut, cut_middle, is_hidden};
 
 use crate::exit::{Exit, Failure};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static ASKING: AtomicBool = AtomicBool::new(false);
+
+/// Prints a line that is not the answer itself to standard error.
+macro_rules! aside {
+    ($($text:tt)*) => { $crate::ui::line_aside(format_args!($($text)*)) };
+}
+pub(crate) use aside;
 
 /// Work that is done sooner shows no bar.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -77,7 +85,7 @@ impl State {
         if let Ok(style) = style {
             bar.set_style(style);
         }
-        bar.set_message(self.phase.clone());
+        bar.set_message(shown(&self.phase));
     }
 }
 
@@ -99,13 +107,10 @@ impl Progress for Bars {
                     None => redraw = true,
                 }
             }
-            Event::Notice(text) => {
-                let line = format!("note: {text}");
-                match &state.bar {
-                    Some(bar) => bar.println(line),
-                    None => eprintln!("{line}"),
-                }
-            }
+            Event::Notice(text) => match &state.bar {
+                Some(bar) => bar.println(format!("note: {}", message(&text))),
+                None => aside!("note: {}", cut_middle(&text, MESSAGE)),
+            },
         }
         if redraw && self.shown && self.started.elapsed() >= PATIENCE {
             state.draw();
@@ -123,15 +128,76 @@ impl Drop for Bars {
     }
 }
 
-/// Writes a line of the answer to standard output.
+/// As much of a message as is shown, in characters.
+pub const MESSAGE: usize = 2000;
+
+/// A message in a length that can be read, and with nothing hidden.
+pub fn message(text: &str) -> String {
+    shown(&cut_middle(text, MESSAGE))
+}
+
+/// Writes a line of the answer to standard output, on which nothing is hidden, whatever is in it.
 ///
 /// # Errors
 /// When it cannot be written; a reader that went away is no failure ([`Exit::Done`]).
 pub fn line(text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    out.write_fmt(text)?;
-    out.write_all(b"\n")?;
+    writeln!(std::io::stdout().lock(), "{}", Shown(&text.to_string()))?;
     Ok(())
+}
+
+/// Writes a line to standard error: what is not the answer itself. Nothing is hidden on it.
+pub fn line_aside(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", Shown(&text.to_string()));
+}
+
+/// The same, with a coloured word before it.
+pub fn labelled(style: Style, label: &str, text: &str) {
+    let mut out = anstream::AutoStream::auto(std::io::stderr().lock());
+    let _ = writeln!(out, "{style}{label}{style:#} {}", Shown(text));
+}
+
+/// Where lines with colours in them are written. It is a net: what a caller did not spell is spelled here, but for
+/// the ends of lines, and sequences that only set a colour.
+pub struct Out<W>(W);
+
+impl<W: Write> Out<W> {
+    /// Writes to a stream.
+    pub fn new(inner: W) -> Self {
+        Self(inner)
+    }
+
+    /// Writes a piece of text.
+    pub fn write_fmt(&mut self, text: std::fmt::Arguments<'_>) -> std::io::Result<()> {
+        let text = text.to_string();
+        let mut rest = text.as_str();
+        while let Some(at) = rest.find(is_hidden) {
+            let (plain, tail) = rest.split_at(at);
+            self.0.write_all(plain.as_bytes())?;
+            let kept = if tail.starts_with('\n') { 1 } else { colour(tail) };
+            let taken = kept.max(tail.chars().next().map_or(0, char::len_utf8));
+            let (piece, after) = tail.split_at(taken);
+            match kept {
+                0 => self.0.write_all(shown(piece).as_bytes())?,
+                _ => self.0.write_all(piece.as_bytes())?,
+            }
+            rest = after;
+        }
+        self.0.write_all(rest.as_bytes())
+    }
+}
+
+/// How long the sequence is that sets a colour and begins the text, in bytes; 0 where there is none.
+fn colour(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix("\u{1b}[") else { return 0 };
+    match rest.find(|c: char| !c.is_ascii_digit() && c != ';') {
+        Some(end) if rest.get(end..).is_some_and(|rest| rest.starts_with('m')) => end + 3,
+        _ => 0,
+    }
+}
+
+/// Standard output for lines with colours in them.
+pub fn coloured() -> Out<anstream::AutoStream<std::io::StdoutLock<'static>>> {
+    Out::new(anstream::AutoStream::auto(std::io::stdout().lock()))
 }
 
 /// Prints a line of a command's answer, and ends the command where nobody reads it. `println!` would panic.
@@ -191,8 +257,10 @@ pub fn confirm(question: &str) -> Result<bool, Failure> {
         return Err(Failure::new(Exit::Usage, "there is no terminal to ask for confirmation")
             .hint("--yes goes ahead without asking; --dry-run only tries"));
     }
-    eprint!("{question} [y/N] ");
-    std::io::stderr().flush()?;
+    let mut out = std::io::stderr().lock();
+    write!(out, "{} [y/N] ", message(question))?;
+    out.flush()?;
+    drop(out);
     ASKING.store(true, Ordering::SeqCst);
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer)?;
@@ -232,13 +300,7 @@ pub fn bytes(count: u64) -> String {
     indicatif::HumanBytes(count).to_string()
 }
 
-/// Makes text from a file or a server safe to show: control characters could move the cursor or hide text.
-pub fn shown(text: &str) -> String {
-    if text.chars().any(char::is_control) {
-        text.chars()
-            .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-            .collect()
-    } else {
-        text.to_owned()
-    }
+/// A name as messages show it: in a length that can be read, and with nothing hidden.
+pub fn name(text: &str) -> String {
+    shown(&cut(text, NAME))
 }

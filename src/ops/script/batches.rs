@@ -82,6 +82,14 @@ const SETTINGS: [&str; 10] = [
     "QUOTED_IDENTIFIER ON",
 ];
 
+/// How a script of any version begins. Without the byte order mark tools take the file for another encoding.
+const BEGINNING: &str = "\u{feff}-- Sealift script ";
+
+/// Says whether the beginning of a file, 32 bytes or more, is that of a script.
+pub fn is_script(head: &[u8]) -> bool {
+    head.starts_with(BEGINNING.as_bytes())
+}
+
 impl<'o> Batches<'o> {
     /// Writes the head: what the script is, and the beginning of its transaction.
     pub(super) fn begin(
@@ -99,9 +107,7 @@ impl<'o> Batches<'o> {
 
     fn head(&mut self, bundle: &Bundle, model: &Model, plan: &Plan, about: &About) -> std::io::Result<()> {
         let out = &mut *self.out;
-        // Without the mark, tools take the file for another encoding.
-        out.write_all("\u{feff}".as_bytes())?;
-        writeln!(out, "-- {}: an import, written by Sealift for review.", on_one_line(&model.title))?;
+        writeln!(out, "{BEGINNING}1: an import of {}, written for review", on_one_line(&model.title))?;
         writeln!(out, "-- Target: {}", on_one_line(&about.target))?;
         writeln!(out, "-- Bundle: content root {}", bundle.info().content_root)?;
         for action in [Action::Create, Action::Update, Action::Merge, Action::Skip, Action::Unchanged] {

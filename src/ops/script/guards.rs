@@ -136,7 +136,7 @@ impl Scripting<'_> {
                 layout.content.get(*at).map(|column| (column.server.as_str(), *filter))
             });
             let filters: Vec<(&str, &RowFilter)> = filters.collect();
-            let name: String = entry.key.to_string().chars().take(200).collect();
+            let name = &entry.key;
             let problem = format!("{} {name} has been made since this script was", entry.kind);
             self.guard(&table, &conditions, &filters, Rows::AtMost(most), &problem)?;
         }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use crate::document::Value;
 use crate::server::{Column, ColumnType, ServerError};
+use crate::text::{cut, is_hidden, shown};
 
 /// As many pieces as one expression joins; deeper ones exhaust the server's stack.
 const MAX_PIECES: usize = 100;
@@ -118,27 +119,15 @@ pub(super) fn quoted(text: &str, variables: &mut Variables, before: &mut String)
     name
 }
 
-/// Characters that stand in no quotes: ends of lines, others that cannot be seen, and those that turn the direction
-/// of a line, which a reviewer would read otherwise.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
 /// Text for people where it cannot be joined from pieces: on one line, and nothing that `sqlcmd` replaces.
 pub(super) fn on_one_line(text: &str) -> String {
-    let line: String = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
-    line.replace("$(", "$ (")
+    shown(text).replace("$(", "$ (")
 }
 
 /// A text as THROW takes it: one piece in quotes, no expression, and `%` twice, as messages have places to fill.
 pub(super) fn message(text: &str) -> String {
-    let mut line = on_one_line(text);
-    if let Some((end, _)) = line.char_indices().nth(MAX_MESSAGE) {
-        line.truncate(end);
-        line.push('…');
-    }
-    format!("N'{}'", line.replace('\'', "''").replace('%', "%%"))
+    let line = on_one_line(text);
+    format!("N'{}'", cut(&line, MAX_MESSAGE).replace('\'', "''").replace('%', "%%"))
 }
 
 /// Says no to a name that cannot stand in a script: it is no text that could be joined from pieces.
@@ -154,6 +143,18 @@ pub(super) fn speakable(what: &str, name: &str) -> Result<(), ServerError> {
                           take for their own"
     );
     Err(ServerError::Failed { doing: "writing the script".to_owned(), source: source.into() })
+}
+
+/// A character by its number. Beyond the first 65,536 it is spelled by its bytes: what NCHAR makes of such a number
+/// depends on the collation.
+fn numbered(c: char) -> String {
+    match c.encode_utf16(&mut [0; 2]) {
+        [unit] => format!("NCHAR({unit})"),
+        units => {
+            let bytes: Vec<String> = units.iter().map(|unit| format!("{:04X}", unit.swap_bytes())).collect();
+            format!("CONVERT(nvarchar(2), 0x{})", bytes.concat())
+        }
+    }
 }
 
 /// A text in pieces, each an expression of its own: quoted text, or a character by its number.
@@ -178,7 +179,7 @@ fn pieces(text: &str) -> Vec<String> {
         if is_hidden(c) {
             close(&mut open, &mut pieces);
             units = 0;
-            pieces.push(format!("NCHAR({})", u32::from(c)));
+            pieces.push(numbered(c));
             continue;
         }
         if c == '\'' {
@@ -206,6 +207,11 @@ mod tests {
             if let Some(rest) = text.strip_prefix("NCHAR(") {
                 let (number, rest) = rest.split_once(')').unwrap();
                 out.push(char::from_u32(number.parse().unwrap()).unwrap());
+                text = rest;
+            } else if let Some(rest) = text.strip_prefix("CONVERT(nvarchar(2), 0x") {
+                let (hex, rest) = rest.split_once(')').unwrap();
+                let unit = |at| u16::from_str_radix(&hex[at..at + 4], 16).unwrap().swap_bytes();
+                out.extend(char::decode_utf16([unit(0), unit(4)]).map(Result::unwrap));
                 text = rest;
             } else {
                 let mut rest = text.strip_prefix("N'").expect("quoted text").chars();
@@ -255,9 +261,17 @@ mod tests {
 
     #[test]
     fn texts_are_spelled_so_that_no_tool_changes_them() {
-        for text in
-            ["", "it's", "a\r\nGO\r\nb", "$(x) $$( $", "\u{0}\u{1f600}", "''", "$\n(", "\u{2028}GO\u{2028}"]
-        {
+        for text in [
+            "",
+            "it's",
+            "a\r\nGO\r\nb",
+            "$(x) $$( $",
+            "\u{0}\u{1f600}",
+            "''",
+            "$\n(",
+            "\u{2028}GO\u{2028}",
+            "\u{e0041}x\u{fe0f}",
+        ] {
             round(text);
         }
         round(&"$(x)\n".repeat(1000));
@@ -270,7 +284,7 @@ mod tests {
 
     #[test]
     fn messages_are_one_piece_and_say_what_was_meant() {
-        assert_eq!(message("it's 5%\r\n$(x)\u{202e}"), "N'it''s 5%%  $ (x) '");
+        assert_eq!(message("it's 5%\r\n$(x)\u{202e}"), r"N'it''s 5%%\r\n$ (x)\u{202e}'");
         assert_eq!(message(&"é%".repeat(500)).chars().filter(|c| *c == '%').count(), 400);
     }
 

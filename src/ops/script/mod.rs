@@ -27,6 +27,7 @@ use super::import::{Written, apply};
 use super::maintenance;
 use super::options::ImportOptions;
 use super::plan::{Keys, Work, examine_all};
+pub use batches::is_script;
 use batches::{Batches, Chunks};
 use literal::{Variables, literal, message, speakable, unchanged};
 

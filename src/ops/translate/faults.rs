@@ -6,6 +6,7 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 
 use crate::document::KindName;
+use crate::text::Shown;
 
 use super::TranslateError;
 
@@ -90,7 +91,7 @@ impl fmt::Display for Faults {
             total => write!(f, "{total} rows of the server cannot be carried:")?,
         }
         for error in &self.first {
-            write!(f, "\n  {}", error.with_causes())?;
+            write!(f, "\n  {}", Shown(&error.with_causes()))?;
         }
         match self.more() {
             0 => Ok(()),

@@ -98,11 +98,7 @@ fn stranger(
     let (other, own) = (other.to_string().to_lowercase(), own.to_string().to_lowercase());
     let name = &layout.kind.name;
     if other != own && !touched.contains(&(name, other.clone())) {
-        examiner.find(
-            name.as_str(),
-            key.to_string(),
-            format!("another document has its name by now: {other}"),
-        );
+        examiner.find(name.as_str(), key.path(), format!("another document has its name by now: {other}"));
     }
 }
 
@@ -143,7 +139,7 @@ pub(in super::super) fn take_back(
             }
             _ => continue,
         };
-        examiner.find(entry.kind.as_str(), entry.key.to_string(), problem);
+        examiner.find(entry.kind.as_str(), entry.key.path(), problem);
     }
     let layouts = examiner.layouts().clone();
     let mut by_kind: BTreeMap<usize, Vec<&Change>> = BTreeMap::new();
@@ -154,7 +150,7 @@ pub(in super::super) fn take_back(
             }
             _ => {
                 let Reference { kind, key } = &change.document;
-                examiner.find(kind.as_str(), key.to_string(), "the target has no table for it any more");
+                examiner.find(kind.as_str(), key.path(), "the target has no table for it any more");
             }
         }
     }
@@ -174,7 +170,7 @@ pub(in super::super) fn take_back(
                 entry.seen = Some(seen);
                 if entry.seen != change.after.map(Seen) {
                     let problem = "was changed since the import";
-                    examiner.find(entry.kind.as_str(), entry.key.to_string(), problem);
+                    examiner.find(entry.kind.as_str(), entry.key.path(), problem);
                 }
                 examiner.deletions.push(Deletion { number: change.number, kind, row: change.row.clone() });
                 plan.entries.push(entry);

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::bundle::{Bundle, Reason, Writer};
+use crate::bundle::{Bundle, Info, Reason, Writer};
 use crate::crypto::{FingerprintKey, MasterKey};
 use crate::document::{Collation, Document, Key, KindName, Map, Reference, Value};
 
@@ -24,9 +24,9 @@ const FORMAT: i64 = 1;
 /// What is hashed to tell whether a key is the one that the file was made under.
 const CHECK: &[u8] = b"undo check";
 
-/// Says whether a bundle is an undo file.
-pub fn is_undo(bundle: &Bundle) -> bool {
-    bundle.info().kinds.iter().any(|kind| kind.name == IMPORT)
+/// Says whether a bundle is an undo file, by what it says about itself.
+pub fn is_undo(info: &Info) -> bool {
+    info.kinds.iter().any(|kind| kind.name == IMPORT)
 }
 
 /// Says whether a kind is one of those that only undo files have.
@@ -119,7 +119,7 @@ impl UndoRecord {
     /// # Errors
     /// [`ImportError::Undo`] for a file that says it wrong, and what keeps a bundle from being read.
     pub fn read(bundle: &Bundle, collation: Collation) -> Result<Option<Self>, ImportError> {
-        if !is_undo(bundle) {
+        if !is_undo(bundle.info()) {
             return Ok(None);
         }
         let wrong = |what: &str| ImportError::Undo(what.to_owned());

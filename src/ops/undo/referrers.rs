@@ -87,7 +87,7 @@ pub(in super::super) fn find_referrers(
     for (kind, id, to) in found {
         let Some(layout) = layouts.at(kind) else { continue };
         let name = translation.name(&[Target::Kind(kind)], &id);
-        let name = name.map_or_else(|| id.to_string(), |Reference { key, .. }| key.to_string());
+        let name = name.map_or_else(|| id.to_string(), |Reference { key, .. }| key.path());
         let problem = format!("refers to {to}, which would be deleted");
         examiner.find(layout.kind.name.as_str(), name, problem);
     }

@@ -13,6 +13,7 @@ use super::render;
 use super::saved::PlanFile;
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
+use crate::files::Files;
 use crate::{secrets, ui};
 
 /// Arguments of `apply`.
@@ -44,6 +45,19 @@ pub struct ApplyArgs {
     master_key: MasterKeyArgs,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+impl ApplyArgs {
+    pub fn files(&self) -> Files {
+        Files::default()
+            .changes("plan", &self.plan)
+            .reads_bundle("bundle", &self.file)
+            .changes_server(&self.to)
+            .reads("password file", &self.password.password_file)
+            .reads("master key file", &self.master_key.master_key_file)
+            .reads("password file", &self.server.sql_password_file)
+            .and(self.leave.files())
+    }
 }
 
 fn refused(text: impl Into<String>) -> Failure {
@@ -99,7 +113,7 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
     options.require_maintenance |= args.require_maintenance;
     if !args.dry_run {
         // It is marked when it is done.
-        PlanFile::check(&args.plan, true).map_err(|failure| {
+        PlanFile::check(&args.plan).map_err(|failure| {
             failure.hint("a plan is marked when it is applied: put it where you may write")
         })?;
     }
@@ -116,7 +130,7 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
             render::print_saved(&file.plan)?;
         }
         if !ui::confirm(&format!("Apply this plan to {address}?"))? {
-            eprintln!("nothing was changed");
+            ui::aside!("nothing was changed");
             return Ok(Exit::Interrupted);
         }
     }

@@ -15,6 +15,7 @@ use super::export::{self, Everything};
 use super::{input, vendor};
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
+use crate::files::{Files, Format};
 use crate::ui::say;
 use crate::{secrets, ui};
 
@@ -81,26 +82,40 @@ pub fn is_folder(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().to_string_lossy().ends_with(std::path::is_separator)
 }
 
-/// A folder to be made needs one to lie in; better said before the work than after it.
-pub fn check_folder(output: &Path) -> Result<(), Failure> {
-    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if output.is_dir() || parent.is_none_or(Path::is_dir) {
-        return Ok(());
+/// What an output is, by its path.
+pub fn format(path: &Path) -> Format {
+    if is_folder(path) { Format::Tree } else { Format::Bundle }
+}
+
+impl ConvertArgs {
+    fn output(&self) -> Option<&PathBuf> {
+        self.output.as_ref().or(self.to.as_ref())
     }
-    let parent = parent.map(|parent| parent.display().to_string()).unwrap_or_default();
-    Err(Failure::new(
-        Exit::Failed,
-        format!("{parent}: there is no such folder to put {} into", output.display()),
-    )
-    .hint("make it first; only the last folder of a path is made"))
+
+    /// Whether the output is a folder: a bundle becomes one, unless another bundle is named.
+    fn makes_folder(&self, output: &Path) -> bool {
+        is_folder(output) || (!self.input.is_dir() && !is_bundle_name(output))
+    }
+
+    pub fn files(&self) -> Files {
+        let output = self.output().map(PathBuf::as_path);
+        let makes_folder = output.is_some_and(|output| self.makes_folder(output));
+        let format = if makes_folder { Format::Tree } else { Format::Bundle };
+        // Of a bundle no other bundle is made: nothing is written then.
+        let output = output.filter(|_| makes_folder || self.input.is_dir());
+        Files::default()
+            .reads_bundle("input", &self.input)
+            .reads("password file", &self.source_password_file)
+            .reads("password file", &self.password.password_file)
+            .writes(format, output, self.force)
+    }
 }
 
 pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
-    let Some(output) = args.output.as_ref().or(args.to.as_ref()) else {
+    let Some(output) = args.output() else {
         return Err(Failure::new(Exit::Usage, "OUTPUT is missing"));
     };
     super::input::refuse_server(&args.input)?;
-    super::input::refuse_server(output)?;
     let input = args.input.to_string_lossy().into_owned();
     if !tree::is_tree(&args.input) && vendor::recognise(&input).is_some() {
         let everything = Everything {
@@ -124,7 +139,7 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
     let password_file = args.password.password_file.as_deref();
     let from_folder = args.input.is_dir();
-    let to_folder = is_folder(output) || (!from_folder && !is_bundle_name(output));
+    let to_folder = args.makes_folder(output);
     if !from_folder && !to_folder {
         return Err(Failure::new(
             Exit::Usage,
@@ -140,7 +155,6 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
         progress.clear();
         return show_bundle(common, output, &read);
     }
-    check_folder(output)?;
     let folder = tempfile::tempdir()?;
     let bundle = input::open_in(common, &args.input, &model, password_file, folder.path(), &progress)?;
     let bundle = keep_sealed(common, bundle, output, &model, password_file, folder.path(), &progress)?;
@@ -185,7 +199,7 @@ pub fn earlier_tree(
         }
         Err(ConvertError::Cancelled(cancelled)) => Err(cancelled.into()),
         Err(error) => {
-            anstream::eprintln!("the secrets in {} do not keep their bytes: {error}", root.display());
+            ui::aside!("the secrets in {} do not keep their bytes: {error}", root.display());
             Ok(None)
         }
     }
@@ -213,7 +227,7 @@ fn keep_sealed(
     let theirs = theirs.clone();
     if secrets::given_password(password_file)?.is_none() {
         if !common.json {
-            anstream::eprintln!(
+            ui::aside!(
                 "the secrets in {} were sealed by another export; give the password, and those that are the same \
                  keep their bytes",
                 output.display()
@@ -291,14 +305,14 @@ fn show_bundle(common: &Common, output: &Path, read: &ops::FromTree) -> Result<E
 /// What a person may want to look at again in a tree that was taken all the same.
 pub fn say_doubts(read: &ops::FromTree) -> Result<(), Failure> {
     for name in &read.passed_over {
-        say!("folder {} is of no kind; what is in it was passed over", ui::shown(name));
+        say!("folder {} is of no kind; what is in it was passed over", ui::name(name));
     }
     if !read.doubts.is_empty() {
         say!(
             "values that the model does not allow; an import refuses them unless --accept-invalid is given:"
         );
         for doubt in &read.doubts.found {
-            say!("  {}", ui::shown(&doubt.to_string()));
+            say!("  {}", ui::message(&doubt.to_string()));
         }
         if read.doubts.beyond > 0 {
             say!("  and {} more", read.doubts.beyond);

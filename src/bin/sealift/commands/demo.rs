@@ -16,6 +16,7 @@ use serde_json::json;
 use super::render;
 use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
+use crate::files::{Files, Format};
 use crate::ui;
 use crate::ui::say;
 
@@ -36,6 +37,15 @@ pub struct DemoArgs {
     login: ServerArgs,
 }
 
+impl DemoArgs {
+    pub fn files(&self) -> Files {
+        let files = Files::default()
+            .writes(Format::NewFolder, self.folder.as_path(), false)
+            .reads("password file", &self.login.sql_password_file);
+        self.on.iter().fold(files, |files, server| files.makes_server(server))
+    }
+}
+
 /// Prints the story, unless the answer is wanted as JSON.
 struct Story {
     quiet: bool,
@@ -46,7 +56,8 @@ impl Story {
     fn chapter(&mut self, title: &str) -> Result<(), Failure> {
         self.chapter += 1;
         if !self.quiet {
-            say!("\n{}. {title}", self.chapter);
+            say!("");
+            say!("{}. {title}", self.chapter);
         }
         Ok(())
     }
@@ -261,7 +272,8 @@ fn refuse_findings(plan: &Plan) -> Result<(), Failure> {
 fn advice(folder: &Path, build: &Address, production: &Address) -> Result<(), Failure> {
     let at = |name: &str| folder.join(name).display().to_string();
     let (file, password) = (at("build.sealift"), at("password"));
-    say!("\nTo look around:");
+    say!("");
+    say!("To look around:");
     say!("   sealift info {file}");
     say!("   sealift list {file} Project");
     say!("   sealift show {file} VariableSet \"{}\"", A_PROJECT);

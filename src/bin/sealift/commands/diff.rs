@@ -1,6 +1,5 @@
 //! `diff`: what differs between two bundles, folders or servers.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -108,7 +107,7 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
 }
 
 fn print(report: &ops::DiffReport) -> Result<(), Failure> {
-    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    let mut out = ui::coloured();
     let mut last = "";
     for entry in &report.entries {
         if last != entry.kind.as_str() {

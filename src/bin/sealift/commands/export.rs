@@ -18,6 +18,7 @@ use super::convert::{self, ScriptArgs};
 use super::vendor;
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
+use crate::files::{self, Files};
 use crate::ui::say;
 use crate::{secrets, ui};
 
@@ -101,6 +102,19 @@ pub struct ExportArgs {
     login: ServerArgs,
 }
 
+impl ExportArgs {
+    pub fn files(&self) -> Files {
+        Files::default()
+            .reads_server(&self.server)
+            .reads_bundle(files::EARLIER, &self.previous)
+            .reads("password file", &self.source_password_file)
+            .reads("password file", &self.password.password_file)
+            .reads("master key file", &self.master_key.master_key_file)
+            .reads("password file", &self.login.sql_password_file)
+            .writes(convert::format(&self.output), self.output.as_path(), self.force)
+    }
+}
+
 /// An export of everything that a folder of the product's migrator holds.
 pub struct Everything<'a> {
     pub folder: String,
@@ -161,15 +175,7 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         Some(_) => None,
         None => Some(super::open_server(&args.server.parse()?, &args.login)?),
     };
-    super::input::refuse_server(&args.output)?;
     let to_folder = convert::is_folder(&args.output);
-    if to_folder {
-        convert::check_folder(&args.output)?;
-    }
-    if args.output.exists() && !args.force && !to_folder {
-        return Err(Failure::new(Exit::Failed, format!("{} exists already", args.output.display()))
-            .hint("--force overwrites it"));
-    }
     let progress = ui::Bars::new();
     let (mut server, master_key, found): (Box<dyn Server>, _, _) = match (server, migrated) {
         (Some(server), _) => (
@@ -410,7 +416,7 @@ fn show_unknown(unknown: &[(String, u64)]) -> Result<(), Failure> {
     if !unknown.is_empty() {
         say!("tables that the model does not know, not carried:");
         for (table, rows) in unknown {
-            say!("  {:32} {rows:>8} rows", ui::shown(table));
+            say!("  {:32} {rows:>8} rows", ui::name(table));
         }
     }
     Ok(())
@@ -433,10 +439,10 @@ fn show_undeclared(found: &[Undeclared], beyond: u64) -> Result<(), Failure> {
             "  {:>6} in {} {}: {}{form} (in {}: {})",
             place.count,
             place.kind,
-            ui::shown(&place.place),
+            ui::name(&place.place),
             place.to,
-            ui::shown(&place.example.to_string()),
-            ui::shown(&place.example_id)
+            place.example,
+            ui::name(&place.example_id)
         );
     }
     match (found.len().saturating_sub(SHOWN), beyond) {

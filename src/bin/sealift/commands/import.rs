@@ -10,6 +10,7 @@ use super::plan::TargetArgs;
 use super::{around, render};
 use crate::cli::Common;
 use crate::exit::{Exit, Failure};
+use crate::files::Files;
 use crate::{secrets, ui};
 
 /// Arguments of `import`.
@@ -28,6 +29,12 @@ pub struct ImportArgs {
     yes: bool,
     #[command(flatten)]
     leave: LeaveArgs,
+}
+
+impl ImportArgs {
+    pub fn files(&self) -> Files {
+        self.target.files().changes_server(&self.to).and(self.leave.files())
+    }
 }
 
 pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
@@ -58,7 +65,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
                 around::print(&plan, &model)?;
             }
             if !ui::confirm(&question(&plan, &address))? {
-                eprintln!("nothing was changed");
+                ui::aside!("nothing was changed");
                 return Ok(Exit::Interrupted);
             }
         }

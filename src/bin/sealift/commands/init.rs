@@ -7,6 +7,7 @@ use sealift::server::{self, Address, Schema};
 
 use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
+use crate::files::Files;
 use crate::ui::say;
 
 /// Arguments of `init`.
@@ -35,6 +36,14 @@ enum Generation {
     OctopusSpaces,
     /// Octopus Deploy before spaces (2018)
     Octopus2018,
+}
+
+impl InitArgs {
+    pub fn files(&self) -> Files {
+        let files = Files::default().makes_server(&self.server).reads("SQL file", &self.sql);
+        let files = self.like.iter().fold(files, |files, like| files.reads_server(like));
+        files.reads("password file", &self.login.sql_password_file)
+    }
 }
 
 pub fn run(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::cli::Common;
 use crate::exit::{Exit, Failure};
 use crate::secrets;
-use crate::ui::shown;
+use crate::ui;
 
 /// A bundle, with the folder that keeps it where it was made of a tree.
 pub struct Opened {
@@ -88,7 +88,7 @@ pub fn open_file(path: &Path, progress: &dyn Progress) -> Result<Bundle, Failure
 
 /// Refuses an undo file where documents for a target are expected, before a password is asked for.
 pub fn refuse_undo(bundle: &Bundle) -> Result<(), Failure> {
-    if ops::is_undo(bundle) { Err(ops::ImportError::IsUndo.into()) } else { Ok(()) }
+    if ops::is_undo(bundle.info()) { Err(ops::ImportError::IsUndo.into()) } else { Ok(()) }
 }
 
 fn open_tree(
@@ -175,10 +175,10 @@ fn show_findings(common: &Common, findings: &Findings, what: &str) -> Result<(),
         return super::print_json(&json!({ what: findings_json(findings) }));
     }
     for finding in &findings.found {
-        anstream::eprintln!("  {}", shown(&finding.to_string()));
+        ui::aside!("  {}", ui::message(&finding.to_string()));
     }
     if findings.beyond > 0 {
-        anstream::eprintln!("  and {} more", findings.beyond);
+        ui::aside!("  and {} more", findings.beyond);
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use super::{around, render};
 use crate::cli::Common;
 use crate::clock::Moment;
 use crate::exit::{Exit, Failure};
+use crate::files::{Files, Format};
 use crate::ui::{say, shown};
 
 /// What is left, and where.
@@ -39,6 +40,11 @@ pub struct Leaving {
 }
 
 impl LeaveArgs {
+    /// The files that were named. Names that are made up later are free ones.
+    pub fn files(&self) -> Files {
+        self.record.files().writes(Format::UndoFile, self.undo.as_deref(), false)
+    }
+
     /// Finds where the files go, and that they can be made there.
     ///
     /// # Errors
@@ -153,7 +159,7 @@ fn print(
             for finding in &plan.findings {
                 say!("{}", render::finding_line(finding));
             }
-            eprintln!("the target changed since the plan was shown; nothing was written");
+            crate::ui::aside!("the target changed since the plan was shown; nothing was written");
         }
         "applied" | "dry-run" => {
             if !was_shown {
@@ -169,7 +175,7 @@ fn print(
         "refused" => {
             render::print_plan(plan)?;
             around::print(plan, model)?;
-            eprintln!("refused; nothing was written to {target}");
+            crate::ui::aside!("refused; nothing was written to {target}");
         }
         _ => {
             render::print_plan(plan)?;

@@ -1,21 +1,22 @@
 //! Lists of documents to be edited: printed by `plan --list`, read by `--use-list`.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use sealift::document::Key;
 use sealift::ops::Listed;
 use sealift::plan::{Action, Plan};
+use sealift::text::escape_json;
 
 use super::render;
 use crate::exit::{Exit, Failure};
-use crate::ui::shown;
+use crate::ui;
 
 /// How large a list may be, in bytes.
 const LARGEST: u64 = 1 << 30;
-/// How long a line may be: as long as a key.
-const LINE: usize = 65 * 1024;
+/// How long a line may be: as long as a key, each character of which may be escaped.
+const LINE: usize = 8 * 65 * 1024;
 /// How many wrong lines are told.
 const TOLD: usize = 20;
 
@@ -27,8 +28,8 @@ const HEAD: &str = "\
 
 /// Prints a plan as a list.
 pub fn print(plan: &Plan) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(HEAD.as_bytes())?;
+    let mut out = ui::Out::new(std::io::stdout().lock());
+    write!(out, "{HEAD}")?;
     let mut kind = "";
     for entry in &plan.entries {
         if entry.kind.as_str() != kind {
@@ -36,8 +37,9 @@ pub fn print(plan: &Plan) -> Result<(), Failure> {
             writeln!(out, "\n# {kind}")?;
         }
         let (word, key) = (entry.action.word(), entry.key.to_text());
+        let key = escape_json(&key);
         let reason =
-            entry.reason.as_ref().map(|reason| format!("#   {}\n", shown(reason))).unwrap_or_default();
+            entry.reason.as_ref().map(|reason| format!("#   {}\n", ui::message(reason))).unwrap_or_default();
         writeln!(out, "{reason}{word:9} {kind} {key}")?;
     }
     for finding in &plan.findings {
@@ -94,6 +96,6 @@ fn parse(line: usize, text: &str) -> Result<Option<Listed>, &'static str> {
     if !Action::ALL.iter().any(|action| action.word() == word) {
         return Err("its first word is none of create, update, merge, delete, unchanged, skip");
     }
-    let key = Key::parse(key.trim()).map_err(|_| "what follows the kind is no key")?;
+    let key = Key::from_json(key.trim()).map_err(|_| "what follows the kind is no key")?;
     Ok(Some(Listed { line, action: word.to_owned(), kind: kind.to_owned(), key: key.to_text() }))
 }

@@ -79,14 +79,14 @@ pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     say!("{}", args.file.display());
-    say!("  format         {} (written by {})", sealift::bundle::FORMAT, shown(&info.writer));
+    say!("  format         {} (written by {})", sealift::bundle::FORMAT, ui::name(&info.writer));
     let version = info.header.product_version.as_deref().unwrap_or("of unknown version");
-    say!("  product        {} {}", shown(&info.header.model), shown(version));
+    say!("  product        {} {}", ui::name(&info.header.model), ui::name(version));
     if let Some(created) = &info.created {
-        say!("  created        {}", shown(created));
+        say!("  created        {}", ui::name(created));
     }
     if let Some(options) = &info.header.options {
-        say!("  exported with  {}", shown(options));
+        say!("  exported with  {}", ui::message(options));
     }
     say!("  size           {} holding {}", ui::bytes(info.file_bytes), ui::bytes(info.raw_bytes));
     say!("  content root   {}", info.content_root);
@@ -102,7 +102,7 @@ pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
     }
     say!("  documents      {}", info.documents);
     for kind in &kinds {
-        say!("    {:24} {:>8}  {}", shown(&kind.name), kind.documents, kind.read());
+        say!("    {:24} {:>8}  {}", ui::name(&kind.name), kind.documents, kind.read());
     }
     if !notices.is_empty() {
         say!("  notices        {}", notices.len());
@@ -116,7 +116,7 @@ pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
                 let name = notice.key.as_deref().and_then(|key| Key::parse(key).ok()).map(|k| k.to_string());
                 let parts = [&notice.kind, &name, &notice.place];
                 let about: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
-                say!("    {}: {}", shown(&about.join(" ")), shown(&notice.text));
+                say!("    {}: {}", ui::message(&about.join(" ")), ui::message(&notice.text));
             }
             last = Some(notice);
         }
@@ -218,9 +218,8 @@ pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
     let kind = args.kind.as_deref().map(|kind| known_kind(&bundle, kind)).transpose()?;
     let mut documents = Vec::new();
     let mut last = String::new();
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = ui::Out::new(std::io::BufWriter::new(std::io::stdout().lock()));
     bundle.entries(kind.as_deref(), &mut |entry| -> Result<(), Failure> {
-        use std::io::Write;
         if common.json {
             let mut document = json!({
                 "kind": entry.kind.as_str(),
@@ -243,7 +242,7 @@ pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
         } else {
             String::new()
         };
-        let why = if args.why { format!("  [{}]", shown(&why(&entry.reason))) } else { String::new() };
+        let why = if args.why { format!("  [{}]", ui::message(&why(&entry.reason))) } else { String::new() };
         writeln!(out, "  {}{secrets}{why}", shown(&entry.key.to_string()))?;
         Ok(())
     })?;
@@ -322,13 +321,12 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     say!("{} {}", entry.kind, shown(&entry.key.to_string()));
-    say!("  source id   {}", shown(&document_json::describe(&entry.id).to_string()));
+    say!("  source id   {}", ui::name(&document_json::describe(&entry.id).to_string()));
     say!("  content id  {}", entry.content_id);
-    say!("  why         {}", shown(&why(&entry.reason)));
-    let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).unwrap_or_default();
-    say!("{}", pretty(&serde_json::Value::Object(columns)));
+    say!("  why         {}", ui::message(&why(&entry.reason)));
+    super::print_json(&serde_json::Value::Object(columns))?;
     if let Some(body) = body {
-        say!("{}", pretty(&body));
+        super::print_json(&body)?;
     }
     Ok(Exit::Done)
 }

@@ -1,6 +1,5 @@
 //! `merge`: bundles of several servers joined into one.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -17,6 +16,7 @@ use super::convert::{self, ScriptArgs};
 use super::render;
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
+use crate::files::{self, Files, Format};
 use crate::ui::{self, say, shown};
 
 /// Arguments of `merge`.
@@ -64,21 +64,34 @@ pub struct MergeArgs {
     password: PasswordArgs,
 }
 
+impl MergeArgs {
+    fn output(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|_| !self.dry_run)
+    }
+
+    pub fn files(&self) -> Files {
+        let files =
+            self.inputs.iter().fold(Files::default(), |files, input| files.reads_bundle("input", input));
+        // Where a name has a = too, whatever follows one of them may be the file.
+        let own = self.password_file_for.iter().flat_map(|text| {
+            text.match_indices('=').filter_map(|(at, _)| text.get(at + 1..)).map(PathBuf::from)
+        });
+        own.fold(files, |files, file| files.reads("password file", &file))
+            .reads_bundle(files::EARLIER, &self.previous)
+            .reads("password file", &self.out_password_file)
+            .reads("password file", &self.password.password_file)
+            .writes(self.output().map_or(Format::Bundle, convert::format), self.output(), self.force)
+    }
+}
+
 /// Opens an input: a bundle or a folder, with the file of its password.
 type Read<'r> = dyn Fn(&Path, Option<&Path>) -> Result<Bundle, Failure> + 'r;
 
 pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
-    let output = args.output.as_deref().filter(|_| !args.dry_run);
-    args.inputs.iter().map(PathBuf::as_path).chain(output).try_for_each(super::input::refuse_server)?;
+    let output = args.output();
+    args.inputs.iter().try_for_each(|input| super::input::refuse_server(input))?;
     let to_folder = output.is_some_and(convert::is_folder);
-    if let Some(output) = output.filter(|_| to_folder) {
-        convert::check_folder(output)?;
-    }
-    if let Some(output) = output.filter(|output| output.exists() && !args.force && !to_folder) {
-        return Err(Failure::new(Exit::Failed, format!("{} exists already", output.display()))
-            .hint("--force overwrites it"));
-    }
     let progress = ui::Bars::new();
     let files = password_files(args)?;
     // Before the inputs: what is made of folders goes after they are closed.
@@ -374,7 +387,7 @@ fn labels(merge: &Merge<'_>, inputs: &[usize]) -> Vec<String> {
 const CHANGES_SHOWN: usize = 12;
 
 fn show_conflicts(merge: &Merge<'_>) -> Result<(), Failure> {
-    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    let mut out = ui::coloured();
     for notice in merge.notices() {
         writeln!(out, "note: {}", shown(notice))?;
     }

@@ -8,7 +8,7 @@ pub mod diff;
 pub mod export;
 pub mod import;
 pub mod init;
-mod input;
+pub mod input;
 mod leave;
 mod list;
 pub mod look;
@@ -24,7 +24,7 @@ pub mod salvage;
 mod saved;
 mod script;
 pub mod undo;
-mod vendor;
+pub mod vendor;
 pub mod verify;
 pub mod why;
 
@@ -35,13 +35,16 @@ use sealift::bundle::Bundle;
 use sealift::crypto::{DataKey, KdfLimits, Password};
 use sealift::model::Model;
 use sealift::server::{self, Address, Server};
+use sealift::text::write_json_pretty;
 
 use crate::cli::{Cli, Command, Common, ServerArgs};
 use crate::exit::{Exit, Failure};
+use crate::files::Files;
 
 /// Runs a command.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let common = cli.common;
+    files(&common, &cli.command).check()?;
     match cli.command {
         Command::Init(args) => init::run(&common, &args),
         Command::Export(args) => export::run(&common, &args, false),
@@ -64,6 +67,32 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&common, &args),
     }
+}
+
+/// The files that a command uses. Commands that write no file need none: reading harms nothing.
+fn files(common: &Common, command: &Command) -> Files {
+    let files = match command {
+        Command::Init(args) => args.files(),
+        Command::Export(args) | Command::PartialExport(args) => args.files(),
+        Command::Convert(args) => args.files(),
+        Command::Salvage(args) => args.files(),
+        Command::Plan(args) => args.files(),
+        Command::Import(args) => args.files(),
+        Command::Apply(args) => args.files(),
+        Command::Undo(args) => args.files(),
+        Command::Merge(args) => args.files(),
+        Command::Demo(args) => args.files(),
+        Command::Man(args) => args.files(),
+        Command::Verify(_)
+        | Command::Info(_)
+        | Command::List(_)
+        | Command::Show(_)
+        | Command::Why(_)
+        | Command::Diff(_)
+        | Command::Model(_)
+        | Command::Completions(_) => Files::default(),
+    };
+    files.reads("model file", &common.model)
 }
 
 /// The model in use.
@@ -107,9 +136,10 @@ fn unlock_with(bundle: &Bundle, password: &Password) -> Result<DataKey, Failure>
 /// Prints a JSON object as the command's answer.
 fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    write_json_pretty(&mut out, value).map_err(std::io::Error::from)?;
     out.write_all(b"\n")?;
+    out.flush()?;
     Ok(())
 }
 

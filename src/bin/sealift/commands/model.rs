@@ -1,10 +1,12 @@
 //! `model show` and `model check`: what a model says, and whether a model file holds together.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use sealift::document::json::describe;
 use sealift::model::{Kind, LoadError, MaintenanceRule, Model};
+use sealift::text::is_hidden;
 use serde_json::json;
 
 use super::model_text;
@@ -80,7 +82,15 @@ fn toml(common: &Common, model: &Model) -> Result<(), Failure> {
     if common.json {
         return super::print_json(&json!({ "model": model.name, "toml": text }));
     }
-    say!("{}", text.trim_end());
+    let mut out = std::io::stdout().lock();
+    // As TOML spells such characters itself: what is read of it is the same.
+    for line in text.trim_end().lines() {
+        let spelled = |c: char| match is_hidden(c) && c != '\t' {
+            true => format!("\\U{:08X}", u32::from(c)),
+            false => c.to_string(),
+        };
+        writeln!(out, "{}", line.chars().map(spelled).collect::<String>())?;
+    }
     Ok(())
 }
 

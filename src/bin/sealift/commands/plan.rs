@@ -15,6 +15,7 @@ use super::saved::{PlanFile, Saving};
 use super::{around, render};
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
+use crate::files::{Files, Format};
 use crate::ui::say;
 use crate::{secrets, ui};
 
@@ -98,6 +99,16 @@ impl TargetArgs {
 }
 
 impl TargetArgs {
+    /// What is read for a plan, but for the target.
+    pub fn files(&self) -> Files {
+        Files::default()
+            .reads_bundle("bundle", &self.file)
+            .reads("list", &self.use_list)
+            .reads("password file", &self.password.password_file)
+            .reads("master key file", &self.master_key.master_key_file)
+            .reads("password file", &self.server.sql_password_file)
+    }
+
     /// The options that were given, as one would give them again, for a record. None of them holds a secret.
     pub fn given(&self) -> Vec<String> {
         let flags = [
@@ -169,13 +180,24 @@ pub struct PlanArgs {
     force: bool,
 }
 
+impl PlanArgs {
+    pub fn files(&self) -> Files {
+        let files = self.to.iter().fold(self.target.files(), |files, to| files.reads_server(to));
+        files
+            .reads_bundle("bundle of the target", &self.against)
+            .reads("password file", &self.against_password_file)
+            .writes(Format::Script, self.sql.as_deref(), self.force)
+            .writes(Format::Plan, self.output.as_deref(), self.force)
+    }
+}
+
 pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     let (sql, output) = (args.sql.as_deref(), args.output.as_deref());
     let (force, list) = (args.force, args.list);
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     if let Some(path) = output {
-        PlanFile::check(path, force)?;
+        PlanFile::check(path)?;
     }
     let target = &args.target;
     let bundle =
@@ -263,7 +285,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
         (Some(path), 0) if plan.findings.is_empty() => {
             say!("nothing to do: {} is not written", path.display())
         }
-        (Some(path), 0) => eprintln!("{} is not written: the plan has findings", path.display()),
+        (Some(path), 0) => ui::aside!("{} is not written: the plan has findings", path.display()),
         (Some(path), statements) => say!(
             "wrote {}: {statements} statements; review it, then run it with sqlcmd, as its head says",
             path.display()

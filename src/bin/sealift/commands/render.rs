@@ -8,7 +8,7 @@ pub use sealift::plan::{change_json, entry_json, findings_json};
 use serde_json::json;
 
 use crate::exit::Failure;
-use crate::ui::{action_sign, action_style, shown};
+use crate::ui::{self, action_sign, action_style, shown};
 
 /// How much of a value one line shows.
 const VALUE_WIDTH: usize = 60;
@@ -30,18 +30,15 @@ fn value(value: &Value) -> String {
 
 /// As much of a value as one line shows.
 fn cut(text: &str) -> String {
-    let text = shown(text);
-    match text.char_indices().nth(VALUE_WIDTH) {
-        Some((end, _)) => {
-            format!("{}… ({} characters)", text.get(..end).unwrap_or_default(), text.chars().count())
-        }
-        None => text,
+    match text.chars().count() {
+        ..=VALUE_WIDTH => shown(text),
+        count => format!("{} ({count} characters)", shown(&sealift::text::cut(text, VALUE_WIDTH))),
     }
 }
 
 /// One change in one line.
 pub fn change(change: &Change) -> String {
-    let place = shown(&change.place.to_string());
+    let place = ui::name(&change.place.to_string());
     match &change.changed {
         Changed::Added(new) => format!("{place}: + {}", value(new)),
         Changed::Removed(old) => format!("{place}: - {}", value(old)),
@@ -108,7 +105,7 @@ pub fn print_saved(plan: &SavedPlan) -> Result<(), Failure> {
         let action = Action::ALL.into_iter().find(|action| action.word() == document.action);
         Said {
             kind: &document.kind,
-            name: Key::parse(&document.id).map_or_else(|_| document.id.clone(), |key| key.to_string()),
+            name: Key::parse(&document.id).map_or_else(|_| ui::name(&document.id), |key| key.to_string()),
             action: action.unwrap_or(Action::Skip),
             reason: document.reason.as_deref(),
             changes: document.changes.iter().take(CHANGES_SHOWN).map(saved_change).collect(),
@@ -129,7 +126,7 @@ pub fn print_saved(plan: &SavedPlan) -> Result<(), Failure> {
 fn saved_change(change: &serde_json::Value) -> String {
     let text = |name: &str| change.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
     let value = |name: &str| cut(&change.get(name).map(described).unwrap_or_default());
-    let place = shown(text("place"));
+    let place = ui::name(text("place"));
     match text("change") {
         "added" => format!("{place}: + {}", value("new")),
         "removed" => format!("{place}: - {}", value("old")),
@@ -169,12 +166,12 @@ fn print_said(
     said: &[Said<'_>],
     findings: &[String],
 ) -> Result<(), Failure> {
-    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    let mut out = ui::coloured();
     for notice in notices {
-        writeln!(out, "note: {}", shown(notice))?;
+        writeln!(out, "note: {}", ui::message(notice))?;
     }
     for notice in source.iter().take(SOURCE_SHOWN) {
-        writeln!(out, "note of the export: {}", shown(&notice.to_string()))?;
+        writeln!(out, "note of the export: {}", ui::message(&notice.to_string()))?;
     }
     if let Some(more @ 1..) = source.len().checked_sub(SOURCE_SHOWN) {
         writeln!(out, "note of the export: and {more} more (--json shows all)")?;
@@ -191,7 +188,7 @@ fn print_said(
             }
         }
         let kind = said.first().map(|said| said.kind).unwrap_or_default();
-        writeln!(out, "{} ({})", shown(kind), words.join(", "))?;
+        writeln!(out, "{} ({})", ui::name(kind), words.join(", "))?;
         for said in said {
             print_document(&mut out, said)?;
         }
@@ -205,12 +202,12 @@ fn print_said(
     Ok(())
 }
 
-fn print_document(out: &mut impl Write, said: &Said<'_>) -> Result<(), Failure> {
+fn print_document<W: Write>(out: &mut ui::Out<W>, said: &Said<'_>) -> Result<(), Failure> {
     if said.action == Action::Unchanged && said.notes.is_empty() {
         return Ok(());
     }
     let style = action_style(said.action);
-    let reason = said.reason.map(|reason| format!("  ({})", shown(reason))).unwrap_or_default();
+    let reason = said.reason.map(|reason| format!("  ({})", ui::message(reason))).unwrap_or_default();
     writeln!(out, "  {style}{} {}{style:#}{reason}", action_sign(said.action), shown(&said.name))?;
     for change in &said.changes {
         writeln!(out, "      {change}")?;
@@ -219,7 +216,7 @@ fn print_document(out: &mut impl Write, said: &Said<'_>) -> Result<(), Failure> 
         writeln!(out, "      and {} more places (--json shows all)", said.more)?;
     }
     for note in said.notes {
-        writeln!(out, "      note: {}", shown(note))?;
+        writeln!(out, "      note: {}", ui::message(note))?;
     }
     Ok(())
 }
@@ -230,8 +227,8 @@ pub fn finding_line(finding: &Finding) -> String {
         [finding.kind.as_str(), finding.name.as_str()].into_iter().filter(|t| !t.is_empty()).collect();
     format!(
         "STOP {}{}{}",
-        shown(&about.join(" ")),
+        ui::name(&about.join(" ")),
         if about.is_empty() { "" } else { ": " },
-        shown(&finding.problem)
+        ui::message(&finding.problem)
     )
 }

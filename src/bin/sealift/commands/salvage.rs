@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
+use crate::files::{Files, Format};
 use crate::ui::{say, shown};
 use crate::{secrets, ui};
 
@@ -37,6 +38,15 @@ pub struct SalvageArgs {
     no_secrets: bool,
     #[command(flatten)]
     password: PasswordArgs,
+}
+
+impl SalvageArgs {
+    pub fn files(&self) -> Files {
+        Files::default()
+            .reads_bundle("damaged bundle", &self.file)
+            .reads("password file", &self.password.password_file)
+            .writes(Format::Bundle, self.output.as_path(), self.force)
+    }
 }
 
 pub fn run(common: &Common, args: &SalvageArgs) -> Result<Exit, Failure> {
@@ -215,15 +225,15 @@ pub fn tell(kinds: &[KindState], lost: &[Lost], unlisted: u64) -> Result<(), Fai
             .filter(|(count, condition)| *count > 0 || *condition == Condition::Whole)
             .map(|(count, condition)| format!("{count} {}", condition.word()))
             .collect();
-        say!("  {}: {}", shown(name), counts.join(", "));
+        say!("  {}: {}", ui::name(name), counts.join(", "));
     }
     for lost in lost.iter().take(SHOWN) {
         let kind = lost.kind.as_deref().map_or("a document", |kind| kind);
         let key = match &lost.key {
-            Some(key) => Key::parse(key).map_or_else(|_| key.clone(), |key| key.to_string()),
+            Some(key) => Key::parse(key).map_or_else(|_| ui::name(key), |key| key.to_string()),
             None => format!("number {}", lost.number),
         };
-        say!("  {} {} {}: {}", lost.condition.word(), shown(kind), shown(&key), lost.problem);
+        say!("  {} {} {}: {}", lost.condition.word(), ui::name(kind), shown(&key), ui::message(lost.problem));
     }
     let more = lost.len().saturating_sub(SHOWN) as u64 + unlisted;
     if more > 0 {

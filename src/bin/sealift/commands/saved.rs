@@ -85,10 +85,7 @@ impl PlanFile {
     }
 
     /// Refuses a place where a plan cannot be written, before anything is done for it.
-    pub fn check(path: &Path, force: bool) -> Result<(), Failure> {
-        if !force && path.symlink_metadata().is_ok() {
-            return Err(exists(path));
-        }
+    pub fn check(path: &Path) -> Result<(), Failure> {
         beside(path).map(drop).map_err(|error| cannot(path, &error))
     }
 
@@ -120,7 +117,8 @@ impl PlanFile {
         let mut text = Vec::new();
         file.take(LARGEST).read_to_end(&mut text).map_err(cannot)?;
         let plan = SavedPlan::read(&text, &plan_digest).map_err(|error| Failure::saved(path, &error))?;
-        Ok(Self { path: path.to_owned(), plan })
+        // Where a link leads: the plan itself is marked when it is applied.
+        Ok(Self { path: path.canonicalize().map_err(cannot)?, plan })
     }
 
     /// Notes that the plan was carried out: the file says so from now on.

@@ -29,12 +29,6 @@ pub fn write(
     let cannot = |error: std::io::Error| {
         Failure::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))
     };
-    let exists = || {
-        Failure::new(Exit::Failed, format!("{} exists already", path.display())).hint("--force overwrites it")
-    };
-    if !force && path.symlink_metadata().is_ok() {
-        return Err(exists());
-    }
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Only its owner may read it: it holds what the server holds, secrets as they are encrypted there.
     let beside =
@@ -55,7 +49,10 @@ pub fn write(
     let put = if force { beside.persist(path) } else { beside.persist_noclobber(path) };
     match put {
         Ok(_) => Ok((plan, statements)),
-        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists()),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Failure::new(Exit::Failed, format!("{} exists already", path.display()))
+                .hint("--force overwrites it"))
+        }
         Err(error) => Err(cannot(error.error)),
     }
 }

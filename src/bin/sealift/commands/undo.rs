@@ -14,6 +14,7 @@ use super::leave::{Done, LeaveArgs};
 use super::{around, render};
 use crate::cli::{Common, MasterKeyArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
+use crate::files::Files;
 use crate::{secrets, ui};
 
 /// Arguments of `undo`.
@@ -40,6 +41,17 @@ pub struct UndoArgs {
     master_key: MasterKeyArgs,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+impl UndoArgs {
+    pub fn files(&self) -> Files {
+        Files::default()
+            .reads_bundle("undo file", &self.file)
+            .changes_server(&self.to)
+            .reads("master key file", &self.master_key.master_key_file)
+            .reads("password file", &self.server.sql_password_file)
+            .and(self.leave.files())
+    }
 }
 
 /// An undo file, opened.
@@ -99,7 +111,7 @@ pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
                 around::print(&plan, &model)?;
             }
             if !ui::confirm(&question(&plan, &address))? {
-                eprintln!("nothing was changed");
+                ui::aside!("nothing was changed");
                 return Ok(Exit::Interrupted);
             }
         }

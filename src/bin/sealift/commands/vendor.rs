@@ -10,7 +10,7 @@ use sealift::vendor::{ExportFolder, FolderLimits};
 use serde_json::json;
 
 use crate::exit::Failure;
-use crate::ui::{say, shown};
+use crate::ui::{self, say};
 
 /// What may stand before a path, so that nothing has to be guessed.
 const SCHEME: &str = "octopus-export:";
@@ -57,14 +57,18 @@ pub fn show(report: &VendorReport) -> Result<(), Failure> {
     }
     for uncarried in &report.uncarried {
         let why = uncarried.why.as_deref().unwrap_or("the model does not know the type");
-        let (class, file) = (shown(&uncarried.class), shown(&uncarried.file));
+        let (class, file) = (ui::name(&uncarried.class), ui::name(&uncarried.file));
         say!("  {class:32} {:>8}  {why} ({file})", uncarried.documents);
     }
     if report.uncarried_beyond > 0 {
         say!("  and {} documents of further types", report.uncarried_beyond);
     }
     if let Some(first) = report.others.first() {
-        say!("{} files of the folder are no documents, not carried ({})", report.other_files, shown(first));
+        say!(
+            "{} files of the folder are no documents, not carried ({})",
+            report.other_files,
+            ui::name(first)
+        );
     }
     Ok(())
 }

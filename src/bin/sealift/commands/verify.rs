@@ -65,7 +65,7 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
             say!("  checked {line}");
         }
         for finding in &report.findings {
-            say!("  DAMAGED {}: {}", ui::shown(&finding.place), ui::shown(&finding.problem));
+            say!("  DAMAGED {}: {}", ui::name(&finding.place), ui::message(&finding.problem));
         }
         if !sound {
             super::salvage::tell(&report.kinds, &report.lost, report.lost_unlisted)?;
@@ -135,7 +135,7 @@ fn folder(
     }
     convert::say_doubts(&read)?;
     for finding in &report.findings {
-        say!("  DAMAGED {}: {}", ui::shown(&finding.place), ui::shown(&finding.problem));
+        say!("  DAMAGED {}: {}", ui::name(&finding.place), ui::message(&finding.problem));
     }
     let name = args.file.display();
     match (sound, report.level) {

@@ -66,7 +66,7 @@ fn print(path: &WhyPath) -> Result<(), Failure> {
             (_, "needed-by") => "which is needed by",
             (..) => "which belongs to",
         };
-        say!("  {words} {} {} at {}", shown(kind.as_str()), shown(&key.to_string()), shown(place));
+        say!("  {words} {} {} at {}", shown(kind.as_str()), shown(&key.to_string()), ui::name(place));
     }
     let which = if path.steps.len() > 1 { "which " } else { "" };
     match path.end {

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use sealift::document::{Value, json as document_json};
 use sealift::plan::{Action, Change, Changed, Entry};
+use sealift::text::{escape, is_hidden};
 
 use super::ImportRecord;
 use super::lines::{Line, compare};
@@ -41,7 +42,7 @@ impl fmt::Display for Safe<'_> {
                 Some('>') => f.write_str("&gt;")?,
                 Some('"') => f.write_str("&quot;")?,
                 Some('\'') => f.write_str("&#39;")?,
-                Some(hidden) => write!(f, "\\u{{{:x}}}", u32::from(hidden))?,
+                Some(hidden) => escape(hidden, f)?,
                 None => {}
             }
             rest = chars.as_str();
@@ -51,9 +52,7 @@ impl fmt::Display for Safe<'_> {
 }
 
 fn is_special(c: char) -> bool {
-    matches!(c, '&' | '<' | '>' | '"' | '\'')
-        || (c.is_control() && !matches!(c, '\n' | '\t'))
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c, '&' | '<' | '>' | '"' | '\'') || (is_hidden(c) && !matches!(c, '\n' | '\t'))
 }
 
 /// Writes a record.
@@ -195,7 +194,7 @@ fn rows(record: &ImportRecord<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 fn document(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     let word = entry.action.word();
-    let name = entry.key.to_string();
+    let name = entry.key.path();
     let mut line = format!("<span class=\"act {word}\">{word}</span> <bdi>{}</bdi>", Safe(&name));
     if let Some(reason) = &entry.reason {
         line.push_str(&format!(" <span class=\"why\">{}</span>", Safe(reason)));

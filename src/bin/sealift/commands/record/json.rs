@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use sealift::plan::Entry;
+use sealift::text::write_json_pretty;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -15,7 +16,7 @@ const FORMAT: &str = "sealift import record 1";
 
 /// Writes a record.
 pub fn write(record: &ImportRecord<'_>, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, record)?;
+    write_json_pretty(&mut *out, record)?;
     out.write_all(b"\n")
 }
 

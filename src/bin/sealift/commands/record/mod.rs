@@ -20,6 +20,7 @@ pub use place::{Place, default_stem, ended};
 
 use crate::clock::Moment;
 use crate::exit::Failure;
+use crate::files::{Files, Format};
 
 /// The program, as a record names it.
 const PROGRAM: &str = concat!("sealift ", env!("CARGO_PKG_VERSION"));
@@ -46,6 +47,16 @@ pub struct Pending {
 }
 
 impl RecordArgs {
+    /// The files of a record that was asked for.
+    pub fn files(&self) -> Files {
+        let place = self.record.as_deref().map(Place::beside);
+        Files::default().writes(Format::Record, self.record.as_deref(), false).writes(
+            Format::RecordPage,
+            place.as_ref().map(|place| place.html.as_path()),
+            false,
+        )
+    }
+
     /// Checks that a record can be written; `stem` is its name where none was given (see [`default_stem`]). `None`
     /// where no record is wanted: an import that does not commit leaves one only where it was asked for.
     ///
@@ -53,7 +64,7 @@ impl RecordArgs {
     /// [`Failure`], naming the file that is there already, or cannot be made.
     pub fn prepare(&self, stem: &Path, commits: bool) -> Result<Option<Pending>, Failure> {
         let pending = match &self.record {
-            Some(path) => Pending { place: Place::at(path)?, stem: None },
+            Some(path) => Pending { place: Place::beside(path), stem: None },
             None if self.no_record || !commits => return Ok(None),
             None => Pending { place: Place::named(stem), stem: Some(stem.to_owned()) },
         };

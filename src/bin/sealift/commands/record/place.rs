@@ -80,22 +80,13 @@ impl Place {
     }
 
     /// The files where the JSON is at a path: the page is beside it, under the same name.
-    pub fn at(json: &Path) -> Result<Self, Failure> {
-        let html = json.with_extension("html");
-        if json.file_name().is_none() || html == json {
-            let text = format!("{} is no name for a record's JSON", json.display());
-            return Err(Failure::new(Exit::Usage, text)
-                .hint("--record FILE names the JSON; the page gets the same name with .html"));
-        }
-        Ok(Self { json: json.to_owned(), html })
+    pub fn beside(json: &Path) -> Self {
+        Self { json: json.to_owned(), html: json.with_extension("html") }
     }
 
     /// Checks that both files can be made, and leaves nothing.
     pub fn check(&self) -> Result<(), Failure> {
         for path in [&self.json, &self.html] {
-            if path.symlink_metadata().is_ok() {
-                return Err(exists(path));
-            }
             beside(path).map_err(|error| cannot(path, &error))?;
         }
         Ok(())
@@ -173,6 +164,5 @@ mod tests {
         put(&path, |out| out.write_all(b"whole")).unwrap();
         assert!(put(&path, |out| out.write_all(b"other")).is_err());
         assert_eq!((std::fs::read(&path).unwrap(), files()), (b"whole".to_vec(), 1));
-        assert!(Place { json: path.clone(), html: path }.check().is_err());
     }
 }
