@@ -16,9 +16,10 @@ pub mod sqlserver;
 
 pub use address::{Address, AddressError};
 pub use catalog::{Catalog, Column, ColumnType, ForeignKey, Table};
-pub use create::{Schema, create, vacant};
+pub use create::{Schema, create, make, vacant};
 
 use crate::document::Value;
+use crate::progress::Cancelled;
 
 /// Values of one row, in the order of the columns that were asked for.
 pub type Row = Vec<Value>;
@@ -147,6 +148,9 @@ pub enum ServerError {
         /// Why it cannot be found out.
         reason: String,
     },
+    /// A [`StopRequest`](crate::progress::StopRequest) interrupted the call: nothing is committed.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
     /// The disk or the database is full.
     #[error("the server's disk is full")]
     Full,
