@@ -7,7 +7,7 @@ use clap::Args;
 use sealift::document::json as document_json;
 use sealift::model::Model;
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, Difference, ExportOptions, Side};
+use sealift::ops::{self, Difference, ExportOptions, NotCompared, Side};
 use sealift::plan::Action;
 use sealift::progress::Progress;
 use sealift::server::Server as _;
@@ -99,6 +99,9 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
             "equal": report.equal,
             "different": report.entries.len(),
             "secrets_not_compared": report.secrets_not_compared,
+            "not_compared": report.not_compared.iter().map(|kind| json!({
+                "kind": kind.kind, "reason": kind.reason, "left": kind.left, "right": kind.right,
+            })).collect::<Vec<_>>(),
             "documents": entries,
         }))?;
     } else {
@@ -128,6 +131,12 @@ fn print(report: &ops::DiffReport) -> Result<(), Failure> {
         }
     }
     writeln!(out, "{} documents differ, {} are equal", report.entries.len(), report.equal)?;
+    for NotCompared { kind, reason, left, right } in &report.not_compared {
+        let many =
+            |count: &Option<u64>| count.map_or("an unknown number".to_owned(), |count| count.to_string());
+        let (left, right) = (many(left), many(right));
+        writeln!(out, "not compared: {}, {reason} (left side: {left}, right side: {right})", shown(kind))?;
+    }
     if report.secrets_not_compared > 0 {
         writeln!(
             out,
@@ -172,7 +181,7 @@ fn side(
                 }
                 _ => None,
             };
-            Ok(Side { bundle, key })
+            Ok(Side { bundle, key, not_read: Vec::new() })
         }
     }
 }

@@ -173,7 +173,7 @@ fn print(
         }
         _ => {
             render::print_plan(plan)?;
-            say!("nothing to do: {target} holds all of it");
+            say!("{}", render::nothing_to_write(plan, Some(target)));
         }
     }
     match (&done.undo, *outcome) {
@@ -197,6 +197,9 @@ fn wrote(plan: &Plan) -> String {
     );
     if count(Action::Delete) > 0 {
         text.push_str(&format!(", {} deleted", count(Action::Delete)));
+    }
+    if count(Action::Skip) > 0 {
+        text.push_str(&format!(", {} skipped", count(Action::Skip)));
     }
     text
 }

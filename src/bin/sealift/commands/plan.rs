@@ -255,7 +255,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     match (sql, statements) {
         (None, _) => {}
         (Some(path), 0) if plan.findings.is_empty() => {
-            say!("nothing to do: {} is not written", path.display())
+            say!("{}; {} is not written", render::nothing_to_write(&plan, None), path.display())
         }
         (Some(path), 0) => eprintln!("{} is not written: the plan has findings", path.display()),
         (Some(path), statements) => say!(
