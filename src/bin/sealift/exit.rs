@@ -18,6 +18,8 @@ use sealift::server::{AddressError, ServerError};
 use sealift::tree::TreeError;
 use sealift::vendor::VendorError;
 
+use crate::ui::to_stderr;
+
 #[cfg(test)]
 mod tests;
 
@@ -100,7 +102,12 @@ impl Failure {
     pub fn warn(&self, meaning: &str) {
         use anstyle::{AnsiColor, Style};
         let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
-        anstream::eprintln!("{yellow}warning:{yellow:#} {}; {meaning}", self.message);
+        to_stderr!("{yellow}warning:{yellow:#} {}; {meaning}", self.message);
+    }
+
+    /// The same of an answer that could not be printed, where what it was about is done.
+    pub fn warn_of_output(self, effect: &str) {
+        Self { message: format!("the answer could not be printed ({})", self.message), ..self }.warn(effect);
     }
 
     /// A file that is no plan, or not as it was written.
@@ -125,10 +132,24 @@ impl Failure {
         use anstyle::{AnsiColor, Style};
         let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         let cyan = Style::new().fg_color(Some(AnsiColor::Cyan.into()));
-        anstream::eprintln!("{red}error:{red:#} {}", self.message);
+        to_stderr!("{red}error:{red:#} {}", self.message);
         if let Some(hint) = &self.hint {
-            anstream::eprintln!("{cyan}hint:{cyan:#} {hint}");
+            to_stderr!("{cyan}hint:{cyan:#} {hint}");
         }
+    }
+
+    /// This failure, once its details were shown: where they could not be, it is the same.
+    pub fn after(self, shown: Result<(), Failure>) -> Self {
+        if let Err(output) = shown {
+            output.print();
+        }
+        self
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
     }
 }
 
@@ -205,6 +226,9 @@ impl From<MasterKeyError> for Failure {
 
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
+        if let ServerError::Cancelled(cancelled) = error {
+            return cancelled.into();
+        }
         Self::of(Exit::Failed, &error).at_server(&error)
     }
 }
@@ -558,6 +582,11 @@ impl From<MergeError> for Failure {
 
 impl From<DemoError> for Failure {
     fn from(error: DemoError) -> Self {
+        if let DemoError::Server(ServerError::Cancelled(cancelled))
+        | DemoError::Row { source: ServerError::Cancelled(cancelled), .. } = error
+        {
+            return cancelled.into();
+        }
         Self::of(Exit::Failed, &error)
     }
 }

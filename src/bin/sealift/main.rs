@@ -4,6 +4,7 @@ mod cli;
 mod clock;
 mod commands;
 mod exit;
+mod outcome;
 mod secrets;
 mod ui;
 
@@ -16,20 +17,15 @@ fn main() -> std::process::ExitCode {
         Err(error) => {
             // Help and version are what was asked for; anything else is wrong usage.
             let code = if error.use_stderr() { exit::Exit::Usage } else { exit::Exit::Done };
-            if !print_without_addresses(&error) {
-                let _ = error.print();
+            if print_without_addresses(&error) {
+                return code.into();
             }
-            return code.into();
+            outcome::settle(code);
+            return outcome::conclude(error.print().map(|()| code).map_err(exit::Failure::from)).into();
         }
     };
-    ui::watch_interrupts();
-    match commands::run(cli) {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            failure.print();
-            failure.exit.into()
-        }
-    }
+    outcome::watch_interrupts();
+    outcome::conclude(commands::run(cli)).into()
 }
 
 /// Prints an error of the command line that repeats an argument, without it where it is a server's address: that
@@ -50,6 +46,6 @@ fn print_without_addresses(error: &clap::Error) -> bool {
     if text == whole {
         return false;
     }
-    anstream::eprint!("{text}");
+    ui::to_stderr!("{}", text.trim_end());
     true
 }

@@ -142,7 +142,7 @@ pub fn log_in(address: &mut SqlServerAddress, file: Option<&Path>) -> Result<(),
     match &mut address.login {
         Login::Sql { user, password } | Login::Windows { user: Some(user), password } => {
             if password.is_some() {
-                eprintln!(
+                crate::ui::to_stderr!(
                     "note: the address holds the password, where others can see it in the list of processes; \
                      {SQL_PASSWORD}, --sql-password-file or a prompt hides it"
                 );

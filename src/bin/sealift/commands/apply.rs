@@ -112,11 +112,9 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
     let ask = !args.yes && !args.dry_run;
     if ask {
         progress.clear();
-        if !common.json {
-            render::print_saved(&file.plan)?;
-        }
-        if !ui::confirm(&format!("Apply this plan to {address}?"))? {
-            eprintln!("nothing was changed");
+        let shown = if common.json { Ok(()) } else { render::print_saved(&file.plan) };
+        if !ui::confirm(&format!("Apply this plan to {address}?"), shown)? {
+            ui::to_stderr!("nothing was changed");
             return Ok(Exit::Interrupted);
         }
     }

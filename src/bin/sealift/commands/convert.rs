@@ -7,7 +7,7 @@ use sealift::bundle::{Bundle, Limits, Previous, Protection, UncheckedBundle, Wri
 use sealift::crypto::{DataKey, KdfLimits};
 use sealift::model::Model;
 use sealift::ops::{self, ConvertError};
-use sealift::progress::Progress;
+use sealift::progress::{Preliminary, Progress};
 use sealift::tree::{self, ScriptMode, Tree, TreeSummary};
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use super::export::{self, Everything};
 use super::{input, vendor};
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
+use crate::outcome;
 use crate::ui::say;
 use crate::{secrets, ui};
 
@@ -138,6 +139,8 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
         let flags = (args.force, args.strict);
         let read = input::read_tree(common, &args.input, &model, password_file, output, flags, &progress)?;
         progress.clear();
+        let effect = format!("{} holds {} documents", output.display(), read.summary.documents);
+        outcome::settle_effect(Exit::Done, effect);
         return show_bundle(common, output, &read);
     }
     check_folder(output)?;
@@ -146,6 +149,7 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
     let bundle = keep_sealed(common, bundle, output, &model, password_file, folder.path(), &progress)?;
     let written = ops::to_tree(&bundle, &model, output, args.scripts.scripts.into(), args.force, &progress)?;
     progress.clear();
+    outcome::settle_effect(Exit::Done, format!("{} holds {} documents", output.display(), written.documents));
     show_tree(common, output, &bundle, &written)?;
     Ok(Exit::Done)
 }
@@ -173,7 +177,7 @@ pub fn earlier_tree(
             return Ok(None);
         }
         let out = folder.join("earlier.sealift");
-        ops::from_tree(&tree, model, None, &out, (false, false), progress)?;
+        ops::from_tree(&tree, model, None, &out, (false, false), &Preliminary(progress))?;
         Ok(Some(UncheckedBundle::open(&out, &Limits::default())?.check(progress)?))
     };
     match found() {
@@ -185,7 +189,7 @@ pub fn earlier_tree(
         }
         Err(ConvertError::Cancelled(cancelled)) => Err(cancelled.into()),
         Err(error) => {
-            anstream::eprintln!("the secrets in {} do not keep their bytes: {error}", root.display());
+            ui::to_stderr!("the secrets in {} do not keep their bytes: {error}", root.display());
             Ok(None)
         }
     }
@@ -213,7 +217,7 @@ fn keep_sealed(
     let theirs = theirs.clone();
     if secrets::given_password(password_file)?.is_none() {
         if !common.json {
-            anstream::eprintln!(
+            ui::to_stderr!(
                 "the secrets in {} were sealed by another export; give the password, and those that are the same \
                  keep their bytes",
                 output.display()
@@ -229,7 +233,7 @@ fn keep_sealed(
     let options =
         WriterOptions { protection, previous: Some(previous), level: 1, ..WriterOptions::default() };
     let out = folder.join("anew.sealift");
-    ops::reseal(&bundle, Some(&key), model, &out, options, progress)?;
+    ops::reseal(&bundle, Some(&key), model, &out, options, &Preliminary(progress))?;
     Ok(UncheckedBundle::open(&out, &Limits::default())?.check(progress)?)
 }
 

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::render;
 use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
+use crate::outcome;
 use crate::secrets;
 use crate::ui::{self, shown};
 
@@ -75,6 +76,8 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     let right = open(&args.right, args.right_key_file.as_deref())?;
     let report = ops::diff(&left, &right, &model, &args.options(ServerSecrets::Mask), &progress)?;
     progress.clear();
+    let exit = if report.entries.is_empty() { Exit::Done } else { Exit::Differences };
+    outcome::settle(exit);
     if common.json {
         let entries: Vec<_> = report
             .entries
@@ -107,7 +110,7 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     } else {
         print(&report)?;
     }
-    Ok(if report.entries.is_empty() { Exit::Done } else { Exit::Differences })
+    Ok(exit)
 }
 
 fn print(report: &ops::DiffReport) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use sealift::model::Model;
 use sealift::ops::Versions;
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, ExportError, ExportOptions, ExportReport, Root, Undeclared, VendorReport};
+use sealift::progress::{Preliminary, Progress};
 use sealift::server::Server;
 use sealift::tree::TreeSummary;
 use serde_json::json;
@@ -18,6 +19,7 @@ use super::convert::{self, ScriptArgs};
 use super::vendor;
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
+use crate::outcome;
 use crate::ui::say;
 use crate::{secrets, ui};
 
@@ -216,18 +218,21 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         secrets: read,
         strict: args.strict,
     };
-    let report = ops::export(&mut *reader, &model, writer, &wanted, &progress);
+    let preliminary = Preliminary(&progress);
+    let exporting: &dyn Progress = if to_folder { &preliminary } else { &progress };
+    let report = ops::export(&mut *reader, &model, writer, &wanted, exporting);
     progress.clear();
-    if let Err(ExportError::Undeclared { found, beyond }) = &report {
-        match common.json {
+    let report = report.map_err(|error| {
+        let ExportError::Undeclared { found, beyond } = &error else { return Failure::from(error) };
+        let shown = match common.json {
             true => super::print_json(&json!({
                 "undeclared_references": undeclared_json(found),
                 "undeclared_references_beyond": beyond,
-            }))?,
-            false => show_undeclared(found, *beyond)?,
-        }
-    }
-    let report = report?;
+            })),
+            false => show_undeclared(found, *beyond),
+        };
+        Failure::from(error).after(shown)
+    })?;
     let mut tree = None;
     if to_folder {
         let bundle = UncheckedBundle::open(&out, &Limits::default())?.check(&progress)?;
@@ -235,6 +240,8 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         tree = Some(ops::to_tree(&bundle, &model, &args.output, scripts, args.force, &progress)?);
         progress.clear();
     }
+    let effect = format!("{} holds {} documents", args.output.display(), report.summary.documents);
+    outcome::settle_effect(Exit::Done, effect);
     show(common, &args.output, &report, &found, tree.as_ref())?;
     Ok(Exit::Done)
 }

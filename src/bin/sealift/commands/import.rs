@@ -53,12 +53,12 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
         progress.clear();
         if plan.findings.is_empty() && !plan.is_empty() {
             // With --json only the answer goes to standard output, and that is what was done.
-            if !common.json {
-                render::print_plan(&plan)?;
-                around::print(&plan, &model)?;
-            }
-            if !ui::confirm(&question(&plan, &address))? {
-                eprintln!("nothing was changed");
+            let shown = match common.json {
+                true => Ok(()),
+                false => render::print_plan(&plan).and_then(|()| around::print(&plan, &model)),
+            };
+            if !ui::confirm(&question(&plan, &address), shown)? {
+                ui::to_stderr!("nothing was changed");
                 return Ok(Exit::Interrupted);
             }
         }

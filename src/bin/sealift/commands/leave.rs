@@ -16,7 +16,7 @@ use super::{around, render};
 use crate::cli::Common;
 use crate::clock::Moment;
 use crate::exit::{Exit, Failure};
-use crate::ui::{say, shown};
+use crate::ui::{say, shown, to_stderr};
 
 /// What is left, and where.
 #[derive(Debug, Args)]
@@ -88,6 +88,14 @@ impl Leaving {
             plan: &plan,
         };
         let recorded = self.written(&record);
+        match (outcome, &recorded) {
+            (record::APPLIED, _) => crate::outcome::settle_effect(exit, committed(&record)),
+            (_, Some(place)) => {
+                let text = format!("{outcome}; the record is {}", place.json.display());
+                crate::outcome::settle_effect(exit, text);
+            }
+            (_, None) => crate::outcome::settle(exit),
+        }
         match common.json {
             true => print_json(&record, done.model, recorded)?,
             false => print(&record, done.model, done.was_shown, recorded)?,
@@ -153,23 +161,22 @@ fn print(
             for finding in &plan.findings {
                 say!("{}", render::finding_line(finding));
             }
-            eprintln!("the target changed since the plan was shown; nothing was written");
+            to_stderr!("the target changed since the plan was shown; nothing was written");
         }
         "applied" | "dry-run" => {
             if !was_shown {
                 render::print_plan(plan)?;
                 around::print(plan, model)?;
             }
-            let wrote = wrote(plan);
             match *outcome {
-                "applied" => say!("committed to {target}: {wrote}"),
-                _ => say!("dry run, rolled back: an import would have {wrote}"),
+                "applied" => say!("{}", committed(done)),
+                _ => say!("dry run, rolled back: an import would have {}", wrote(plan)),
             }
         }
         "refused" => {
             render::print_plan(plan)?;
             around::print(plan, model)?;
-            eprintln!("refused; nothing was written to {target}");
+            to_stderr!("refused; nothing was written to {target}");
         }
         _ => {
             render::print_plan(plan)?;
@@ -185,6 +192,11 @@ fn print(
         say!("record: {}, {}", shown(&json.display().to_string()), shown(&html.display().to_string()));
     }
     Ok(())
+}
+
+/// What was committed, in one line.
+fn committed(done: &ImportRecord<'_>) -> String {
+    format!("committed to {}: {}", done.target, wrote(done.plan))
 }
 
 fn wrote(plan: &Plan) -> String {

@@ -158,7 +158,7 @@ pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
         writeln!(out, "  {}{secrets}{why}", shown(&entry.key.to_string()))?;
         Ok(())
     })?;
-    drop(out);
+    drop(out.into_inner().map_err(std::io::IntoInnerError::into_error)?);
     if common.json {
         super::print_json(&json!({ "documents": documents }))?;
     }

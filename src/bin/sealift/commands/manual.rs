@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use crate::cli::{Cli, Common};
 use crate::exit::{Exit, Failure};
+use crate::outcome;
 use crate::ui::say;
 
 /// Arguments of `completions`.
@@ -33,12 +34,15 @@ pub fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
 }
 
 pub fn man(common: &Common, args: &ManArgs) -> Result<Exit, Failure> {
+    outcome::take_effect()?;
     std::fs::create_dir_all(&args.folder)?;
     let mut command = Cli::command();
     // Gives subcommands their whole names, and the options that every command takes.
     command.build();
     let mut pages = Vec::new();
     write_pages(&args.folder, "sealift".to_owned(), &command, &mut pages)?;
+    let effect = format!("the manual pages are in {}", args.folder.display());
+    outcome::settle_effect(Exit::Done, effect);
     if common.json {
         let folder = args.folder.display().to_string();
         super::print_json(&serde_json::json!({ "folder": folder, "pages": pages }))?;
