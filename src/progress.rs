@@ -3,8 +3,8 @@
 //! The library never prints. Verbs take a `&dyn Progress` last; [`Silent`] hears nothing, [`Recording`]
 //! keeps everything for tests, and the binary draws bars from the same events.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Something that happened during a verb's work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,44 @@ pub trait Progress: Sync {
     /// Says whether the work should stop at the next safe point.
     fn cancelled(&self) -> bool {
         false
+    }
+
+    /// Asks whether the work may take effect now: a transaction commits, a finished file goes into its place. After
+    /// `Ok` the work goes on to its end whatever the listener wants, so that its outcome is known and reported.
+    ///
+    /// # Errors
+    /// [`Cancelled`], when the work should stop instead; it has no effect then.
+    fn take_effect(&self) -> Result<(), Cancelled> {
+        if self.cancelled() { Err(Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Work on something that is not the outcome, such as a temporary file: it can be stopped afterwards too.
+pub struct Preliminary<'p>(pub &'p dyn Progress);
+
+impl Progress for Preliminary<'_> {
+    fn event(&self, event: Event) {
+        self.0.event(event);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
+/// A request to stop, shared by who makes it and by calls that wait for a server, which it interrupts.
+#[derive(Debug, Clone, Default)]
+pub struct StopRequest(Arc<AtomicBool>);
+
+impl StopRequest {
+    /// Asks to stop; it stays asked for.
+    pub fn make(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Says whether somebody has asked to stop.
+    pub fn is_made(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
     }
 }
 

@@ -9,8 +9,9 @@ mod proxy;
 mod tsql;
 
 use std::net::ToSocketAddrs as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use endpoint::{Fault, Kind, On, What};
 use proxy::{Direction, Proxy};
 use sealift::document::Value;
 use sealift::server::sqlserver::SqlServer;
@@ -151,6 +152,80 @@ fn a_connection_to_the_named_server_cut_anywhere_leaves_its_target_so() {
     if let Some(server) = TestServer::named() {
         cut_everywhere(&server, work, after);
     }
+}
+
+/// A stop is requested while the server is slow with a statement of some work; says how long that took to end.
+fn stopped(on: On, rows: i64) -> Duration {
+    let server = TestServer::own(Default::default());
+    let database = server.database();
+    database.make(&thing());
+    reset(&database);
+    let endpoint = server.endpoint.as_ref().unwrap();
+    let struck = endpoint.fault(Fault::new(on.clone(), What::Delay(Duration::from_secs(60))));
+    let address = database.address();
+    let stop = address.stop.clone();
+    let mut server = SqlServer::open(&address).unwrap();
+    let work = std::thread::scope(|scope| {
+        let work = scope.spawn(|| {
+            let mut transaction = server.begin()?;
+            let rows: Vec<Row> = (10..10 + rows).map(|id| row(id, "new")).collect();
+            transaction.insert("Thing", &["Id", "Name"], &rows)?;
+            transaction.check()?;
+            transaction.commit()
+        });
+        while !struck.did() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        stop.make();
+        let start = Instant::now();
+        (work.join().unwrap(), start.elapsed())
+    });
+    assert!(
+        matches!(work.0, Err(WriteError { source: ServerError::Cancelled(_), .. })),
+        "{on:?} {:?}",
+        work.0
+    );
+    assert!(endpoint.requests().iter().any(|request| request.kind == Kind::Attention), "{on:?}");
+    assert_eq!(held(&database), before(), "{on:?}");
+    work.1
+}
+
+#[test]
+fn a_stop_interrupts_what_the_server_is_doing_and_takes_everything_back() {
+    let sql = |text: &str| On::Sql(text.to_owned());
+    let works = [
+        (sql("sp_getapplock"), 1),
+        (sql("INSERT INTO #sealift"), 1),
+        // So many rows go by bulk load.
+        (sql("INSERT BULK"), 5000),
+        (sql("INSERT INTO [dbo].[Thing]"), 5000),
+    ];
+    for (on, rows) in works {
+        let time = stopped(on.clone(), rows);
+        assert!(time < Duration::from_secs(10), "{on:?} {time:?}");
+    }
+}
+
+#[test]
+fn a_commit_is_never_interrupted() {
+    let server = TestServer::own(Default::default());
+    let database = server.database();
+    database.make(&thing());
+    reset(&database);
+    let delay = What::Delay(Duration::from_millis(500));
+    let struck = server.endpoint.as_ref().unwrap().fault(Fault::new(On::Sql("COMMIT".to_owned()), delay));
+    let address = database.address();
+    let stop = address.stop.clone();
+    let mut server = SqlServer::open(&address).unwrap();
+    std::thread::scope(|scope| {
+        let work = scope.spawn(|| work(&mut server));
+        while !struck.did() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        stop.make();
+        work.join().unwrap().unwrap();
+    });
+    assert_eq!(held(&database), after());
 }
 
 fn cut_everywhere(server: &TestServer, work: Work, after: fn() -> Vec<Row>) {

@@ -339,12 +339,36 @@ impl Writer {
         self.spool.twins()
     }
 
-    /// Puts everything in order, and the finished file in its place.
+    /// Puts everything in order, and the finished file in its place. Where the system does not confirm that it stays
+    /// there after a loss of power, it is there all the same, and the listener gets a notice.
     ///
     /// # Errors
     /// [`BundleError::DuplicateKey`] for two documents of one name, [`BundleError::Exists`] when the output
     /// appeared meanwhile, [`BundleError::DiskFull`], and what the system refuses. Nothing is left then.
-    pub fn finish(mut self, progress: &dyn Progress) -> Result<Summary, BundleError> {
+    pub fn finish(self, progress: &dyn Progress) -> Result<Summary, BundleError> {
+        let out = self.out.clone();
+        let summary = self.place(progress)?;
+        if let Err(error) = sync_folder(&out) {
+            progress.notice(format!(
+                "{} is written, but it may not outlast a loss of power: {error}",
+                out.display()
+            ));
+        }
+        Ok(summary)
+    }
+
+    /// Does what [`finish`](Self::finish) does for a file that something else relies on.
+    ///
+    /// # Errors
+    /// The same, and where the system does not confirm that the file lasts: it is in its place then.
+    pub(crate) fn finish_durably(self, progress: &dyn Progress) -> Result<Summary, BundleError> {
+        let out = self.out.clone();
+        let summary = self.place(progress)?;
+        sync_folder(&out)?;
+        Ok(summary)
+    }
+
+    fn place(mut self, progress: &dyn Progress) -> Result<Summary, BundleError> {
         self.spool.flush()?;
         let path = self.spool.path("bundle");
         let totals = assemble::assemble(&path, &mut self.spool, &self.header, &mut self.options, progress)?;
@@ -352,6 +376,7 @@ impl Writer {
         self.options.previous = None;
         let (file_root, file_bytes) = seal_file(&path, progress)?;
         let temporary = tempfile::TempPath::try_from_path(&path).map_err(BundleError::io(&path, "keep"))?;
+        progress.take_effect()?;
         let persisted = if self.options.force {
             temporary.persist(&self.out)
         } else {
@@ -361,7 +386,6 @@ impl Writer {
             std::io::ErrorKind::AlreadyExists => BundleError::Exists { path: self.out.clone() },
             _ => BundleError::io(&self.out, "put the finished bundle here")(error.error),
         })?;
-        sync_folder(&self.out)?;
         let Totals { content_root, documents, secrets, sealed, carried_over, raw_bytes, kinds, .. } = totals;
         Ok(Summary {
             content_root,

@@ -11,7 +11,7 @@ use crate::bundle::{Bundle, Header};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey, MasterKeySize};
 use crate::document::Value;
 use crate::model::Model;
-use crate::progress::Progress;
+use crate::progress::{Preliminary, Progress};
 use crate::server::{self, Address, Catalog, Column, ColumnType, Schema, Server, Table};
 
 use super::ImportError;
@@ -59,7 +59,7 @@ pub fn stand(
         accept_invalid: true,
         ..ImportOptions::default()
     };
-    let how = How::default();
+    let (how, progress) = (How::default(), &Preliminary(progress));
     match run(target, &mut *made, model, keys, how, options, Work::Copy, progress)? {
         Outcome::Applied(_) | Outcome::Nothing(_) => Ok(Stand { server: made, master }),
         Outcome::Refused(plan) => {

@@ -10,6 +10,8 @@ use super::{ExportError, ExportOptions};
 pub(super) struct KindChoice {
     carried: BTreeSet<usize>,
     only: BTreeSet<usize>,
+    exclude: BTreeSet<usize>,
+    ask: BTreeSet<usize>,
 }
 
 impl KindChoice {
@@ -42,13 +44,28 @@ impl KindChoice {
         let left_out = only.iter().chain(&asked).find(|kind| !carried.contains(kind));
         match left_out.and_then(|kind| model.kind_at(*kind)) {
             Some(kind) => Err(ExportError::LeftOut(kind.name.clone())),
-            None => Ok(Self { carried, only }),
+            None => {
+                let asks = model.kinds().iter().enumerate().filter(|(_, kind)| kind.ask);
+                let ask = asks.map(|(kind, _)| kind).filter(|kind| !asked.contains(kind)).collect();
+                Ok(Self { carried, only, exclude, ask })
+            }
         }
     }
 
     /// Says whether documents of a kind may come along with others.
     pub fn carries(&self, kind: usize) -> bool {
         self.carried.contains(&kind)
+    }
+
+    /// Why documents of a kind are not taken; `None` where they are.
+    pub fn leaves_out(&self, kind: usize) -> Option<&'static str> {
+        match kind {
+            kind if self.takes(kind) => None,
+            kind if self.exclude.contains(&kind) => Some("left out by --exclude"),
+            kind if !self.only.is_empty() && !self.only.contains(&kind) => Some("left out by --only"),
+            kind if self.ask.contains(&kind) => Some("compared with --also only"),
+            _ => Some("left out with its group of kinds"),
+        }
     }
 
     /// Says whether documents of a kind are taken.

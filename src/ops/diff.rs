@@ -13,12 +13,12 @@ use crate::crypto::{CryptoError, DataKey, Envelope, KdfLimits, KdfParams, Passwo
 use crate::document::{Document, Key, KindName, Place, SecretId, Value};
 use crate::model::Model;
 use crate::plan::{Change, changes, respell};
-use crate::progress::{Cancelled, Progress};
+use crate::progress::{Cancelled, Preliminary, Progress};
 use crate::server::Reader;
 
 use super::choice::KindChoice;
 use super::export::{ExportError, ExportOptions, export, product_version};
-use super::translate::{ServerSecrets, Vault};
+use super::translate::{Layouts, ServerSecrets, Vault};
 
 /// One side of a comparison.
 #[derive(Debug)]
@@ -27,6 +27,34 @@ pub struct Side {
     pub bundle: Bundle,
     /// The key to their secrets, where there are any and it is at hand.
     pub key: Option<DataKey>,
+    /// Of a server: kinds that were not read, with the number of their documents where their table has no others.
+    pub not_read: Vec<(KindName, Option<u64>)>,
+}
+
+impl Side {
+    /// How many documents of a kind there are, as far as that is known.
+    fn held(&self, kind: &str) -> Option<u64> {
+        let read = self.bundle.info().kinds.iter().find(|info| info.name == kind);
+        let not_read = self.not_read.iter().find(|(name, _)| name.as_str() == kind);
+        match (read, not_read) {
+            (Some(info), _) => Some(info.documents),
+            (None, Some((_, documents))) => *documents,
+            (None, None) => Some(0),
+        }
+    }
+}
+
+/// A kind that was not compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotCompared {
+    /// The kind.
+    pub kind: String,
+    /// Why.
+    pub reason: &'static str,
+    /// How many documents the left side has, where that is known.
+    pub left: Option<u64>,
+    /// The same of the right side.
+    pub right: Option<u64>,
 }
 
 /// How a document differs.
@@ -60,6 +88,8 @@ pub struct DiffReport {
     pub equal: u64,
     /// Secrets that were not compared because a password or key was not at hand.
     pub secrets_not_compared: u64,
+    /// Kinds that were not compared, and that a side has documents of, or may have.
+    pub not_compared: Vec<NotCompared>,
 }
 
 /// Why a comparison failed.
@@ -108,13 +138,25 @@ pub fn server_side(
     };
     let written = WriterOptions { protection, level: 1, ..WriterOptions::default() };
     let writer = Writer::create(&path, header, written)?;
-    export(reader, model, writer, options, progress)?;
+    export(reader, model, writer, options, &Preliminary(progress))?;
     let bundle = UncheckedBundle::open(&path, &Limits::default())?.check(progress)?;
     let key = match options.secrets {
         ServerSecrets::Mask => None,
         ServerSecrets::Read(_) => Some(bundle.unlock(&password, &KdfLimits::default())?),
     };
-    Ok(Side { bundle, key })
+    let choice = KindChoice::new(model, options)?;
+    let mut not_read = Vec::new();
+    for layout in Layouts::new(model, reader.catalog()).map_err(ExportError::from)?.iter() {
+        if choice.takes(layout.index) {
+            continue;
+        }
+        let documents = match layout.kind.rows.is_empty() {
+            true => Some(reader.count(&layout.table).map_err(ExportError::from)?),
+            false => None,
+        };
+        not_read.push((layout.kind.name.clone(), documents));
+    }
+    Ok(Side { bundle, key, not_read })
 }
 
 /// Compares two sides, in the kinds that the options take and, of kinds that are carried only where asked for,
@@ -132,7 +174,10 @@ pub fn diff(
     let mut report = DiffReport::default();
     let mut kinds: Vec<String> = [left, right]
         .iter()
-        .flat_map(|side| side.bundle.info().kinds.iter().map(|k| k.name.clone()))
+        .flat_map(|side| {
+            let read = side.bundle.info().kinds.iter().map(|kind| kind.name.clone());
+            read.chain(side.not_read.iter().map(|(name, _)| name.to_string()))
+        })
         .collect();
     kinds.sort();
     kinds.dedup();
@@ -143,7 +188,14 @@ pub fn diff(
             return true;
         };
         let asked_for = model.kind_at(kind).is_some_and(|kind| kind.ask);
-        choice.takes(kind) || asked_for && has(left, name) && has(right, name)
+        if choice.takes(kind) || asked_for && has(left, name) && has(right, name) {
+            return true;
+        }
+        let (left, right) = (left.held(name), right.held(name));
+        let reason = choice.leaves_out(kind).filter(|_| (left, right) != (Some(0), Some(0)));
+        let not_compared = reason.map(|reason| NotCompared { kind: name.clone(), reason, left, right });
+        report.not_compared.extend(not_compared);
+        false
     });
     let total = left.bundle.info().documents + right.bundle.info().documents;
     progress.phase("comparing", Some(total));

@@ -210,11 +210,12 @@ pub(super) fn run(
     let kept = keeping.map(finish).transpose()?;
     let taken_back = || kept.iter().for_each(Kept::remove);
     progress.phase("finishing", None);
-    progress.check().inspect_err(|_| taken_back())?;
     if how.dry_run {
+        progress.check()?;
         transaction.rollback()?;
         return Ok(Outcome::DryRun(plan));
     }
+    progress.take_effect().inspect_err(|_| taken_back())?;
     if let Err(error) = transaction.commit() {
         // Where nobody knows whether it was committed the file may be needed.
         if !matches!(error.source, ServerError::CommitUnknown { .. }) {
@@ -244,6 +245,9 @@ impl Written {
     /// The error with the name of the document that it is about.
     pub(super) fn name(&self, plan: &Plan, error: WriteError) -> ImportError {
         let WriteError { write, source } = error;
+        if let ServerError::Cancelled(cancelled) = source {
+            return cancelled.into();
+        }
         let at = write.and_then(|write| usize::try_from(write).ok());
         let number = at.and_then(|at| *self.0.get(at)?);
         // The entries of a plan are in the order of their numbers.

@@ -41,7 +41,7 @@ mod why;
 pub use against::{Stand, stand};
 pub use choosing::Listed;
 pub use convert::{ConvertError, FromTree, from_tree, reseal, to_tree};
-pub use diff::{DiffEntry, DiffError, DiffReport, Difference, Side, diff, server_side};
+pub use diff::{DiffEntry, DiffError, DiffReport, Difference, NotCompared, Side, diff, server_side};
 pub use export::{ExportError, ExportOptions, ExportReport, export, product_version};
 pub use import::{How, ImportError, Outcome, import};
 pub use into::IntoScope;

@@ -31,6 +31,8 @@ pub use saved::{
 pub use source::{SourceExample, SourceNotice};
 pub use spelling::respell;
 
+use std::collections::BTreeMap;
+
 use crate::document::{Key, KindName};
 
 /// What an import does to one document.
@@ -113,6 +115,27 @@ pub struct Finding {
     pub problem: String,
 }
 
+/// How many documents are skipped for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Why, as their entries say it.
+    pub reason: String,
+    /// How many documents.
+    pub documents: usize,
+}
+
+impl Skipped {
+    /// Counts the reasons of documents that are skipped: the most frequent first, then by name.
+    pub fn count<'r>(reasons: impl Iterator<Item = Option<&'r str>>) -> Vec<Self> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        reasons.for_each(|reason| *counts.entry(reason.unwrap_or("no reason is known")).or_default() += 1);
+        let skipped = |(reason, documents): (&str, usize)| Self { reason: reason.to_owned(), documents };
+        let mut counts: Vec<Self> = counts.into_iter().map(skipped).collect();
+        counts.sort_by_key(|skipped| std::cmp::Reverse(skipped.documents));
+        counts
+    }
+}
+
 /// What an import would do.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
@@ -132,6 +155,12 @@ impl Plan {
     /// Says whether the import would write anything.
     pub fn is_empty(&self) -> bool {
         !self.entries.iter().any(|entry| entry.action.writes())
+    }
+
+    /// Why documents are skipped, each reason once, and how many documents it is about: the most first.
+    pub fn skipped(&self) -> Vec<Skipped> {
+        let skipped = self.entries.iter().filter(|entry| entry.action == Action::Skip);
+        Skipped::count(skipped.map(|entry| entry.reason.as_deref()))
     }
 
     /// How many documents an action meets.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::progress::{Progress, Silent};
+
 use super::sqlite::{self, SqliteServer};
 use super::sqlserver::SqlServer;
 use super::{Address, Catalog, Server, ServerError};
@@ -15,22 +17,31 @@ pub enum Schema<'a> {
     Like(&'a Catalog),
 }
 
-/// Makes a new server with these tables and opens it. All tables appear or none. An embedded server is a file that
-/// did not exist; a database of a SQL Server exists already and has no tables in the schema of the address.
+/// Makes a new server with these tables and opens it, as [`make`] and [`open`](super::open) do.
+///
+/// # Errors
+/// Those of the two.
+pub fn create(address: &Address, schema: Schema<'_>) -> Result<Box<dyn Server>, ServerError> {
+    make(address, schema, &Silent)?;
+    super::open(address)
+}
+
+/// Makes the tables of a new server. All tables appear or none. An embedded server is a file that did not exist; a
+/// database of a SQL Server exists already and has no tables in the schema of the address.
 ///
 /// # Errors
 /// [`ServerError::Exists`] or [`ServerError::NotEmpty`] where something is there already;
-/// [`ServerError::Failed`] when the tables cannot be made; what [`open`](super::open) says of the address.
-pub fn create(address: &Address, schema: Schema<'_>) -> Result<Box<dyn Server>, ServerError> {
+/// [`ServerError::Failed`] when the tables cannot be made; [`ServerError::Cancelled`];
+/// [`ServerError::CommitUnknown`]; what [`open`](super::open) says of the address.
+pub fn make(address: &Address, schema: Schema<'_>, progress: &dyn Progress) -> Result<(), ServerError> {
     match address {
-        Address::Sqlite(path) => Ok(Box::new(SqliteServer::create(path, schema)?)),
+        Address::Sqlite(path) => SqliteServer::make(path, schema, progress),
         Address::SqlServer(address) => {
             let catalog = match schema {
                 Schema::Ddl(text) => Cow::Owned(sqlite::catalog_of(text)?),
                 Schema::Like(catalog) => Cow::Borrowed(catalog),
             };
-            SqlServer::create(address, &catalog)?;
-            Ok(Box::new(SqlServer::open(address)?))
+            SqlServer::make(address, &catalog, progress)
         }
     }
 }

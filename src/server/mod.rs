@@ -17,10 +17,11 @@ mod whole;
 
 pub use address::{Address, AddressError};
 pub use catalog::{Catalog, Column, ColumnType, ForeignKey, Table};
-pub use create::{Schema, create, vacant};
+pub use create::{Schema, create, make, vacant};
 pub use whole::WholeTable;
 
 use crate::document::Value;
+use crate::progress::Cancelled;
 
 /// Values of one row, in the order of the columns that were asked for.
 pub type Row = Vec<Value>;
@@ -159,6 +160,9 @@ pub enum ServerError {
         /// How many the server counts in the same state, or how many were asked for.
         expected: u64,
     },
+    /// A [`StopRequest`](crate::progress::StopRequest) interrupted the call: nothing is committed.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
     /// The disk or the database is full.
     #[error("the server's disk is full")]
     Full,

@@ -273,7 +273,7 @@ impl<'m> TreeWriter<'m> {
         }
         // Last of all: until it is there, what it lists is the earlier tree's.
         self.stage(ABOUT, text.as_bytes())?;
-        progress.check()?;
+        progress.take_effect()?;
         let mut staged = std::mem::take(&mut self.staged);
         // Folder by folder; the list of them all comes last.
         staged.sort_by(|a, b| (a == ABOUT, a).cmp(&(b == ABOUT, b)));

@@ -115,6 +115,11 @@ impl Failure {
         ui::labelled(yellow, "warning:", &format!("{}; {meaning}", cut_middle(&self.message, ui::MESSAGE)));
     }
 
+    /// The same of an answer that could not be printed, where what it was about is done.
+    pub fn warn_of_output(self, effect: &str) {
+        Self { message: format!("the answer could not be printed ({})", self.message), ..self }.warn(effect);
+    }
+
     /// A file that is no plan, or not as it was written.
     pub fn saved(path: &std::path::Path, error: &SavedError) -> Self {
         let exit = match error {
@@ -143,6 +148,20 @@ impl Failure {
             let cyan = Style::new().fg_color(Some(AnsiColor::Cyan.into()));
             ui::labelled(cyan, "hint:", &cut_middle(hint, ui::MESSAGE));
         }
+    }
+
+    /// This failure, once its details were shown: where they could not be, it is the same.
+    pub fn after(self, shown: Result<(), Failure>) -> Self {
+        if let Err(output) = shown {
+            output.print();
+        }
+        self
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
     }
 }
 
@@ -219,6 +238,9 @@ impl From<MasterKeyError> for Failure {
 
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
+        if let ServerError::Cancelled(cancelled) = error {
+            return cancelled.into();
+        }
         Self::of(Exit::Failed, &error).at_server(&error)
     }
 }
@@ -579,6 +601,11 @@ impl From<MergeError> for Failure {
 
 impl From<DemoError> for Failure {
     fn from(error: DemoError) -> Self {
+        if let DemoError::Server(ServerError::Cancelled(cancelled))
+        | DemoError::Row { source: ServerError::Cancelled(cancelled), .. } = error
+        {
+            return cancelled.into();
+        }
         Self::of(Exit::Failed, &error)
     }
 }

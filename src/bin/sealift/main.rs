@@ -7,6 +7,7 @@ mod clock;
 mod commands;
 mod exit;
 mod files;
+mod outcome;
 mod secrets;
 mod ui;
 mod usage;
@@ -16,12 +17,6 @@ fn main() -> std::process::ExitCode {
         Ok(cli) => cli,
         Err(exit) => return exit.into(),
     };
-    ui::watch_interrupts();
-    match commands::run(cli) {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            failure.print();
-            failure.exit.into()
-        }
-    }
+    outcome::watch_interrupts();
+    outcome::conclude(commands::run(cli)).into()
 }

@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sealift::plan::Action;
-use sealift::progress::{Event, Progress};
+use sealift::progress::{Cancelled, Event, Progress};
 pub use sealift::text::shown;
 use sealift::text::{NAME, Shown, cut, cut_middle, is_hidden};
 
 use crate::exit::{Exit, Failure};
+use crate::outcome;
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static ASKING: AtomicBool = AtomicBool::new(false);
 
-/// Prints a line that is not the answer itself to standard error.
+/// Prints a line that is not the answer itself to standard error, as far as that can be written. `eprintln!` would
+/// panic.
 macro_rules! aside {
     ($($text:tt)*) => { $crate::ui::line_aside(format_args!($($text)*)) };
 }
@@ -26,14 +27,14 @@ pub(crate) use aside;
 /// Work that is done sooner shows no bar.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Ctrl-C asks the work to stop at its next safe point; a second one, or one at a question, ends at once.
-pub fn watch_interrupts() {
-    let _ = ctrlc::set_handler(|| {
-        if ASKING.load(Ordering::SeqCst) || INTERRUPTED.swap(true, Ordering::SeqCst) {
-            echo::restore();
-            std::process::exit(i32::from(Exit::Interrupted as u8));
-        }
-    });
+/// Says whether a question waits for its answer.
+pub fn is_asking() -> bool {
+    ASKING.load(Ordering::SeqCst)
+}
+
+/// Puts the terminal's settings back that a prompt has changed.
+pub fn restore_terminal() {
+    echo::restore();
 }
 
 /// Draws progress on the terminal; silent elsewhere.
@@ -118,7 +119,11 @@ impl Progress for Bars {
     }
 
     fn cancelled(&self) -> bool {
-        INTERRUPTED.load(Ordering::Relaxed)
+        outcome::stop_request().is_made()
+    }
+
+    fn take_effect(&self) -> Result<(), Cancelled> {
+        outcome::take_effect()
     }
 }
 
@@ -164,6 +169,11 @@ impl<W: Write> Out<W> {
     /// Writes to a stream.
     pub fn new(inner: W) -> Self {
         Self(inner)
+    }
+
+    /// Writes what a buffer still holds.
+    pub fn finish(mut self) -> std::io::Result<()> {
+        self.0.flush()
     }
 
     /// Writes a piece of text.
@@ -248,19 +258,25 @@ pub fn read_hidden(terminal: &console::Term) -> std::io::Result<String> {
     read
 }
 
-/// Asks a question that is answered by yes or no; no is the default.
+/// Asks a question that is answered by yes or no, below what it is about; no is the default.
 ///
 /// # Errors
-/// Wrong usage, where there is nobody to ask; exit 130 when the input ends.
-pub fn confirm(question: &str) -> Result<bool, Failure> {
+/// Wrong usage, where there is nobody to ask; failed, where question or plan cannot be shown; exit 130 when the input
+/// ends.
+pub fn confirm(question: &str, shown: Result<(), Failure>) -> Result<bool, Failure> {
+    // Who does not see what is asked cannot answer, and a reader that went away is not content.
+    let unseen = |cause: &dyn std::fmt::Display| {
+        Failure::new(Exit::Failed, format!("cannot ask for confirmation: {cause}; nothing was changed"))
+            .hint("--yes goes ahead without asking; --dry-run only tries")
+    };
+    shown.map_err(|failure| unseen(&failure))?;
     if !std::io::stdin().is_terminal() {
         return Err(Failure::new(Exit::Usage, "there is no terminal to ask for confirmation")
             .hint("--yes goes ahead without asking; --dry-run only tries"));
     }
-    let mut out = std::io::stderr().lock();
-    write!(out, "{} [y/N] ", message(question))?;
-    out.flush()?;
-    drop(out);
+    let mut terminal = std::io::stderr();
+    let asked = write!(terminal, "{} [y/N] ", message(question)).and_then(|()| terminal.flush());
+    asked.map_err(|error| unseen(&error))?;
     ASKING.store(true, Ordering::SeqCst);
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer)?;

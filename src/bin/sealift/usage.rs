@@ -8,7 +8,7 @@ use sealift::server::Address;
 
 use crate::cli::Cli;
 use crate::exit::{Exit, Failure};
-use crate::ui;
+use crate::{outcome, ui};
 
 /// Reads the command line. What was asked for instead of a command (help, the version) or is wrong has been printed
 /// where it is none; the exit code is what is left to do.
@@ -23,8 +23,7 @@ pub fn parse() -> Result<Cli, Exit> {
         Err(error) => error,
     };
     if !error.use_stderr() {
-        let _ = error.print();
-        return Err(Exit::Done);
+        return Err(outcome::conclude(error.print().map(|()| Exit::Done).map_err(Failure::from)));
     }
     // The same error of arguments that may be seen: it repeats them in many ways.
     match parse(arguments.into_iter().map(seen).collect()) {

@@ -10,7 +10,7 @@ use crate::bundle::{
 use crate::crypto::{Envelope, FingerprintKey, KdfLimits, KdfParams, MasterKey, SecretBytes};
 use crate::document::{Key, Reference, Value};
 use crate::model::Model;
-use crate::progress::Progress;
+use crate::progress::{Preliminary, Progress};
 use crate::server::{Reader, Row};
 
 use super::super::export::product_version;
@@ -179,7 +179,8 @@ impl<'k> Keeping<'k> {
         };
         about.write(&mut self.writer, collation, &self.seen)?;
         let kept = Kept { out: self.out, _trial: self.trial };
-        self.writer.finish(progress).inspect_err(|error| {
+        // It says nothing of what the import does yet.
+        self.writer.finish_durably(&Preliminary(progress)).inspect_err(|error| {
             // It may be in its place already, and only not sure to last. Another's file is never ours to remove.
             if !matches!(error, BundleError::Exists { .. }) {
                 kept.remove();

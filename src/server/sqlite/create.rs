@@ -6,10 +6,16 @@ use rusqlite::Connection;
 
 use super::ddl;
 use super::fault::failed;
+use crate::progress::Progress;
 use crate::server::{Schema, ServerError};
 
 /// Makes the file.
-pub(super) fn create(path: &Path, address: &str, schema: Schema<'_>) -> Result<(), ServerError> {
+pub(super) fn create(
+    path: &Path,
+    address: &str,
+    schema: Schema<'_>,
+    progress: &dyn Progress,
+) -> Result<(), ServerError> {
     let open = |source: Box<dyn std::error::Error + Send + Sync>| ServerError::Open {
         address: address.to_owned(),
         source,
@@ -36,12 +42,15 @@ pub(super) fn create(path: &Path, address: &str, schema: Schema<'_>) -> Result<(
     }
     let beside = builder.tempfile_in(folder).map_err(|error| open(error.into()))?.into_temp_path();
     fill(&beside, &sql)?;
+    progress.take_effect()?;
     beside.persist_noclobber(path).map_err(|error| match error.error.kind() {
         std::io::ErrorKind::AlreadyExists => ServerError::Exists(address.to_owned()),
         _ => open(error.error.into()),
     })?;
     #[cfg(unix)]
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| open(error.into()))?;
+    if let Err(error) = std::fs::File::open(folder).and_then(|folder| folder.sync_all()) {
+        progress.notice(format!("{address} is made, but it may not outlast a loss of power: {error}"));
+    }
     Ok(())
 }
 

@@ -32,6 +32,7 @@ use std::rc::Rc;
 use rusqlite::Connection;
 
 use super::{Address, Catalog, Reader, Server, ServerError, Transaction};
+use crate::progress::{Progress, Silent};
 use fault::fault;
 use schema::Schema as Tables;
 
@@ -66,9 +67,14 @@ impl SqliteServer {
     /// [`ServerError::Exists`] when anything is at the path already; [`ServerError::Failed`] when the tables
     /// cannot be made; [`ServerError::Open`] when the folder cannot be written.
     pub fn create(path: &Path, schema: Schema<'_>) -> Result<Self, ServerError> {
-        let address = Address::Sqlite(path.to_owned()).to_string();
-        create::create(path, &address, schema)?;
+        Self::make(path, schema, &Silent)?;
         Self::open(path)
+    }
+
+    /// Makes a new database with these tables.
+    pub(super) fn make(path: &Path, schema: Schema<'_>, progress: &dyn Progress) -> Result<(), ServerError> {
+        let address = Address::Sqlite(path.to_owned()).to_string();
+        create::create(path, &address, schema, progress)
     }
 }
 

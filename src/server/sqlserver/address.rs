@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::crypto::SecretBytes;
+use crate::progress::StopRequest;
 
 /// The address of a database of a SQL Server. Shown and printed without its secrets.
 #[derive(Clone)]
@@ -42,6 +43,16 @@ pub struct SqlServerAddress {
     pub application_name: String,
     /// Whether the connection is for reading alone (a readable secondary will do).
     pub read_intent: bool,
+    /// Interrupts what connections to this address wait for: a statement gets an attention, and the connection is
+    /// dropped. A COMMIT is never interrupted.
+    pub stop: StopRequest,
+}
+
+impl SqlServerAddress {
+    /// The same address for work that nothing interrupts.
+    pub(super) fn uninterrupted(&self) -> Self {
+        Self { stop: StopRequest::default(), ..self.clone() }
+    }
 }
 
 /// Who logs in, and how.

@@ -1,12 +1,15 @@
 //! One connection: how it comes about, how statements go over it, and when it is given up.
 //!
 //! The driver is asynchronous and not safe to cancel: after any error the connection is in a state that nobody
-//! knows. So it is dropped then, whatever the error was, and the server takes back what was not committed.
+//! knows. So it is dropped then, whatever the error was, and the server takes back what was not committed. A request
+//! to stop is such an error: the server gets an attention, which ends the statement and what it waits for.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
+use futures_util::future::{Either, select};
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel, IntoSql, Query, QueryItem, QueryStream};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -15,6 +18,7 @@ use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
 
 use super::address::{Encryption, Login, SqlServerAddress};
 use super::fault::{self, Doing};
+use crate::progress::{Cancelled, StopRequest};
 use crate::server::ServerError;
 
 /// A connection of the driver.
@@ -24,6 +28,10 @@ pub(super) type WireRow = tiberius::Row;
 
 /// The port of a default instance.
 const PORT: u16 = 1433;
+/// How often a call that waits looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long the server may take to confirm an attention, before the connection is dropped without that.
+const CONFIRMATION: Duration = Duration::from_secs(1);
 
 /// A value that goes along with a statement. NULL is typed: some servers refuse it bare.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,13 +71,16 @@ pub(super) struct Connection {
     /// Whether the connection is kept after the server has refused a statement: for finding out why, where all is
     /// taken back anyway.
     pub(super) forgiving: bool,
+    /// What interrupts statements.
+    pub(super) stop: StopRequest,
 }
 
 impl Connection {
     /// Connects and logs in.
     ///
     /// # Errors
-    /// [`ServerError::Unreachable`], [`ServerError::Tls`], [`ServerError::Login`], [`ServerError::Missing`].
+    /// [`ServerError::Unreachable`], [`ServerError::Tls`], [`ServerError::Login`], [`ServerError::Missing`],
+    /// [`ServerError::Cancelled`].
     pub(super) fn open(address: &SqlServerAddress) -> Result<Self, ServerError> {
         let shown = address.to_string();
         let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -83,8 +94,14 @@ impl Connection {
         let config = config(address, &shown)?;
         let connecting = connect(config, address);
         let timeout = address.connect_timeout;
-        let wire = runtime.block_on(async { tokio::time::timeout(timeout, connecting).await });
-        let wire = match wire {
+        let wire = runtime.block_on(async {
+            let connecting = pin!(tokio::time::timeout(timeout, connecting));
+            match select(connecting, pin!(made(&address.stop))).await {
+                Either::Left((wire, _)) => Ok(wire),
+                Either::Right(_) => Err(Cancelled),
+            }
+        });
+        let wire = match wire? {
             Ok(Ok(wire)) => wire,
             Ok(Err(Failed::Network(error))) => return Err(unreachable(error.into())),
             Ok(Err(Failed::Driver(error))) => return Err(fault::connecting(address, &shown, error)),
@@ -94,7 +111,8 @@ impl Connection {
             }
         };
         let target = Arc::new(address.clone());
-        Ok(Self { runtime, wire: Some(wire), address: shown.into(), target, forgiving: false })
+        let stop = address.stop.clone();
+        Ok(Self { runtime, wire: Some(wire), address: shown.into(), target, forgiving: false, stop })
     }
 
     /// Whether statements can still be sent.
@@ -114,7 +132,7 @@ impl Connection {
         work: impl AsyncFnOnce(&mut Wire) -> Result<T, Interrupted>,
     ) -> Result<T, ServerError> {
         let Some(mut wire) = self.wire.take() else { return Err(fault::given_up(doing)) };
-        match self.runtime.block_on(work(&mut wire)) {
+        match self.runtime.block_on(attended(&mut wire, &self.stop, work)) {
             Ok(done) => {
                 self.wire = Some(wire);
                 Ok(done)
@@ -164,7 +182,7 @@ impl Connection {
         task: impl FnOnce(Wire) -> F,
     ) -> Result<JoinHandle<F::Output>, ServerError>
     where
-        F: Future<Output = Result<Wire, tiberius::error::Error>> + Send + 'static,
+        F: Future<Output = Result<Wire, Interrupted>> + Send + 'static,
     {
         let Some(wire) = self.wire.take() else { return Err(fault::given_up(doing)) };
         Ok(self.runtime.spawn(task(wire)))
@@ -179,14 +197,15 @@ impl Connection {
     pub(super) fn join(
         &mut self,
         doing: &Doing<'_>,
-        handle: JoinHandle<Result<Wire, tiberius::error::Error>>,
+        handle: JoinHandle<Result<Wire, Interrupted>>,
     ) -> Result<(), ServerError> {
         match self.runtime.block_on(handle) {
             Ok(Ok(wire)) => {
                 self.wire = Some(wire);
                 Ok(())
             }
-            Ok(Err(error)) => Err(fault::of(doing, error)),
+            Ok(Err(Interrupted::Driver(error))) => Err(fault::of(doing, error)),
+            Ok(Err(Interrupted::Ours(error))) => Err(*error),
             Err(_) => Err(fault::given_up(doing)),
         }
     }
@@ -202,6 +221,32 @@ impl From<tiberius::error::Error> for Interrupted {
     fn from(error: tiberius::error::Error) -> Self {
         Interrupted::Driver(error)
     }
+}
+
+/// Waits until a stop is requested.
+async fn made(stop: &StopRequest) {
+    while !stop.is_made() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Runs work on a connection until it ends, or until a stop is requested: the server is then asked to end what it
+/// does, so that its locks are free at once. The connection is of no use afterwards.
+pub(super) async fn attended<T>(
+    wire: &mut Wire,
+    stop: &StopRequest,
+    work: impl AsyncFnOnce(&mut Wire) -> Result<T, Interrupted>,
+) -> Result<T, Interrupted> {
+    let cancelled = || Interrupted::Ours(Box::new(Cancelled.into()));
+    if stop.is_made() {
+        return Err(cancelled());
+    }
+    if let Either::Left((done, _)) = select(pin!(work(wire)), pin!(made(stop))).await {
+        return done;
+    }
+    // A request that is not sent whole cannot be cancelled; dropping the connection ends it too.
+    let _ = tokio::time::timeout(CONFIRMATION, wire.cancel_query()).await;
+    Err(cancelled())
 }
 
 /// Sends a statement; without parameters it goes as a plain batch.

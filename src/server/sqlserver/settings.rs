@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::address::{Encryption, Login, SqlServerAddress};
 use crate::crypto::SecretBytes;
+use crate::progress::StopRequest;
 use crate::server::AddressError;
 
 /// How long a connection may take to come about, unless the address says otherwise.
@@ -247,6 +248,7 @@ impl Draft {
             lock_timeout: self.lock_timeout.unwrap_or(LOCK_TIMEOUT),
             application_name: self.application_name.unwrap_or_else(|| "Sealift".to_owned()),
             read_intent: self.read_intent,
+            stop: StopRequest::default(),
         })
     }
 

@@ -100,19 +100,17 @@ impl Witness {
     }
 }
 
-/// Finds out on a new connection what became of a commit.
+/// A commit whose outcome cannot be found out.
+pub(super) fn unknown(reason: &str) -> ServerError {
+    ServerError::CommitUnknown { reason: reason.to_owned() }
+}
+
+/// A new connection, in a transaction that began after the lost one had ended.
 ///
 /// # Errors
-/// [`ServerError::TakenBack`] where it was rolled back, [`ServerError::CommitUnknown`] where that cannot be told.
-pub(super) fn settle(
-    address: &SqlServerAddress,
-    schema: &Arc<Schema>,
-    witness: Option<&Witness>,
-) -> Result<(), ServerError> {
-    let unknown = |reason: &str| ServerError::CommitUnknown { reason: reason.to_owned() };
-    let Some(witness) = witness.filter(|witness| witness.before != witness.after) else {
-        return Err(unknown("nothing that was written can be told from what was there"));
-    };
+/// [`ServerError::CommitUnknown`].
+pub(super) fn after(address: &SqlServerAddress) -> Result<Connection, ServerError> {
+    let address = &address.uninterrupted();
     let mut pause = Duration::from_secs(1).min(address.connect_timeout);
     let mut connection = None;
     for attempt in 0..ATTEMPTS {
@@ -130,10 +128,25 @@ pub(super) fn settle(
     };
     // The old transaction holds the lock until it has ended, one way or the other.
     match super::begin(&mut connection, address.lock_timeout, "ON") {
-        Ok(()) => {}
-        Err(ServerError::Busy) => return Err(unknown("the transaction has not ended yet")),
-        Err(_) => return Err(unknown("the server does not answer any more")),
+        Ok(()) => Ok(connection),
+        Err(ServerError::Busy) => Err(unknown("the transaction has not ended yet")),
+        Err(_) => Err(unknown("the server does not answer any more")),
     }
+}
+
+/// Finds out on a new connection what became of a commit.
+///
+/// # Errors
+/// [`ServerError::TakenBack`] where it was rolled back, [`ServerError::CommitUnknown`] where that cannot be told.
+pub(super) fn settle(
+    address: &SqlServerAddress,
+    schema: &Arc<Schema>,
+    witness: Option<&Witness>,
+) -> Result<(), ServerError> {
+    let Some(witness) = witness.filter(|witness| witness.before != witness.after) else {
+        return Err(unknown("nothing that was written can be told from what was there"));
+    };
+    let mut connection = after(address)?;
     let mut view = View::new(&mut connection, Arc::clone(schema));
     match witness.look(&mut view) {
         Ok(now) if now == witness.after => Ok(()),

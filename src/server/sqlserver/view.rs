@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use futures_util::TryStreamExt as _;
 
-use super::connect::{Connection, Param, Wire, ask};
+use super::connect::{Connection, Interrupted, Param, Wire, ask, attended};
 use super::fault::Doing;
 use super::schema::{Field, Schema, quoted};
 use super::spool::{Spool, Unspool};
@@ -52,7 +52,7 @@ struct Paging {
 /// Where the rows of a statement come from.
 enum Rows {
     /// From the wire, as they arrive.
-    Arriving(mpsc::Receiver<Result<Row, ServerError>>, JoinHandle<Result<Wire, tiberius::error::Error>>),
+    Arriving(mpsc::Receiver<Result<Row, ServerError>>, JoinHandle<Result<Wire, Interrupted>>),
     /// From where they were put aside when the connection was wanted for something else.
     Aside(Unspool),
     /// There are no more.
@@ -108,7 +108,7 @@ impl<'a> View<'a> {
         &mut self,
         table: &str,
         mut receiver: mpsc::Receiver<Result<Row, ServerError>>,
-        handle: JoinHandle<Result<Wire, tiberius::error::Error>>,
+        handle: JoinHandle<Result<Wire, Interrupted>>,
     ) -> Result<Unspool, ServerError> {
         let what = format!("reading {table}");
         let doing = Doing { what: &what, address: &self.address, table, schema: None };
@@ -182,17 +182,21 @@ impl<'a> View<'a> {
         let readings: Vec<Reading> = all.iter().map(Reading::of).collect();
         let doing = Doing { what: &what, address: &self.address, table: &table.name, schema: Some(&schema) };
         let (sender, receiver) = mpsc::channel(AHEAD);
+        let stop = self.connection.stop.clone();
         let handle = self.connection.lend(&doing, |mut wire| async move {
-            let mut stream = ask(&mut wire, &sql, params).await?;
-            while let Some(item) = stream.try_next().await? {
-                let QueryItem::Row(row) = item else { continue };
-                let row = values::row(&readings, 0, row);
-                let wrong = row.is_err();
-                if sender.send(row).await.is_err() || wrong {
-                    break;
+            attended(&mut wire, &stop, async |wire: &mut Wire| {
+                let mut stream = ask(wire, &sql, params).await?;
+                while let Some(item) = stream.try_next().await? {
+                    let QueryItem::Row(row) = item else { continue };
+                    let row = values::row(&readings, 0, row);
+                    let wrong = row.is_err();
+                    if sender.send(row).await.is_err() || wrong {
+                        break;
+                    }
                 }
-            }
-            drop(stream);
+                Ok(())
+            })
+            .await?;
             Ok(wire)
         })?;
         Ok(Paging {

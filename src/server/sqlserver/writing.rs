@@ -12,6 +12,7 @@ use super::spool::{Spool, Unspool};
 use super::values;
 use super::view::View;
 use crate::document::Value;
+use crate::progress::StopRequest;
 use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, Transaction, WriteError};
 
 /// A transaction under way; its view rolls it back when dropped.
@@ -282,6 +283,8 @@ impl Transaction for Writing<'_> {
 
     fn commit(mut self: Box<Self>) -> Result<(), WriteError> {
         self.flush()?;
+        // Interrupted, nobody would know what became of it.
+        self.view.connection.stop = StopRequest::default();
         let address = Arc::clone(&self.view.address);
         let doing = Doing { what: "committing", address: &address, table: "", schema: None };
         match self.view.connection.batch(&doing, "COMMIT TRANSACTION") {

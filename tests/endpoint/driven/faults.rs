@@ -110,6 +110,24 @@ async fn a_delay_delays_and_packets_split() {
 }
 
 #[tokio::test]
+async fn an_attention_ends_a_delay_and_takes_everything_back() {
+    let (endpoint, mut c) = started().await;
+    run(&mut c, TABLE).await;
+    let mut waiting = connect(&endpoint).await;
+    run(&mut waiting, "BEGIN TRANSACTION; UPDATE [dbo].[T] SET [V] = 2").await;
+    let slow = endpoint
+        .fault(Fault::new(On::Sql("DELETE FROM [dbo].[T]".to_owned()), What::Delay(Duration::from_secs(60))));
+    let start = Instant::now();
+    let delete = waiting.simple_query("DELETE FROM [dbo].[T]");
+    assert!(tokio::time::timeout(Duration::from_millis(200), delete).await.is_err());
+    waiting.cancel_query().await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(30) && slow.did());
+    run(&mut c, "SET LOCK_TIMEOUT 5000; UPDATE [dbo].[T] SET [Id] = [Id]").await;
+    assert_eq!(lines(&mut c, "SELECT [V] FROM [dbo].[T]").await, ["1"]);
+    assert!(endpoint.requests().iter().any(|r| r.kind == endpoint::Kind::Attention));
+}
+
+#[tokio::test]
 async fn a_bulk_load_is_struck_at_a_row() {
     let (endpoint, mut c) = started().await;
     run(&mut c, "CREATE TABLE [dbo].[B] ([n] int NOT NULL PRIMARY KEY)").await;

@@ -35,7 +35,7 @@ pub enum What {
     CloseAfter,
     /// The connection closes once so many bytes of the reply to this request are sent.
     CloseMidReply(usize),
-    /// The statement runs after so long.
+    /// The statement runs after so long; an attention meanwhile is confirmed, and ends the session.
     Delay(Duration),
     /// From this request on every write has so many bytes.
     SplitPackets(usize),

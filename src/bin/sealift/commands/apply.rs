@@ -126,10 +126,8 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
     let ask = !args.yes && !args.dry_run;
     if ask {
         progress.clear();
-        if !common.json {
-            render::print_saved(&file.plan)?;
-        }
-        if !ui::confirm(&format!("Apply this plan to {address}?"))? {
+        let shown = if common.json { Ok(()) } else { render::print_saved(&file.plan) };
+        if !ui::confirm(&format!("Apply this plan to {address}?"), shown)? {
             ui::aside!("nothing was changed");
             return Ok(Exit::Interrupted);
         }

@@ -7,7 +7,7 @@ use sealift::bundle::{Bundle, Limits, Previous, Protection, UncheckedBundle, Wri
 use sealift::crypto::{DataKey, KdfLimits};
 use sealift::model::Model;
 use sealift::ops::{self, ConvertError};
-use sealift::progress::Progress;
+use sealift::progress::{Preliminary, Progress};
 use sealift::tree::{self, ScriptMode, Tree, TreeSummary};
 use serde_json::json;
 
@@ -16,6 +16,7 @@ use super::{input, vendor};
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::{Files, Format};
+use crate::outcome;
 use crate::ui::say;
 use crate::{secrets, ui};
 
@@ -153,6 +154,8 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
         let flags = (args.force, args.strict);
         let read = input::read_tree(common, &args.input, &model, password_file, output, flags, &progress)?;
         progress.clear();
+        let effect = format!("{} holds {} documents", output.display(), read.summary.documents);
+        outcome::settle_effect(Exit::Done, effect);
         return show_bundle(common, output, &read);
     }
     let folder = tempfile::tempdir()?;
@@ -160,6 +163,7 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
     let bundle = keep_sealed(common, bundle, output, &model, password_file, folder.path(), &progress)?;
     let written = ops::to_tree(&bundle, &model, output, args.scripts.scripts.into(), args.force, &progress)?;
     progress.clear();
+    outcome::settle_effect(Exit::Done, format!("{} holds {} documents", output.display(), written.documents));
     show_tree(common, output, &bundle, &written)?;
     Ok(Exit::Done)
 }
@@ -187,7 +191,7 @@ pub fn earlier_tree(
             return Ok(None);
         }
         let out = folder.join("earlier.sealift");
-        ops::from_tree(&tree, model, None, &out, (false, false), progress)?;
+        ops::from_tree(&tree, model, None, &out, (false, false), &Preliminary(progress))?;
         Ok(Some(UncheckedBundle::open(&out, &Limits::default())?.check(progress)?))
     };
     match found() {
@@ -243,7 +247,7 @@ fn keep_sealed(
     let options =
         WriterOptions { protection, previous: Some(previous), level: 1, ..WriterOptions::default() };
     let out = folder.join("anew.sealift");
-    ops::reseal(&bundle, Some(&key), model, &out, options, progress)?;
+    ops::reseal(&bundle, Some(&key), model, &out, options, &Preliminary(progress))?;
     Ok(UncheckedBundle::open(&out, &Limits::default())?.check(progress)?)
 }
 

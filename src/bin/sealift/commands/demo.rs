@@ -10,6 +10,7 @@ use sealift::model::{Model, OCTOPUS_SPACES_SQL};
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, ExportOptions, How, ImportOptions, Keys, Outcome, Relied, UndoTo};
 use sealift::plan::{Action, Plan};
+use sealift::progress::Preliminary;
 use sealift::server::{self, Address, Schema, Server};
 use serde_json::json;
 
@@ -17,6 +18,7 @@ use super::render;
 use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::{Files, Format};
+use crate::outcome;
 use crate::ui;
 use crate::ui::say;
 
@@ -46,27 +48,30 @@ impl DemoArgs {
     }
 }
 
-/// Prints the story, unless the answer is wanted as JSON.
+/// Prints the story, unless the answer is wanted as JSON. A story that cannot be printed any more stops there; what it
+/// is about goes on.
 struct Story {
     quiet: bool,
     chapter: usize,
+    /// Why it stopped.
+    stopped: Option<Failure>,
 }
 
 impl Story {
-    fn chapter(&mut self, title: &str) -> Result<(), Failure> {
-        self.chapter += 1;
-        if !self.quiet {
-            say!("");
-            say!("{}. {title}", self.chapter);
+    fn print(&mut self, print: impl FnOnce() -> Result<(), Failure>) {
+        if !self.quiet && self.stopped.is_none() {
+            self.stopped = print().err();
         }
-        Ok(())
     }
 
-    fn tell(&self, text: impl AsRef<str>) -> Result<(), Failure> {
-        if !self.quiet {
-            say!("   {}", text.as_ref());
-        }
-        Ok(())
+    fn chapter(&mut self, title: &str) {
+        self.chapter += 1;
+        let chapter = self.chapter;
+        self.print(|| ui::line(format_args!("\n{chapter}. {title}")));
+    }
+
+    fn tell(&mut self, text: impl AsRef<str>) {
+        self.print(|| ui::line(format_args!("   {}", text.as_ref())));
     }
 }
 
@@ -143,21 +148,40 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
         let failure = Failure::new(Exit::Failed, format!("cannot make the folder {}: {e}", folder.display()));
         failure.hint("name a folder that does not exist yet: sealift demo DIR")
     })?;
-    let mut story = Story { quiet: common.json, chapter: 0 };
-    let progress = ui::Bars::new();
+    act(common, args, at_build, at_production).map_err(|failure| match failure.exit {
+        Exit::Interrupted => {
+            let text = format!("interrupted; {} holds what was made until then", folder.display());
+            Failure::new(Exit::Interrupted, text).hint("remove it before the next demo")
+        }
+        _ => failure,
+    })
+}
+
+/// All that the demo does in its folder.
+fn act(
+    common: &Common,
+    args: &DemoArgs,
+    at_build: &Address,
+    at_production: &Address,
+) -> Result<Exit, Failure> {
+    let folder = &args.folder;
+    let mut story = Story { quiet: common.json, chapter: 0, stopped: None };
+    let bars = ui::Bars::new();
+    // Until the last step it can be stopped.
+    let progress = Preliminary(&bars);
     let model = Model::octopus()?;
 
-    story.chapter("Two servers")?;
+    story.chapter("Two servers");
     let mut build = make(folder, "build", at_build, Site::Build, MasterKeySize::Bits128)?;
     let mut production = make(folder, "production", at_production, Site::Production, MasterKeySize::Bits256)?;
-    story.tell(format!("{} is where the team works: {} documents.", shown(at_build), build.documents))?;
+    story.tell(format!("{} is where the team works: {} documents.", shown(at_build), build.documents));
     story.tell(format!(
         "{} is production: {} documents, some of the same names, other ids, another master key.",
         shown(at_production),
         production.documents
-    ))?;
+    ));
 
-    story.chapter("Export: the configuration leaves the build server as one file")?;
+    story.chapter("Export: the configuration leaves the build server as one file");
     let password = random_guid().map_err(|e| Failure::new(Exit::Failed, e.to_string()))?;
     write_secret(&folder.join("password"), password.as_bytes())?;
     let password = Password::new(password)?;
@@ -185,45 +209,42 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
         };
         ops::export(&mut *reader, &model, writer, &wanted, &progress)?.summary
     };
-    progress.clear();
+    bars.clear();
     story.tell(format!(
         "{}: {} documents and {} secrets in {}; the secrets are sealed under a password of their own.",
         file.display(),
         summary.documents,
         summary.secrets,
         ui::bytes(summary.file_bytes)
-    ))?;
-    story.tell(format!("content root {}", summary.content_root))?;
+    ));
+    story.tell(format!("content root {}", summary.content_root));
 
-    story.chapter("Verify: what was carried is what was written")?;
+    story.chapter("Verify: what was carried is what was written");
     let report =
         bundle::verify(&file, Some(&password), &Limits::default(), &KdfLimits::default(), &progress)?;
-    progress.clear();
+    bars.clear();
     if !report.findings.is_empty() {
         return Err(Failure::new(Exit::Damaged, format!("{} is damaged", file.display())));
     }
-    story
-        .tell(format!("every byte is as it was written, and all {} secrets open.", report.secrets_opened))?;
+    story.tell(format!("every byte is as it was written, and all {} secrets open.", report.secrets_opened));
 
-    story.chapter("Plan: what would change in production")?;
+    story.chapter("Plan: what would change in production");
     let bundle = super::input::open(common, &file, None, &progress)?;
     let key = bundle.unlock(&password, &KdfLimits::default())?;
     let seen = super::plan::seen_key()?;
     let keys = Keys { bundle: Some(&key), master: Some(&production.key), seen: &seen };
     let options = || ImportOptions { overwrite: true, ..ImportOptions::default() };
     let plan = ops::plan(&bundle, &mut *production.server.read()?, &model, keys, options(), &progress)?;
-    progress.clear();
-    if !common.json {
-        render::print_plan(&plan)?;
-    }
+    bars.clear();
+    story.print(|| render::print_plan(&plan));
     refuse_findings(&plan)?;
 
-    story.chapter("Import: one transaction, all of it or nothing")?;
+    story.chapter("Import: one transaction, all of it or nothing");
     let undo = UndoTo { path: folder.join("production.undo"), created: None };
     let shown = Relied::of(&plan, &seen);
     let how = How { shown: Some(&shown), undo: Some(&undo), ..How::default() };
     let outcome = ops::import(&bundle, &mut *production.server, &model, keys, how, options(), &progress)?;
-    progress.clear();
+    bars.clear();
     let Outcome::Applied(applied) = outcome else {
         return Err(Failure::new(Exit::Failed, "the import of the demo was not applied"));
     };
@@ -233,18 +254,22 @@ pub fn run(common: &Common, args: &DemoArgs) -> Result<Exit, Failure> {
         applied.count(Action::Update),
         applied.count(Action::Merge),
         applied.count(Action::Unchanged)
-    ))?;
+    ));
 
-    story.chapter("Proof: the same plan again")?;
+    story.chapter("Proof: the same plan again");
     let second = ops::plan(&bundle, &mut *production.server.read()?, &model, keys, options(), &progress)?;
-    progress.clear();
+    bars.clear();
     refuse_findings(&second)?;
     if !second.is_empty() {
         return Err(Failure::new(Exit::Failed, "a second plan is not empty"));
     }
-    story
-        .tell(format!("nothing left to do: all {} documents are as the file says.", second.entries.len()))?;
+    story.tell(format!("nothing left to do: all {} documents are as the file says.", second.entries.len()));
 
+    outcome::take_effect()?;
+    outcome::settle_effect(Exit::Done, format!("{} holds the demo's servers and files", folder.display()));
+    if let Some(stopped) = story.stopped {
+        return Err(stopped);
+    }
     if common.json {
         super::print_json(&json!({
             "folder": folder.display().to_string(),

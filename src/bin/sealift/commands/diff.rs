@@ -6,7 +6,7 @@ use clap::Args;
 use sealift::document::json as document_json;
 use sealift::model::Model;
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, Difference, ExportOptions, Side};
+use sealift::ops::{self, Difference, ExportOptions, NotCompared, Side};
 use sealift::plan::Action;
 use sealift::progress::Progress;
 use sealift::server::Server as _;
@@ -15,6 +15,7 @@ use serde_json::json;
 use super::render;
 use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
+use crate::outcome;
 use crate::secrets;
 use crate::ui::{self, shown};
 
@@ -74,6 +75,8 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     let right = open(&args.right, args.right_key_file.as_deref())?;
     let report = ops::diff(&left, &right, &model, &args.options(ServerSecrets::Mask), &progress)?;
     progress.clear();
+    let exit = if report.entries.is_empty() { Exit::Done } else { Exit::Differences };
+    outcome::settle(exit);
     if common.json {
         let entries: Vec<_> = report
             .entries
@@ -98,12 +101,15 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
             "equal": report.equal,
             "different": report.entries.len(),
             "secrets_not_compared": report.secrets_not_compared,
+            "not_compared": report.not_compared.iter().map(|kind| json!({
+                "kind": kind.kind, "reason": kind.reason, "left": kind.left, "right": kind.right,
+            })).collect::<Vec<_>>(),
             "documents": entries,
         }))?;
     } else {
         print(&report)?;
     }
-    Ok(if report.entries.is_empty() { Exit::Done } else { Exit::Differences })
+    Ok(exit)
 }
 
 fn print(report: &ops::DiffReport) -> Result<(), Failure> {
@@ -127,6 +133,12 @@ fn print(report: &ops::DiffReport) -> Result<(), Failure> {
         }
     }
     writeln!(out, "{} documents differ, {} are equal", report.entries.len(), report.equal)?;
+    for NotCompared { kind, reason, left, right } in &report.not_compared {
+        let many =
+            |count: &Option<u64>| count.map_or("an unknown number".to_owned(), |count| count.to_string());
+        let (left, right) = (many(left), many(right));
+        writeln!(out, "not compared: {}, {reason} (left side: {left}, right side: {right})", shown(kind))?;
+    }
     if report.secrets_not_compared > 0 {
         writeln!(
             out,
@@ -171,7 +183,7 @@ fn side(
                 }
                 _ => None,
             };
-            Ok(Side { bundle, key })
+            Ok(Side { bundle, key, not_read: Vec::new() })
         }
     }
 }

@@ -10,6 +10,7 @@ use sealift::model::Model;
 use sealift::ops::Versions;
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, ExportError, ExportOptions, ExportReport, Root, Undeclared, VendorReport};
+use sealift::progress::{Preliminary, Progress};
 use sealift::server::Server;
 use sealift::tree::TreeSummary;
 use serde_json::json;
@@ -19,6 +20,7 @@ use super::vendor;
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Files};
+use crate::outcome;
 use crate::ui::say;
 use crate::{secrets, ui};
 
@@ -225,29 +227,26 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         // What a folder was exported with nobody knows.
         partial_source: found.metadata.is_some(),
     };
-    let report = ops::export(&mut *reader, &model, writer, &wanted, &progress);
+    let preliminary = Preliminary(&progress);
+    let exporting: &dyn Progress = if to_folder { &preliminary } else { &progress };
+    let report = ops::export(&mut *reader, &model, writer, &wanted, exporting);
     progress.clear();
-    let refused = match &report {
-        Err(ExportError::Undeclared { found, beyond }) => Some((found, beyond, [].as_slice())),
-        Err(ExportError::UnknownTables { unknown, found, beyond }) => {
-            Some((found, beyond, unknown.as_slice()))
-        }
-        _ => None,
-    };
-    if let Some((found, beyond, unknown)) = refused {
-        match common.json {
+    let report = report.map_err(|error| {
+        let (found, beyond, unknown) = match &error {
+            ExportError::Undeclared { found, beyond } => (found, beyond, [].as_slice()),
+            ExportError::UnknownTables { unknown, found, beyond } => (found, beyond, unknown.as_slice()),
+            _ => return Failure::from(error),
+        };
+        let shown = match common.json {
             true => super::print_json(&json!({
                 "undeclared_references": undeclared_json(found),
                 "undeclared_references_beyond": beyond,
                 "unknown_tables": unknown_json(unknown),
-            }))?,
-            false => {
-                show_unknown(unknown)?;
-                show_undeclared(found, *beyond)?;
-            }
-        }
-    }
-    let report = report?;
+            })),
+            false => show_unknown(unknown).and_then(|()| show_undeclared(found, *beyond)),
+        };
+        Failure::from(error).after(shown)
+    })?;
     let mut tree = None;
     if to_folder {
         let bundle = UncheckedBundle::open(&out, &Limits::default())?.check(&progress)?;
@@ -255,6 +254,8 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         tree = Some(ops::to_tree(&bundle, &model, &args.output, scripts, args.force, &progress)?);
         progress.clear();
     }
+    let effect = format!("{} holds {} documents", args.output.display(), report.summary.documents);
+    outcome::settle_effect(Exit::Done, effect);
     show(common, &args.output, &report, &found, tree.as_ref())?;
     Ok(Exit::Done)
 }

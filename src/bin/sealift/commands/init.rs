@@ -8,7 +8,8 @@ use sealift::server::{self, Address, Schema};
 use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::Files;
-use crate::ui::say;
+use crate::outcome;
+use crate::ui::{self, say};
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
@@ -49,26 +50,33 @@ impl InitArgs {
 pub fn run(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
     let address: Address = args.server.parse()?;
     let place = super::with_login(&address, &args.login)?;
-    let mut made = if let Some(like) = &args.like {
+    let progress = ui::Bars::new();
+    if let Some(like) = &args.like {
         let mut like = super::open_server(&like.parse()?, &args.login)?;
         let catalog = like.read()?.catalog().clone();
-        server::create(&place, Schema::Like(&catalog))?
+        server::make(&place, Schema::Like(&catalog), &progress)?;
     } else if let Some(sql) = &args.sql {
         let ddl = std::fs::read_to_string(sql)
             .map_err(|e| Failure::new(Exit::Failed, format!("cannot read {}: {e}", sql.display())))?;
-        server::create(&place, Schema::Ddl(&ddl))?
+        server::make(&place, Schema::Ddl(&ddl), &progress)?;
     } else {
         let ddl = match args.schema {
             Generation::OctopusSpaces => sealift::model::OCTOPUS_SPACES_SQL,
             Generation::Octopus2018 => sealift::model::OCTOPUS_2018_SQL,
         };
-        server::create(&place, Schema::Ddl(ddl))?
-    };
-    let tables = made.read()?.catalog().tables.len();
+        server::make(&place, Schema::Ddl(ddl), &progress)?;
+    }
+    outcome::settle_effect(Exit::Done, format!("{address} is made"));
+    // They are made; that they cannot be counted would be no failure.
+    let count = || Some(server::open(&place).ok()?.read().ok()?.catalog().tables.len());
+    let tables = count();
     if common.json {
         super::print_json(&serde_json::json!({ "server": address.to_string(), "tables": tables }))?;
-    } else {
-        say!("made {address} with {tables} empty tables");
+        return Ok(Exit::Done);
+    }
+    match tables {
+        Some(tables) => say!("made {address} with {tables} empty tables"),
+        None => say!("made {address}; its tables cannot be counted now"),
     }
     Ok(Exit::Done)
 }

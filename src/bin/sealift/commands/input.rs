@@ -7,7 +7,7 @@ use sealift::bundle::{Bundle, Limits, UncheckedBundle};
 use sealift::crypto::{DataKey, Envelope, KdfLimits, OpenError, Password};
 use sealift::model::Model;
 use sealift::ops::{self, ConvertError, FromTree};
-use sealift::progress::Progress;
+use sealift::progress::{Preliminary, Progress};
 use sealift::server::Address;
 use sealift::tree::{self, Findings, Tree, TreeError};
 use serde_json::json;
@@ -101,7 +101,7 @@ fn open_tree(
 ) -> Result<Bundle, Failure> {
     let out =
         folder.join(format!("{}.sealift", sealift::crypto::random_guid().map_err(ops::DiffError::from)?));
-    read_tree(common, path, model, password_file, &out, (false, false), progress)?;
+    read_tree(common, path, model, password_file, &out, (false, false), &Preliminary(progress))?;
     open_file(&out, progress)
 }
 
@@ -121,12 +121,13 @@ pub fn read_tree(
     };
     let read = match read() {
         Err(ConvertError::NeedsKey { moved }) => {
-            show_findings(common, &moved, "moved")?;
+            // What is wrong is wrong, whether or not it can be shown.
+            let shown = show_findings(common, &moved, "moved");
             let tree = Tree::open(path).map_err(ConvertError::from)?;
             let password = secrets::password(password_file).map_err(|failure| {
-                failure.hint(
-                    "secrets were moved inside their documents; the password seals them for their new places",
-                )
+                let hint =
+                    "secrets were moved inside their documents; the password seals them for their new places";
+                failure.hint(hint).after(shown)
             })?;
             let key = match &tree.about().envelope {
                 Some(envelope) => Some(unlock_tree(path, envelope, &password)?),
@@ -138,10 +139,8 @@ pub fn read_tree(
     };
     read.map_err(|error| match &error {
         ConvertError::Tree(TreeError::Findings { findings, .. }) => {
-            match show_findings(common, findings, "wrong") {
-                Ok(()) => error.into(),
-                Err(failure) => failure,
-            }
+            let shown = show_findings(common, findings, "wrong");
+            Failure::from(error).after(shown)
         }
         _ => error.into(),
     })

@@ -94,6 +94,14 @@ impl Leaving {
             plan: &plan,
         };
         let recorded = self.written(&record);
+        match (outcome, &recorded) {
+            (record::APPLIED, _) => crate::outcome::settle_effect(exit, committed(&record)),
+            (_, Some(place)) => {
+                let text = format!("{outcome}; the record is {}", place.json.display());
+                crate::outcome::settle_effect(exit, text);
+            }
+            (_, None) => crate::outcome::settle(exit),
+        }
         match common.json {
             true => print_json(&record, done.model, recorded)?,
             false => print(&record, done.model, done.was_shown, recorded)?,
@@ -166,10 +174,9 @@ fn print(
                 render::print_plan(plan)?;
                 around::print(plan, model)?;
             }
-            let wrote = wrote(plan);
             match *outcome {
-                "applied" => say!("committed to {target}: {wrote}"),
-                _ => say!("dry run, rolled back: an import would have {wrote}"),
+                "applied" => say!("{}", committed(done)),
+                _ => say!("dry run, rolled back: an import would have {}", wrote(plan)),
             }
         }
         "refused" => {
@@ -179,7 +186,7 @@ fn print(
         }
         _ => {
             render::print_plan(plan)?;
-            say!("nothing to do: {target} holds all of it");
+            say!("{}", render::nothing_to_write(plan, Some(target)));
         }
     }
     match (&done.undo, *outcome) {
@@ -193,6 +200,11 @@ fn print(
     Ok(())
 }
 
+/// What was committed, in one line.
+fn committed(done: &ImportRecord<'_>) -> String {
+    format!("committed to {}: {}", done.target, wrote(done.plan))
+}
+
 fn wrote(plan: &Plan) -> String {
     let count = |action| plan.count(action);
     let mut text = format!(
@@ -203,6 +215,9 @@ fn wrote(plan: &Plan) -> String {
     );
     if count(Action::Delete) > 0 {
         text.push_str(&format!(", {} deleted", count(Action::Delete)));
+    }
+    if count(Action::Skip) > 0 {
+        text.push_str(&format!(", {} skipped", count(Action::Skip)));
     }
     text
 }

@@ -246,7 +246,7 @@ pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
         writeln!(out, "  {}{secrets}{why}", shown(&entry.key.to_string()))?;
         Ok(())
     })?;
-    drop(out);
+    out.finish()?;
     if common.json {
         super::print_json(&json!({ "documents": documents }))?;
     }

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::cli::{Cli, Common};
 use crate::exit::{Exit, Failure};
 use crate::files::{Files, Format};
+use crate::outcome;
 use crate::ui::say;
 
 /// Arguments of `completions`.
@@ -47,6 +48,7 @@ impl ManArgs {
 }
 
 pub fn man(common: &Common, args: &ManArgs) -> Result<Exit, Failure> {
+    outcome::take_effect()?;
     std::fs::create_dir_all(&args.folder)?;
     let mut names = Vec::new();
     for (name, command) in pages() {
@@ -55,6 +57,8 @@ pub fn man(common: &Common, args: &ManArgs) -> Result<Exit, Failure> {
         std::fs::write(args.path(&name), page)?;
         names.push(name);
     }
+    let effect = format!("the manual pages are in {}", args.folder.display());
+    outcome::settle_effect(Exit::Done, effect);
     if common.json {
         let folder = args.folder.display().to_string();
         super::print_json(&serde_json::json!({ "folder": folder, "pages": names }))?;

@@ -8,7 +8,7 @@ use sealift::crypto::{Envelope, KdfLimits, KdfParams, Password};
 use sealift::document::json as document_json;
 use sealift::ops::{self, Conflict, Merge, MergeError, MergeInput, MergeOptions, MergeReport};
 use sealift::plan::Action;
-use sealift::progress::Progress;
+use sealift::progress::{Preliminary, Progress};
 use sealift::tree::{self, TreeSummary};
 use serde_json::{Value as Json, json};
 
@@ -17,6 +17,7 @@ use super::render;
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Files, Format};
+use crate::outcome;
 use crate::ui::{self, say, shown};
 
 /// Arguments of `merge`.
@@ -115,10 +116,10 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let undecided = merge.undecided();
     let Some(output) = output.filter(|_| undecided == 0) else {
         progress.clear();
-        show_examined(common, args, &merge, &progress)?;
+        let shown = show_examined(common, args, &merge, &progress);
         return match undecided {
-            0 => Ok(Exit::Done),
-            undecided => Err(MergeError::Conflicts { undecided }.into()),
+            0 => shown.map(|()| Exit::Done),
+            undecided => Err(Failure::from(MergeError::Conflicts { undecided }).after(shown)),
         };
     };
     let mut options = WriterOptions { force: args.force, ..WriterOptions::default() };
@@ -134,7 +135,9 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let made = folder.path().join("merged.sealift");
     let out = if to_folder { made.as_path() } else { output };
     let writer = Writer::create(out, merge.header().clone(), options)?;
-    let report = merge.write(writer, &progress)?;
+    let preliminary = Preliminary(&progress);
+    let writing: &dyn Progress = if to_folder { &preliminary } else { &progress };
+    let report = merge.write(writer, writing)?;
     progress.clear();
     let mut tree = None;
     if to_folder {
@@ -143,6 +146,8 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
             Some(ops::to_tree(&bundle, &model, output, args.scripts.scripts.into(), args.force, &progress)?);
         progress.clear();
     }
+    let effect = format!("{} holds {} documents", output.display(), report.summary.documents);
+    outcome::settle_effect(Exit::Done, effect);
     show(common, output, &merge, &report, tree.as_ref())?;
     Ok(Exit::Done)
 }

@@ -113,6 +113,7 @@ fn with_login(address: &Address, args: &ServerArgs) -> Result<Address, Failure> 
     let mut address = address.clone();
     if let Address::SqlServer(address) = &mut address {
         crate::secrets::log_in(address, args.sql_password_file.as_deref())?;
+        address.stop = crate::outcome::stop_request();
         if let Some(seconds) = args.lock_timeout {
             address.lock_timeout = Duration::from_secs(seconds);
         }

@@ -150,6 +150,7 @@ fn check(common: &Common, file: &Path) -> Result<Exit, Failure> {
     let model = match Model::load(file) {
         Ok(model) => model,
         Err(LoadError::Wrong { file, line, problem }) if common.json => {
+            crate::outcome::settle(Exit::Failed);
             super::print_json(&json!({
                 "file": file, "sound": false, "line": line, "problem": problem.to_string(),
             }))?;

@@ -16,6 +16,7 @@ use super::{around, render};
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::{Files, Format};
+use crate::outcome;
 use crate::ui::say;
 use crate::{secrets, ui};
 
@@ -213,6 +214,10 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     let key = super::unlock(&bundle, target.password.password_file.as_deref())?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &plan_key.key };
     let mut reader = server.read()?;
+    // Before the script is in its place: from then on nothing is left that may take long, or fail for the server.
+    let place = address.as_ref().map(Address::place);
+    let planned =
+        output.map(|_| ops::planned_target(&mut *reader, &model, &plan_key.key, place)).transpose()?;
     let (mut plan, statements) = match (sql, &address) {
         (Some(path), Some(address)) => super::script::write(
             path,
@@ -237,9 +242,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
                 .to_owned(),
         );
     }
-    if let Some(path) = output {
-        let place = address.as_ref().map(Address::place);
-        let mut planned = ops::planned_target(&mut *reader, &model, &plan_key.key, place)?;
+    if let (Some(path), Some(mut planned)) = (output, planned) {
         if let Some(root) = against {
             planned = PlannedTarget { against: Some(root), tables: Default::default(), ..planned };
         }
@@ -255,9 +258,16 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
         PlanFile::create(path, saving.saved(&plan)?, force)?;
     }
     progress.clear();
+    let exit = if plan.findings.is_empty() { Exit::Done } else { Exit::Refused };
+    let written = sql.filter(|_| statements > 0).into_iter().chain(output);
+    let written: Vec<String> = written.map(|path| format!("{} is written", path.display())).collect();
+    match written.as_slice() {
+        [] => outcome::settle(exit),
+        written => outcome::settle_effect(exit, written.join(", ")),
+    }
     if list {
         super::list::print(&plan)?;
-        return Ok(if plan.findings.is_empty() { Exit::Done } else { Exit::Refused });
+        return Ok(exit);
     }
     if common.json {
         let mut answer = render::plan_json(&plan);
@@ -269,7 +279,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
             map.insert("plan".to_owned(), path.display().to_string().into());
         }
         super::print_json(&answer)?;
-        return Ok(if plan.findings.is_empty() { Exit::Done } else { Exit::Refused });
+        return Ok(exit);
     }
     render::print_plan(&plan)?;
     around::print(&plan, &model)?;
@@ -283,7 +293,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     match (sql, statements) {
         (None, _) => {}
         (Some(path), 0) if plan.findings.is_empty() => {
-            say!("nothing to do: {} is not written", path.display())
+            say!("{}; {} is not written", render::nothing_to_write(&plan, None), path.display())
         }
         (Some(path), 0) => ui::aside!("{} is not written: the plan has findings", path.display()),
         (Some(path), statements) => say!(
@@ -291,7 +301,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
             path.display()
         ),
     }
-    Ok(if plan.findings.is_empty() { Exit::Done } else { Exit::Refused })
+    Ok(exit)
 }
 
 /// What a plan is made against.

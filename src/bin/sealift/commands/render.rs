@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use sealift::document::{Key, Value, json as document_json};
-use sealift::plan::{Action, Change, Changed, Entry, Finding, Plan, SavedDocument, SavedPlan, SourceNotice};
+use sealift::plan::{
+    Action, Change, Changed, Entry, Finding, Plan, SavedDocument, SavedPlan, Skipped, SourceNotice,
+};
 pub use sealift::plan::{change_json, entry_json, findings_json};
 use serde_json::json;
 
@@ -57,10 +59,37 @@ pub fn counts_json(plan: &Plan) -> serde_json::Value {
         .into()
 }
 
+/// How many reasons for skipping documents are shown before the rest is only counted.
+const REASONS_SHOWN: usize = 20;
+
+/// Why documents are skipped, as JSON: all reasons.
+pub fn skipped_json(plan: &Plan) -> serde_json::Value {
+    let one = |skipped: &Skipped| json!({ "reason": skipped.reason, "documents": skipped.documents });
+    plan.skipped().iter().map(one).collect()
+}
+
+/// Says that a plan writes nothing, and why: the target has it all, or documents are skipped.
+pub fn nothing_to_write(plan: &Plan, target: Option<&str>) -> String {
+    let (all, skipped) = (plan.entries.len(), plan.count(Action::Skip));
+    let target = target.unwrap_or("the target");
+    match (all, all - skipped) {
+        (0, _) => "nothing to do: there are no documents".to_owned(),
+        (all, same) if same == all => {
+            format!("nothing to do: in {target} all {all} documents are as they should be")
+        }
+        (all, 0) => format!("nothing to write: all {all} documents are skipped"),
+        (all, same) => format!(
+            "nothing to write: {skipped} of {all} documents are skipped, and {target} has the other {same} as they \
+             should be"
+        ),
+    }
+}
+
 /// A plan as JSON, complete.
 pub fn plan_json(plan: &Plan) -> serde_json::Value {
     json!({
         "counts": counts_json(plan),
+        "skipped": skipped_json(plan),
         "documents": plan.entries.iter().map(entry_json).collect::<Vec<_>>(),
         "findings": findings_json(&plan.findings),
         "notices": plan.notices,
@@ -199,7 +228,15 @@ fn print_said(
     let counts: Vec<String> =
         Action::ALL.iter().map(|a| format!("{} {}", count(said, *a), a.word())).collect();
     writeln!(out, "{} documents: {}", said.len(), counts.join(", "))?;
-    Ok(())
+    let skipped = said.iter().filter(|said| said.action == Action::Skip);
+    let skipped = Skipped::count(skipped.map(|said| said.reason));
+    for Skipped { reason, documents } in skipped.iter().take(REASONS_SHOWN) {
+        writeln!(out, "  {documents} skipped: {}", shown(reason))?;
+    }
+    match skipped.iter().skip(REASONS_SHOWN).map(|skipped| skipped.documents).sum::<usize>() {
+        0 => Ok(()),
+        more => Ok(writeln!(out, "  {more} skipped for other reasons (--json shows all)")?),
+    }
 }
 
 fn print_document<W: Write>(out: &mut ui::Out<W>, said: &Said<'_>) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::{Files, Format};
+use crate::outcome;
 use crate::ui::{say, shown};
 use crate::{secrets, ui};
 
@@ -82,26 +83,28 @@ pub fn run(common: &Common, args: &SalvageArgs) -> Result<Exit, Failure> {
         }
         Err(SalvageError::NothingWhole { path, state }) => {
             // What there was is told all the same.
-            if common.json {
+            let shown = if common.json {
                 super::print_json(&json!({
                     "file": args.file.display().to_string(), "sound": false, "output": null,
                     "documents": state.documents, "documents_salvaged": 0,
                     "kinds": kinds_json(&state.kinds), "lost": lost_json(&state.lost),
                     "lost_unlisted": state.lost_unlisted,
-                }))?;
+                }))
             } else {
-                tell(&state.kinds, &state.lost, state.lost_unlisted)?;
-            }
-            return Err(SalvageError::NothingWhole { path, state }.into());
+                tell(&state.kinds, &state.lost, state.lost_unlisted)
+            };
+            return Err(Failure::from(SalvageError::NothingWhole { path, state }).after(shown));
         }
         Err(error) => return Err(error.into()),
     };
-    let complete = report.is_complete();
+    let exit = if report.is_complete() { Exit::Done } else { Exit::Differences };
+    let effect = format!("{} holds {} documents", args.output.display(), report.summary.documents);
+    outcome::settle_effect(exit, effect);
     match common.json {
         true => print_json(args, &report)?,
         false => print_text(args, &report)?,
     }
-    Ok(if complete { Exit::Done } else { Exit::Differences })
+    Ok(exit)
 }
 
 fn print_text(args: &SalvageArgs, report: &SalvageReport) -> Result<(), Failure> {

@@ -95,6 +95,7 @@ impl PlanFile {
         let failed = |error: std::io::Error| cannot(path, &error);
         let mut beside = beside(path).map_err(failed)?;
         beside.write_all(&text).and_then(|()| beside.as_file().sync_all()).map_err(failed)?;
+        crate::outcome::take_effect()?;
         let put = if force { beside.persist(path) } else { beside.persist_noclobber(path) };
         match put {
             Ok(_) => Ok(()),

@@ -46,6 +46,7 @@ pub fn write(
         return Ok((plan, 0));
     }
     beside.as_file().sync_all().map_err(cannot)?;
+    progress.take_effect()?;
     let put = if force { beside.persist(path) } else { beside.persist_noclobber(path) };
     match put {
         Ok(_) => Ok((plan, statements)),

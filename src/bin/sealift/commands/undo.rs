@@ -106,11 +106,11 @@ pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
         drop(reader);
         progress.clear();
         if plan.findings.is_empty() && !plan.is_empty() {
-            if !common.json {
-                render::print_plan(&plan)?;
-                around::print(&plan, &model)?;
-            }
-            if !ui::confirm(&question(&plan, &address))? {
+            let shown = match common.json {
+                true => Ok(()),
+                false => render::print_plan(&plan).and_then(|()| around::print(&plan, &model)),
+            };
+            if !ui::confirm(&question(&plan, &address), shown)? {
                 ui::aside!("nothing was changed");
                 return Ok(Exit::Interrupted);
             }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use sealift::bundle::{self, Limits};
 use sealift::crypto::{KdfLimits, Password};
-use sealift::progress::Progress;
+use sealift::progress::{Preliminary, Progress};
 use sealift::tree;
 use serde_json::json;
 
 use super::{convert, input};
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
+use crate::outcome;
 use crate::ui::say;
 use crate::{secrets, ui};
 
@@ -42,6 +43,8 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
         bundle::verify(&args.file, password.as_ref(), &Limits::default(), &KdfLimits::default(), &progress)?;
     progress.clear();
     let sound = report.findings.is_empty();
+    let exit = if sound { Exit::Done } else { Exit::Damaged };
+    outcome::settle(exit);
     if common.json {
         let findings: Vec<_> =
             report.findings.iter().map(|f| json!({ "place": f.place, "problem": f.problem })).collect();
@@ -94,7 +97,7 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
             ),
         }
     }
-    Ok(if sound { Exit::Done } else { Exit::Damaged })
+    Ok(exit)
 }
 
 /// A folder is right when every document can be taken as it is, and with the password when every secret opens.
@@ -108,7 +111,9 @@ fn folder(
     let made = tempfile::tempdir()?;
     let out = made.path().join("verify.sealift");
     let password_file = args.password.password_file.as_deref();
-    let read = input::read_tree(common, &args.file, &model, password_file, &out, (false, false), progress)?;
+    let preliminary = &Preliminary(progress);
+    let read =
+        input::read_tree(common, &args.file, &model, password_file, &out, (false, false), preliminary)?;
     let report = bundle::verify(&out, password, &Limits::default(), &KdfLimits::default(), progress)?;
     let sound = report.findings.is_empty();
     let exit = match (sound, read.doubts.is_empty()) {
@@ -116,6 +121,7 @@ fn folder(
         (true, false) => Exit::Differences,
         (true, true) => Exit::Done,
     };
+    outcome::settle(exit);
     if common.json {
         let closed: Vec<_> =
             report.findings.iter().map(|f| json!({ "place": f.place, "problem": f.problem })).collect();

@@ -43,6 +43,21 @@ fn each_server_error_has_its_code_and_hint() {
 }
 
 #[test]
+fn an_interrupted_call_is_no_failure_of_the_server() {
+    let cancelled = || ServerError::Cancelled(Cancelled);
+    for failure in [
+        Failure::from(cancelled()),
+        Failure::from(ImportError::Server(cancelled())),
+        Failure::from(ImportError::Translate(TranslateError::Server(cancelled()))),
+        Failure::from(ExportError::Server(cancelled())),
+        Failure::from(DemoError::Server(cancelled())),
+    ] {
+        assert_eq!(failure.exit, Exit::Interrupted, "{failure:?}");
+        assert!(failure.message.contains("nothing was changed"), "{failure:?}");
+    }
+}
+
+#[test]
 fn errors_of_the_whole_transaction_keep_their_code_though_a_document_is_named() {
     let write = |source| ImportError::Write { kind: KindName::new("Project"), name: text(), source };
     for (error, exit, word) in errors() {

@@ -14,6 +14,7 @@ use crate::fail::{Effect, Fail};
 use crate::faults::{Place, What};
 use crate::locks::Owner;
 use crate::parse::{self, ast::Isolation, ast::Parsed};
+use crate::record::Kind;
 use crate::shared::Shared;
 use crate::transaction::Transaction;
 use crate::translate::{Env, Facts, Variables};
@@ -269,7 +270,15 @@ impl Session {
                 What::CloseBefore => return Err(Stop::Closed(reply.close())),
                 What::CloseAfter => self.close_after = true,
                 What::CloseMidReply(bytes) => reply.cut_after(bytes),
-                What::Delay(time) => std::thread::sleep(time),
+                What::Delay(time) => {
+                    if reply.attention_within(time)? {
+                        let (name, depth) = (&self.database.name, self.transaction.depth());
+                        let number = self.shared.record.begin(self.id, Kind::Attention, name, "", depth);
+                        self.shared.record.change(number, |request| request.transactions_after = Some(0));
+                        // With the connection goes whatever the client might do after an attention.
+                        return Err(Stop::Closed(reply.close()));
+                    }
+                }
                 What::SplitPackets(size) => reply.split(size),
             }
         }

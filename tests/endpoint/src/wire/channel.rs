@@ -5,6 +5,7 @@ use crate::faults::{Direction, Faults};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub(crate) enum Stream {
     Plain(TcpStream),
@@ -119,6 +120,26 @@ impl Channel {
         self.received += 1;
         self.faults.passed(self.session, self.received, self.sent);
         Ok(Packet { kind: header[0], status: header[1], data })
+    }
+
+    /// Waits so long, or until the client sends something meanwhile, which only an attention can be.
+    pub fn wait(&mut self, time: Duration) -> io::Result<bool> {
+        const STEP: Duration = Duration::from_millis(5);
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            std::thread::sleep(STEP.min(end.saturating_duration_since(Instant::now())));
+            let socket = self.stream()?.socket();
+            socket.set_nonblocking(true)?;
+            let seen = socket.peek(&mut [0]);
+            socket.set_nonblocking(false)?;
+            match seen {
+                Ok(0) => return Err(self.close()),
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 
     /// The first packet of a request restarts the numbers of the reply's.

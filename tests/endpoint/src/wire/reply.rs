@@ -86,6 +86,22 @@ impl<'c> Reply<'c> {
         self.channel.close()
     }
 
+    /// Waits so long; says whether the client sent an attention meanwhile, which is confirmed then.
+    pub fn attention_within(&mut self, time: std::time::Duration) -> io::Result<bool> {
+        const KIND: u8 = 6;
+        if !self.channel.wait(time)? {
+            return Ok(false);
+        }
+        match self.channel.read_packet()?.kind {
+            KIND => self.done(0xFD, ATTENTION, 0)?,
+            other => return Err(super::malformed(format!("packet type {other} before the reply"))),
+        }
+        self.flush_done(false)?;
+        let rest = std::mem::take(&mut self.buffer);
+        self.channel.write_packet(4, &rest, true)?;
+        Ok(true)
+    }
+
     pub fn cut_after(&mut self, bytes: usize) {
         self.channel.allowance = Some(bytes);
     }

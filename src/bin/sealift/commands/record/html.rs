@@ -12,7 +12,7 @@ use sealift::text::{escape, is_hidden};
 
 use super::ImportRecord;
 use super::lines::{Line, compare};
-use crate::commands::around;
+use crate::commands::{around, render};
 
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
@@ -63,10 +63,11 @@ pub fn write(record: &ImportRecord<'_>, out: &mut dyn Write) -> io::Result<()> {
         "{HEAD}<title>Sealift: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
         Safe(&title)
     )?;
+    let nothing = render::nothing_to_write(record.plan, None);
     let (class, told) = match record.outcome {
         super::APPLIED => ("good", "committed: all of it was written in one transaction"),
         "dry-run" => ("calm", "dry run: all of it was written, checked, and rolled back"),
-        "nothing-to-do" => ("calm", "nothing to do: the target held all of it"),
+        "nothing-to-do" => ("calm", nothing.as_str()),
         "stale" => ("bad", "refused: the target changed since the plan was made; nothing was written"),
         _ => ("bad", "refused: nothing was written"),
     };
@@ -83,6 +84,9 @@ pub fn write(record: &ImportRecord<'_>, out: &mut dyn Write) -> io::Result<()> {
             (about.join(" "), finding.problem.as_str())
         }),
     )?;
+    let skipped = record.plan.skipped();
+    let skipped = skipped.iter().map(|skipped| (skipped.documents.to_string(), skipped.reason.as_str()));
+    list(out, "Skipped", "calm", skipped)?;
     let notices = record.plan.notices.iter().map(|notice| (String::new(), notice.as_str()));
     list(out, "Notes", "calm", notices)?;
     let source = record.plan.source.iter().map(|notice| (String::new(), notice.to_string()));

@@ -46,6 +46,7 @@ impl Serialize for ImportRecord<'_> {
         map.serialize_entry("undo", &self.undo)?;
         map.serialize_entry("options", &self.options)?;
         map.serialize_entry("counts", &render::counts_json(plan))?;
+        map.serialize_entry("skipped", &render::skipped_json(plan))?;
         let kinds: Vec<_> = self
             .kinds()
             .into_iter()
