@@ -283,7 +283,8 @@ fn no_command_shows_a_hidden_character() {
         (with(&["man", "OUT"]), "", &[0]),
         // What is not there, or is no such thing.
         (with(&["info", "OUT"]), "", &[1]),
-        (with(&["import", "OUT", "--to", "sqlite:OUT"]), "", &[1]),
+        (with(&["import", "OUT", "--to", "sqlite:OUT"]), "", &[2]),
+        (with(&["import", "OUT", "--to", "sqlite:production.sqlite"]), "", &[1]),
         (with(&["apply", "OUT", build, "--to", "sqlite:production.sqlite"]), "", &[1]),
         (with(&["undo", build, "--to", "sqlite:production.sqlite"]), "", &[2]),
         (with(&["export", "sqlite:OUT", "-o", "OUT"]), "", &[2]),
