@@ -181,7 +181,10 @@ fn every_form_of_undeclared_ids_is_looked_at() {
 fn the_import_gives_no_id_out_that_undeclared_text_would_name() {
     let pair = Pair::new(true);
     run(&pair.target, "DELETE FROM DeploymentEnvironment; DELETE FROM KeyAllocation");
-    run(&pair.target, "INSERT INTO KeyAllocation (CollectionName, Allocated) VALUES ('Environments', 1)");
+    run(
+        &pair.target,
+        "INSERT INTO KeyAllocation (CollectionName, Allocated) VALUES ('DeploymentEnvironment', 1)",
+    );
     pair.channel("Early", "Environments-2", r#"{"Also":"Environments-3"}"#);
     let bundle = pair.export();
     assert_eq!(pair.plan(&bundle).findings, []);
@@ -191,6 +194,42 @@ fn the_import_gives_no_id_out_that_undeclared_text_would_name() {
         assert_eq!(one(&pair.target, &sql), None, "{text} names nothing, as before");
     }
     assert_eq!(one(&pair.target, "SELECT COUNT(*) || '' FROM DeploymentEnvironment").as_deref(), Some("3"));
+}
+
+/// Ids that are made of others' cannot be avoided: the import finds out when they are made, and writes nothing.
+#[test]
+fn an_id_that_the_import_makes_and_that_undeclared_text_would_name_stops_it() {
+    let pair = Pair::new(false);
+    let library = |path: &Path, number: u32, name: &str| {
+        run(
+            path,
+            &format!(
+                "INSERT INTO LibraryVariableSet (Id, Name, VariableSetId, ContentType, SpaceId, JSON) VALUES
+                   ('LibraryVariableSets-{number}', '{name}', 'variableset-LibraryVariableSets-{number}', 'Variables', 'Spaces-1', '{{\"Templates\":[]}}');
+                 INSERT INTO VariableSet (Id, OwnerId, Version, IsFrozen, RelatedDocumentIds, SpaceId, JSON) VALUES
+                   ('variableset-LibraryVariableSets-{number}', 'LibraryVariableSets-{number}', 1, 0, '||', 'Spaces-1', '{{\"Variables\":[]}}')"
+            ),
+        );
+    };
+    library(&pair.source, 5, "Shared");
+    library(&pair.source, 9, "New");
+    library(&pair.target, 1, "Shared");
+    run(&pair.target, "DELETE FROM KeyAllocation");
+    run(
+        &pair.target,
+        "INSERT INTO KeyAllocation (CollectionName, Allocated) VALUES ('LibraryVariableSet', 4)",
+    );
+    pair.channel("Early", "", r#"{"Set":"variableset-LibraryVariableSets-5"}"#);
+    let bundle = pair.export();
+    assert_eq!(pair.plan(&bundle).findings, [], "no id is given out yet");
+    let before = std::fs::read(&pair.target).unwrap();
+    let outcome = try_import(&bundle, &pair.target, &octopus(), None, false, overwrite()).unwrap();
+    let Outcome::Refused(refused) = outcome else { panic!("{outcome:#?}") };
+    let problem = &refused.findings[0].problem;
+    assert!(problem.contains("named VariableSet Default / Shared at the source"), "{problem}");
+    assert!(problem.contains("Default / New, which this import creates,"), "{problem}");
+    assert!(before == std::fs::read(&pair.target).unwrap(), "nothing was written");
+    import(&bundle, &pair.target, &octopus(), None, accepting());
 }
 
 /// A table that the model does not know: its ids are ids, in the list of the export and in the target.

@@ -208,6 +208,13 @@ fn a_folder_converts_into_a_bundle_and_into_a_tree() {
         let out = run(&["convert", &good, output]);
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }
+    // What the folder was exported with nobody knows: it answers for no kind as a whole.
+    let info = run(&["info", &bundle, "--json"]);
+    let info: serde_json::Value = serde_json::from_slice(&info.stdout).unwrap();
+    for kind in info["kinds"].as_array().unwrap() {
+        assert!(kind["rows_read"].as_u64() >= kind["documents"].as_u64(), "{kind}");
+        assert_eq!((&kind["whole"], &kind["owners_whole"]), (&false.into(), &0.into()), "{kind}");
+    }
     let same = run(&["diff", &bundle, &tree]);
     assert_eq!(same.status.code(), Some(0), "{}", String::from_utf8_lossy(&same.stdout));
     assert!(Path::new(&tree).join("Environment/Development.json").is_file());

@@ -5,7 +5,7 @@
 //! are looked up in the target, and where one names something else, the documents that would bring it stop the plan.
 //! The ids that the import itself gives out are looked at too, and none is made that such text would name.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::bundle::{Bundle, Notice};
 use crate::document::{Collation, Document, Key, KindName, Reference};
@@ -16,7 +16,7 @@ use crate::server::Reader;
 use super::ImportError;
 use super::examine::Examiner;
 use super::translate::{Id, Known, Layout};
-use super::undeclared::{Ids, UNDECLARED, UnknownTable, confirm, confirm_rows, held, unknown_tables};
+use super::undeclared::{Hit, Ids, UNDECLARED, UnknownTable, confirm, confirm_rows, hits, unknown_tables};
 
 /// The code of notices of text that is encrypted where the model knows of no secret.
 const UNDECLARED_SECRET: &str = "undeclared-secret";
@@ -169,11 +169,15 @@ impl Examiner<'_, '_> {
             return;
         };
         let model = self.model();
-        let mut brought = held(ids, model, layout, document);
+        let held = |document: &Document| -> BTreeSet<(String, String)> {
+            let hits = hits(ids, model, layout, document);
+            hits.into_iter().map(|Hit { place, id, .. }| (place, id)).collect()
+        };
+        let mut brought = held(document);
         if brought.is_empty() {
             return;
         }
-        let there = theirs.map(|theirs| held(ids, model, layout, theirs)).unwrap_or_default();
+        let there = theirs.map(held).unwrap_or_default();
         brought.retain(|hit| !there.contains(hit));
         let own = Reference { kind: layout.kind.name.clone(), key: document.key.clone() };
         let mut problems = Vec::new();

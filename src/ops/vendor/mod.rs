@@ -13,6 +13,7 @@ mod gather;
 mod place;
 mod shape;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -88,18 +89,19 @@ impl VendorReport {
         for UncarriedType { class, documents, file, why } in &self.uncarried {
             let why = why.as_deref().unwrap_or("the model does not know it");
             let text = format!("{documents} documents of the class {class} ({file}) were not carried: {why}");
-            notices.push(Notice::about("unknown-type", class, text));
+            notices.push(Notice { count: *documents, ..Notice::about("unknown-type", class, text) });
         }
         if self.uncarried_beyond > 0 {
             let text = format!("{} documents of further classes were not carried", self.uncarried_beyond);
-            notices.push(Notice::about("unknown-type", "", text));
+            let count = self.uncarried_beyond;
+            notices.push(Notice { count, ..Notice::about("unknown-type", "", text) });
         }
         if let Some(first) = self.others.first() {
             let text = format!(
                 "{} files of the export folder are no documents and were not carried: {first}",
                 self.other_files
             );
-            notices.push(Notice::about("other-file", first, text));
+            notices.push(Notice { count: self.other_files, ..Notice::about("other-file", first, text) });
         }
         notices
     }
@@ -158,6 +160,11 @@ impl VendorServer {
             rows.commit().map_err(|error| error.source)?;
             documents
         };
+        let read = held(&mut *server.read()?, model)?;
+        if read != documents {
+            let table = path.display().to_string();
+            return Err(ServerError::Incomplete { table, read, expected: documents }.into());
+        }
         let report = VendorReport { metadata: Some(export.metadata().clone()), documents, ..seen.report };
         let address = format!("octopus-export:{}", path.display());
         Ok(Self { server, key, report, address, _folder: folder })
@@ -197,6 +204,20 @@ impl std::fmt::Debug for VendorServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VendorServer").field("address", &self.address).finish_non_exhaustive()
     }
+}
+
+/// How many rows the tables of the model have.
+fn held(reader: &mut dyn Reader, model: &Model) -> Result<u64, ServerError> {
+    let tables: BTreeSet<String> = model
+        .kinds()
+        .iter()
+        .filter_map(|kind| reader.catalog().table(&kind.table).map(|table| table.name.clone()))
+        .collect();
+    let mut rows = 0_u64;
+    for table in tables {
+        rows = rows.saturating_add(reader.count(&table)?);
+    }
+    Ok(rows)
 }
 
 /// The id of a document as text, where it has one that can be an id.
