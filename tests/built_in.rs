@@ -175,3 +175,27 @@ fn a_built_in_feed_that_the_source_does_not_list_is_not_pruned() {
         assert_eq!(deleted, [""; 0], "{generation:?}");
     }
 }
+
+/// Whoever made the bundle did not know what the ids mean: they dangle in it.
+#[test]
+fn a_bundle_in_which_the_ids_dangle_leads_to_the_built_in_feed_too() {
+    let model = octopus();
+    let text = sealift::model::OCTOPUS_TOML;
+    let ids = ", ids = [\"feeds-builtin\", \"feeds-builtin-releases\", \"octopus-server-built-in\"]";
+    assert!(text.contains(ids));
+    let before = sealift::model::Model::parse(&text.replace(ids, ""), "before.toml").unwrap();
+    for generation in GENERATIONS {
+        let folder = folder();
+        let at = |name: &str| folder.path().join(name);
+        let (source, target) = (at("source.sqlite"), at("target.sqlite"));
+        build(&source, generation, 3, SOURCE, Twist::default());
+        let master = key(SOURCE.key);
+        let report = try_export(&source, &before, &at("a"), &everything(Some(&master)), sealed()).unwrap();
+        assert!(report.dangling > 0);
+        fresh(&target, generation, TARGET.key);
+        run(&target, "UPDATE Feed SET Id = 'Feeds-90', Name = 'Our packages' WHERE Id = 'feeds-builtin'");
+        import(&at("a"), &target, &model, Some(&key(TARGET.key)), overwrite());
+        assert_eq!(astray(&target, generation), [""; 0], "{generation:?}");
+        import_nothing(&at("a"), &target, &model, Some(&key(TARGET.key)), overwrite());
+    }
+}

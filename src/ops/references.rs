@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::document::{Dangling, Document, Key, KindName, Reference, Value};
-use crate::model::{Direction, Keep, Target};
+use crate::model::{Direction, Keep, Model, Target};
 use crate::server::Reader;
 
 use super::ImportError;
@@ -72,6 +72,7 @@ impl Examiner<'_, '_> {
         sources: &mut [Source],
     ) -> Result<(), ImportError> {
         let model = self.model();
+        self.bind_meant(reader, sources)?;
         let fixed = |dangling: &Dangling| {
             let target = model.target(&dangling.kind)?;
             let rule = model.kind_at(target.kind())?.id.as_ref()?;
@@ -99,28 +100,45 @@ impl Examiner<'_, '_> {
             self.ids.set(*target, &reference.key, Known::Found(Some(id.clone())));
         }
         for source in sources {
-            let Document { kind, key, columns, body } = &mut source.document;
-            let Some(kind) = model.kind(kind.as_str()) else { continue };
-            let bind = |value: &mut Value| {
-                if let Value::Dangling(dangling) = &*value
-                    && let Some(reference) = fixed(dangling).and_then(|place| theirs.get(&place))
-                {
-                    *value = Value::Ref(Box::new(reference.clone()));
-                }
-            };
+            let bound = |dangling: &Dangling| theirs.get(&fixed(dangling)?).cloned();
+            bind(model, &mut source.document, &bound);
             // The name says what its columns say.
-            let mut parts = key.parts().to_vec();
-            parts.iter_mut().for_each(bind);
+            let mut parts = source.document.key.parts().to_vec();
+            parts.iter_mut().for_each(|part| bind_value(part, &bound));
             if let Ok(bound) = Key::new(parts) {
-                *key = bound;
+                source.document.key = bound;
             }
-            kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |_, _, value| {
-                match value {
-                    Value::List(list) => list.iter_mut().for_each(bind),
-                    value => bind(value),
-                }
-                Keep::Yes
-            });
+        }
+        Ok(())
+    }
+
+    /// An id that means one document wherever it stands names that of the document's scope, also where whoever made
+    /// the bundle did not know of it.
+    fn bind_meant(&mut self, reader: &mut dyn Reader, sources: &mut [Source]) -> Result<(), ImportError> {
+        let layouts = &self.translation.layouts;
+        let model = layouts.model;
+        let mut met: BTreeMap<Target, Vec<Key>> = BTreeMap::new();
+        for source in sources {
+            let columns = &source.document.columns;
+            let scope = model.kind(source.document.kind.as_str()).zip(model.scope);
+            let scope =
+                scope.and_then(|(kind, scope)| kind.scope_columns(scope).find_map(|c| columns.get(c)));
+            let scope = scope.cloned().unwrap_or_default();
+            let found = std::cell::RefCell::new(Vec::new());
+            let meant = |dangling: &Dangling| {
+                let target = model.target(&dangling.kind)?;
+                let Target::Kind(kind) = target else { return None };
+                let key = layouts.at(kind)?.meant_key(dangling.id.as_text()?, &scope)?;
+                found.borrow_mut().push((target, key.clone()));
+                Some(Reference { kind: dangling.kind.clone(), key })
+            };
+            bind(model, &mut source.document, &meant);
+            for (target, key) in found.into_inner() {
+                met.entry(target).or_default().push(key);
+            }
+        }
+        for (target, keys) in met {
+            self.ids.find(reader, layouts, target, &keys.iter().collect::<Vec<_>>())?;
         }
         Ok(())
     }
@@ -169,6 +187,27 @@ impl Examiner<'_, '_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Replaces the dangling ids at a document's references by what they turn out to name.
+fn bind(model: &Model, document: &mut Document, named: &dyn Fn(&Dangling) -> Option<Reference>) {
+    let Document { kind, columns, body, .. } = document;
+    let Some(kind) = model.kind(kind.as_str()) else { return };
+    kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |_, _, value| {
+        match value {
+            Value::List(list) => list.iter_mut().for_each(|value| bind_value(value, named)),
+            value => bind_value(value, named),
+        }
+        Keep::Yes
+    });
+}
+
+fn bind_value(value: &mut Value, named: &dyn Fn(&Dangling) -> Option<Reference>) {
+    if let Value::Dangling(dangling) = &*value
+        && let Some(reference) = named(dangling)
+    {
+        *value = Value::Ref(Box::new(reference));
     }
 }
 

@@ -212,6 +212,14 @@ impl<'m> Layout<'m> {
         self.aliases.iter().position(|(_, _, alias)| alias.is_meant_by(id))
     }
 
+    /// The key of the document that an id means wherever it stands, for whoever is in this scope.
+    pub fn meant_key(&self, id: &str, scope: &Value) -> Option<Key> {
+        let (_, at, alias) = self.aliases.get(self.meant_by(id)?)?;
+        let name = Value::from(alias.name.as_str());
+        // A checked model has nothing before the name but the scope.
+        Key::new(if *at == 0 { vec![name] } else { vec![scope.clone(), name] }).ok()
+    }
+
     /// The rule for a document that ids mean wherever they stand, by its key.
     pub fn is_meant(&self, key: &Key) -> Option<&'m Alias> {
         let named = |(_, at, alias): &&(usize, usize, &'m Alias)| {

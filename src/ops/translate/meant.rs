@@ -54,8 +54,8 @@ pub enum Sense {
     Itself,
     /// To a row that has another.
     Row(usize, Id),
-    /// To a document that has no row here.
-    NoRow(MeantPlace),
+    /// To a document of this kind that has no row here.
+    NoRow(usize),
 }
 
 fn folded(id: &Id) -> String {
@@ -135,7 +135,7 @@ impl MeantRows {
         match (rows.own.get(&folded(id)), rows.marked.get(&home)) {
             (Some(scope), _) if home.is_none() || *scope == home => Sense::Itself,
             (_, Some(row)) => Sense::Row(place.0, row.clone()),
-            (_, None) => Sense::NoRow(place),
+            (_, None) => Sense::NoRow(place.0),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::document::{Dangling, Key, KindName, Reference, Value};
 use crate::model::{Duplicates, ReferenceRule, Target};
 use crate::server::{Lookup, Reader, ServerError};
 
-use super::meant::{Home, MeantPlace, MeantRows, Sense};
+use super::meant::{Home, MeantRows, Sense};
 use super::{Faults, Id, Layout, Layouts, TranslateError};
 
 /// How many names are remembered before all are forgotten: some MiB. What is named often is found again soon.
@@ -85,7 +85,7 @@ impl Names {
         let named = match self.meant.sense(layouts, targets, &id, home) {
             Sense::Itself => self.get(layouts, targets, &id),
             Sense::Row(kind, id) => self.get(layouts, &[Target::Kind(kind)], &id),
-            Sense::NoRow(place) => self.meant_name(layouts, place, home),
+            Sense::NoRow(kind) => self.meant_name(layouts, kind, &id, home),
         };
         match named {
             Some(reference) => Value::Ref(Box::new(reference)),
@@ -95,17 +95,13 @@ impl Names {
     }
 
     /// The name of a document that has no row here, and that ids mean wherever they stand: it is known all the same.
-    fn meant_name(&self, layouts: &Layouts<'_>, place: MeantPlace, home: &Home<'_>) -> Option<Reference> {
-        let layout = layouts.at(place.0)?;
-        let (_, at, alias) = layout.aliases.get(place.1)?;
+    fn meant_name(&self, layouts: &Layouts<'_>, kind: usize, id: &Id, home: &Home<'_>) -> Option<Reference> {
+        let layout = layouts.at(kind)?;
         let scope = match (home.rule, &home.id) {
             (Some(rule), Some(id)) => self.value(layouts, rule, &rule.to, id.to_value(), &Home::default()),
             _ => Value::Null,
         };
-        let name = Value::from(alias.name.as_str());
-        // A checked model has nothing before the name but the scope.
-        let parts = if *at == 0 { vec![name] } else { vec![scope, name] };
-        Some(Reference { kind: layout.kind.name.clone(), key: Key::new(parts).ok()? })
+        Some(Reference { kind: layout.kind.name.clone(), key: layout.meant_key(&id.to_string(), &scope)? })
     }
 
     /// Looks up every id that is not known yet, and all that their keys run through.
