@@ -69,7 +69,7 @@ pub(super) struct Examiner<'x, 'm> {
     pub vault: Vault,
     pub findings: Vec<Finding>,
     /// The ids that new documents bring along, in lower case, and whose they are.
-    pub given: HashMap<(usize, String), u64>,
+    pub given: BTreeMap<(usize, String), u64>,
     /// Ids that dangle in the bundle and name documents of the target, by the kind they were meant for.
     pub strangers: HashMap<(KindName, String), Reference>,
     /// Ids that dangle in the bundle, in lower case: the import must not give them out.

@@ -40,7 +40,7 @@ pub(super) struct Handover {
     /// several servers may have several meanings.
     meanings: HashMap<(KindName, String), Vec<Meaning>>,
     /// The ids alone, folded, with a spelling of each.
-    texts: HashMap<String, String>,
+    texts: BTreeMap<String, String>,
     collation: Collation,
     /// What they name in the target, and for people.
     named: HashMap<String, Vec<(Meaning, String)>>,
@@ -108,7 +108,7 @@ impl Examiner<'_, '_> {
     fn named_in_target(
         &mut self,
         reader: &mut dyn Reader,
-        texts: &HashMap<String, String>,
+        texts: &BTreeMap<String, String>,
     ) -> Result<HashMap<String, Vec<(Meaning, String)>>, ImportError> {
         let model = self.model();
         let mut named: HashMap<String, Vec<(Meaning, String)>> = HashMap::new();
@@ -124,9 +124,8 @@ impl Examiner<'_, '_> {
         }
         // As its beginning tells: not every id is looked for in every table.
         let mut asked: BTreeMap<Target, Vec<&str>> = BTreeMap::new();
-        let mut sorted: Vec<&str> = texts.values().map(String::as_str).collect();
-        sorted.sort_unstable();
-        for text in &sorted {
+        let texts: Vec<&str> = texts.values().map(String::as_str).collect();
+        for text in &texts {
             for target in model.likely(&targets, text).iter() {
                 let rule = model.kind_at(target.kind()).and_then(|kind| kind.id.as_ref());
                 if !rule.is_some_and(|rule| rule.is_fixed(text)) {
@@ -149,7 +148,7 @@ impl Examiner<'_, '_> {
         }
         for UnknownTable { name, id } in unknown_tables(reader.catalog(), model) {
             let Some(id) = id else { continue };
-            for text in confirm_rows(reader, &name, &id, &sorted)? {
+            for text in confirm_rows(reader, &name, &id, &texts)? {
                 let shown = format!("a row of the table {name}");
                 named.entry(model.collation.fold(&text)).or_default().push((None, shown));
             }

@@ -1,6 +1,6 @@
 //! `plan`: what importing a bundle would do to a target.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::bundle::Bundle;
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
@@ -144,7 +144,7 @@ pub(super) fn examine_all<'x, 'm>(
         ids: Ids::new(model.collation),
         vault: Vault::new(),
         findings: Vec::new(),
-        given: HashMap::new(),
+        given: BTreeMap::new(),
         loose: HashSet::new(),
         options,
         handover: Handover::default(),

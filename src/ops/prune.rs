@@ -5,7 +5,7 @@
 //! no document, documents of scopes (spaces) that it has nothing of, scopes themselves, and documents whose ids are
 //! the same on every server.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::bundle::{Bundle, Coverage, Extent};
 use crate::document::{Key, KindName};
@@ -34,9 +34,9 @@ struct Whole {
     kinds: HashSet<usize>,
     /// Kinds of which it has every document that belongs to an owner, with the owner's kind and its id in the target,
     /// in lower case.
-    owners: HashSet<(usize, usize, String)>,
+    owners: BTreeSet<(usize, usize, String)>,
     /// Kinds of which it has every document of a scope, with the scope's key, folded.
-    within: HashSet<(usize, String)>,
+    within: BTreeSet<(usize, String)>,
     /// Whether the bundle says of anything at all that it has it as a whole.
     stated: bool,
     /// The scopes that its documents are in, folded.
