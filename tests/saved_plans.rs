@@ -189,7 +189,7 @@ fn a_plan_that_is_not_as_it_was_written_is_told() {
     assert_eq!(read(b"SQLite format 3\0"), Err(SavedError::NotAPlan));
     std::fs::write(stage.at("p.plan"), &whole[..whole.len() - 10]).unwrap();
     stage.refused(&apply(&[]), 5, "it is not as it was written");
-    stage.refused(&["apply", "build.sealift", "build.sealift", "--to", TO[1], "--yes"], 2, "it is no plan");
+    stage.refused(&["apply", "build.key", "build.sealift", "--to", TO[1], "--yes"], 2, "it is no plan");
 }
 
 /// No secret is in the file, in the open or as anything that it could be guessed from: each hash in it changes with

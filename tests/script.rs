@@ -333,9 +333,9 @@ fn no_text_becomes_a_word_of_the_tools() {
     let name = "100% 'live'\r\nGO\r\n$(HOME)";
     let about = ops::About { database: Some(name.to_owned()), target: name.to_owned(), ..case.about() };
     let text = case.text(&about).unwrap();
-    assert!(text.contains("-- Target: 100% 'live'  GO  $ (HOME)\n"), "{text}");
+    assert!(text.contains("-- Target: 100% 'live'\\r\\nGO\\r\\n$ (HOME)\n"), "{text}");
     let errors = case.run(&batches(&text));
-    assert_eq!(errors[0].1, "this script is for the database 100% 'live'  GO  $ (HOME)");
+    assert_eq!(errors[0].1, "this script is for the database 100% 'live'\\r\\nGO\\r\\n$ (HOME)");
     // A name in brackets is no text that could be joined from pieces.
     for schema in ["$(HOME)", "a\nGO\nb"] {
         let error = case.text(&ops::About { schema: schema.to_owned(), ..case.about() }).unwrap_err();
