@@ -329,6 +329,29 @@ fn what_nobody_can_look_at_stops_the_import_too() {
     }
 }
 
+#[test]
+fn ids_at_more_places_than_a_bundle_lists_stop_the_import() {
+    let pair = Pair::new(false);
+    let members: Vec<String> = (0..1001).map(|n| format!(r#""m{n:04}":"Environments-1""#)).collect();
+    pair.channel("Early", "", &format!("{{{}}}", members.join(",")));
+    let bundle = pair.export();
+    let problems = pair.refused(&bundle);
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert!(
+        problem.contains("1 more ids stand outside references, at more places than are listed"),
+        "{problem}"
+    );
+    let accepted = plan(&bundle, &pair.target, &octopus(), None, accepting());
+    assert_eq!(
+        (accepted.findings.len(), accepted.source.len()),
+        (0, 1001),
+        "as many as a plan keeps, and how many more"
+    );
+    // Nothing is stopped where nothing is written.
+    import(&bundle, &pair.target, &octopus(), None, accepting());
+    import_nothing(&bundle, &pair.target, &octopus(), None, overwrite());
+}
+
 fn address(path: &Path) -> String {
     format!("sqlite:{}", text(path))
 }

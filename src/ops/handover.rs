@@ -46,8 +46,8 @@ pub(super) struct Handover {
     named: HashMap<String, Vec<(Meaning, String)>>,
     /// Ids that are to be written and name nothing in the target yet: document, place, id.
     pending: Vec<(Reference, String, String)>,
-    /// What cannot be looked at, by the kind of the documents.
-    blind: Vec<(KindName, String)>,
+    /// What cannot be looked at, by the kind of the documents; of any kind where the bundle does not say.
+    blind: Vec<(Option<KindName>, String)>,
 }
 
 impl Handover {
@@ -67,8 +67,11 @@ impl Examiner<'_, '_> {
         let collation = self.model().collation;
         let mut handover = Handover { collation, ..Handover::default() };
         for notice in notices {
-            let Notice { code, kind: Some(kind), place, value, names_kind, names_key, count, .. } = notice
-            else {
+            let Notice { code, kind, place, value, names_kind, names_key, count, text, .. } = notice;
+            let Some(kind) = kind else {
+                if [UNDECLARED, UNDECLARED_SECRET].contains(&code.as_str()) {
+                    handover.blind.push((None, text));
+                }
                 continue;
             };
             let (kind, place) = (KindName::new(&kind), place.unwrap_or_default());
@@ -85,11 +88,11 @@ impl Examiner<'_, '_> {
                     handover.meanings.entry((kind, folded)).or_default().push(names);
                 }
                 (UNDECLARED, None) => handover.blind.push((
-                    kind,
+                    Some(kind),
                     format!("{count} more ids stand at {place}, where the model knows of no reference, and the bundle does not list them"),
                 )),
                 (UNDECLARED_SECRET, _) => handover.blind.push((
-                    kind,
+                    Some(kind),
                     format!("text stands at {place} that is encrypted under the source's key, where the model knows of no secret: the target could not read it"),
                 )),
                 _ => {}
@@ -266,9 +269,9 @@ impl Examiner<'_, '_> {
         let written: HashSet<&KindName> =
             plan.entries.iter().filter(|entry| entry.action.writes()).map(|entry| &entry.kind).collect();
         for (kind, problem) in std::mem::take(&mut self.handover.blind) {
-            if written.contains(&kind) {
+            if kind.as_ref().map_or(!written.is_empty(), |kind| written.contains(kind)) {
                 let problem = format!("{problem}; --accept-undeclared writes it all the same");
-                self.find(kind.as_str(), String::new(), problem);
+                self.find(kind.as_ref().map(KindName::as_str).unwrap_or_default(), String::new(), problem);
             }
         }
     }
