@@ -227,6 +227,10 @@ impl Scope<'_> {
         let local = wire.local.iter().map(local).collect::<Checked<Vec<_>>>()?;
         let parts = wire.part.iter().map(part).collect::<Checked<Vec<_>>>()?;
         let sets = self.sets(wire, &references)?;
+        for rule in &mut references {
+            rule.in_set =
+                rule.at.collection().is_some_and(|list| sets.iter().any(|set| set.at.covers(&list)));
+        }
         let merges = wire.merge.iter().map(merge).collect::<Checked<Vec<_>>>()?;
         let mut places = PlaceTree::default();
         let (mut reference_places, mut set_places) = (PlaceTree::default(), PlaceTree::default());

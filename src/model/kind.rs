@@ -272,6 +272,8 @@ pub struct ReferenceRule {
     pub limits: bool,
     /// Where another document says what the value is; `to` is then all that it may be.
     pub typed: Option<Typed>,
+    /// Whether the place is any element of a set: its position means nothing and is not the same in portable form.
+    pub in_set: bool,
 }
 
 /// Where the type of a value is found: the document that declares it, and the name it is declared under.

@@ -91,6 +91,14 @@ impl Pattern {
         }
     }
 
+    /// Says whether the pattern names all that these segments name, for segments without filters.
+    pub(super) fn covers(&self, segments: &[Segment]) -> bool {
+        let mut pairs = self.segments.iter().zip(segments);
+        self.column.is_none()
+            && self.segments.len() == segments.len()
+            && pairs.all(|(mine, theirs)| mine == theirs || *mine == Segment::Any)
+    }
+
     /// Calls `see` with every value in `root` that the pattern matches. Columns match nothing here.
     pub fn find<'v>(&self, root: &'v Value, see: &mut dyn FnMut(&'v Value)) {
         if self.column.is_none() {

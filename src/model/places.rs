@@ -117,6 +117,7 @@ impl Scope<'_> {
             maybe: wire.maybe || typed.is_some(),
             limits: wire.limits,
             typed,
+            in_set: false,
         })
     }
 

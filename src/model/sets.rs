@@ -40,6 +40,18 @@ impl SetRule {
     }
 }
 
+impl ReferenceRule {
+    /// Where to look in portable form for a reference that stood at a place of the row: an element of a set may have
+    /// another position there, so that the set is named.
+    pub fn place_of(&self, place: &Place) -> Place {
+        let mut place = place.clone();
+        if self.in_set {
+            place.pop();
+        }
+        place
+    }
+}
+
 /// Brings a set into its order, each element once. References and texts are in the order of their names, and are
 /// the same where these compare so: a name in another case is no other order. A list that holds secrets stays as
 /// it is, since these are found by their places.

@@ -227,7 +227,12 @@ impl<'m> Translation<'m> {
                 if let Some(place) = meant_place(&self.layouts, targets, &id) {
                     meant.push((place, targets.to_vec(), id.clone(), home.clone()));
                 }
-                ids.push((rule, place.clone(), targets.to_vec(), id, home.clone()));
+                let found = layout
+                    .kind
+                    .references
+                    .get(rule)
+                    .map_or_else(|| place.clone(), |rule| rule.place_of(place));
+                ids.push((rule, found, targets.to_vec(), id, home.clone()));
             });
         }
         drop(parsed);
@@ -396,7 +401,7 @@ impl<'m> Translation<'m> {
         let mut name = |id: Value| -> Value {
             let named = self.names.value(&self.layouts, rule, targets, id, home);
             if matches!(named, Value::Dangling(_)) {
-                loose.push((place.clone(), named.clone()));
+                loose.push((rule.place_of(place), named.clone()));
             }
             named
         };
