@@ -86,6 +86,7 @@ fn the_demo_proves_itself_and_says_what_to_try() {
     for word in ["Export", "Verify", "Plan", "Import", "Proof", "nothing left to do", "sealift show"] {
         assert!(told.contains(word), "{word}\n{told}");
     }
+    assert!(told.starts_with("\n1. Two servers\n"), "{told}");
     refuse(&["demo", &text(&folder)], 1, "cannot make the folder");
     let password = std::fs::read_to_string(folder.join("password")).unwrap();
     assert!(!told.contains(password.trim()) && !stderr(&out).contains(password.trim()));

@@ -2,15 +2,14 @@
 //!
 //! Planning and applying both examine documents here, so that what is shown is what is done.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Dangling, Document, Key, KindName, Reference, SecretId, Value};
-use crate::model::{Direction, Keep, Missing, Model, Rule, Target};
+use crate::document::{Document, Key, KindName, Reference, SecretId, Value};
+use crate::model::{Missing, Model, Target};
 use crate::plan::{
-    Action, Entry, Finding, Policy, add_missing, changes, keep_secrets, merge, place_of, respell, take_out,
-    value_at,
+    Action, Entry, Finding, Policy, add_missing, changes, keep_secrets, merge, respell, take_out,
 };
 use crate::server::{Lookup, Reader, Row};
 
@@ -20,7 +19,6 @@ use super::handover::Handover;
 use super::into::Resettle;
 use super::misplaced::misplaced;
 use super::options::ImportOptions;
-use super::references::dangling_in;
 use super::relied::fingerprint;
 use super::secret_losses::SecretLosses;
 use super::translate::{
@@ -209,141 +207,6 @@ impl<'m> Examiner<'_, 'm> {
         Ok(settled)
     }
 
-    /// Applies the rules for references whose document the target cannot have. Returns why the document is
-    /// skipped, if it is, and notes on what was taken out.
-    fn adapt(&mut self, layout: &Layout<'_>, document: &mut Document) -> (Option<String>, Vec<String>) {
-        let mut stop = Vec::new();
-        let mut strange = Vec::new();
-        let mut skip = None;
-        let mut notes = Vec::new();
-        let ids = &self.ids;
-        let layouts = &self.translation.layouts;
-        let gone = |reference: &Reference| ids.is_gone(layouts, reference);
-        let strangers = &self.strangers;
-        let limited = limits(layout, document);
-        let taken = take_out(layout.kind, document, &mut |rule, value| {
-            let missing = layout.kind.references.get(rule).map(|r| r.missing);
-            let mut strangers_of = |dangling: &Dangling| {
-                let Some(id) = Id::of(&dangling.id).map(|id| id.to_string()) else { return false };
-                let theirs = strangers.get(&(dangling.kind.clone(), id.to_lowercase()));
-                let Some(theirs) = theirs else { return false };
-                if missing != Some(Missing::Drop) {
-                    strange.push(format!(
-                        "names {id}, which was nothing at the source and is {theirs} in the target; --accept-dangling writes it all the same"
-                    ));
-                }
-                true
-            };
-            let reference = match value {
-                Value::Dangling(dangling) => return strangers_of(dangling) && missing == Some(Missing::Drop),
-                Value::Ref(reference) => {
-                    // What is named by a document that is gone would be the document of a stranger.
-                    let mut stranger = false;
-                    dangling_in(reference, &mut |_, dangling| stranger |= strangers_of(dangling));
-                    if stranger {
-                        return missing == Some(Missing::Drop);
-                    }
-                    if !gone(reference) {
-                        return false;
-                    }
-                    reference
-                }
-                _ => return false,
-            };
-            match missing {
-                Some(Missing::Drop) => true,
-                // What the target has there is known later.
-                Some(Missing::Keep) => false,
-                Some(Missing::Skip) => {
-                    skip = Some(format!("{reference} is neither in the bundle nor in the target"));
-                    false
-                }
-                Some(Missing::Stop) | None => {
-                    stop.push(reference.clone());
-                    false
-                }
-            }
-        });
-        notes.extend(taken);
-        let left = limits(layout, document);
-        if let Some(rule) =
-            limited.difference(&left).next().and_then(|rule| layout.kind.references.get(*rule))
-        {
-            skip.get_or_insert_with(|| {
-                format!(
-                    "the target has nothing of what {} limits it to: it would apply to more",
-                    rule.at.text
-                )
-            });
-        }
-        let name = document.key.path();
-        for problem in strange {
-            self.find(layout.kind.name.as_str(), name.clone(), problem);
-        }
-        if skip.is_none() {
-            for reference in stop {
-                let problem = format!("refers to {reference}, {}", self.why_gone(&reference));
-                self.find(layout.kind.name.as_str(), name.clone(), problem);
-            }
-        }
-        let mut nulls = Vec::new();
-        layout.kind.walk_references(
-            &mut document.columns,
-            document.body.as_mut(),
-            Direction::Up,
-            &mut |rule, place, value| {
-                if let Rule::Reference(index) = rule
-                    && layout.kind.references.get(index).is_some_and(|r| r.required)
-                    && value.is_null()
-                {
-                    nulls.push(place.to_string());
-                }
-                Keep::Yes
-            },
-        );
-        for place in nulls {
-            self.find(
-                layout.kind.name.as_str(),
-                name.clone(),
-                format!("has no value at {place}, which needs one"),
-            );
-        }
-        // Columns of another generation of the product.
-        let mut foreign = Vec::new();
-        document.columns.retain(|column, value| match layout.column(column) {
-            Some(_) => true,
-            None => {
-                if !value.is_null() {
-                    foreign.push(column.to_owned());
-                }
-                false
-            }
-        });
-        for column in foreign {
-            let problem = format!("has a value for {column}, a column that the target's table has not");
-            self.find(layout.kind.name.as_str(), name.clone(), problem);
-        }
-        (skip, notes)
-    }
-
-    /// Why the target will not have what a reference names.
-    fn why_gone(&self, reference: &Reference) -> String {
-        let collation = self.model().collation;
-        let part = self.model().target(&reference.kind);
-        let part = part.and_then(|target| self.skipped_parts.get(&(target, reference.key.folded(collation))));
-        match part {
-            Some(SkippedPart { owner, reason, joins: true }) => format!(
-                "which the {} of the target does not have, and {owner} is skipped ({reason}); --policy {}=merge adds what it lacks",
-                owner.kind, owner.kind
-            ),
-            Some(SkippedPart { owner, reason, joins: false }) => format!("and {owner} is skipped ({reason})"),
-            None if self.chosen.left_out(&reference.kind, &reference.key, collation) => {
-                "which is left out and not in the target".to_owned()
-            }
-            None => "which is neither in the bundle nor in the target".to_owned(),
-        }
-    }
-
     /// Fetches the target's rows for documents, by the documents' numbers, as many as are worked on together;
     /// and says which documents, by position, must wait for that.
     fn existing_rows(
@@ -514,19 +377,6 @@ impl<'m> Examiner<'_, 'm> {
         })
     }
 
-    /// Where the model says so, the target's own reference stays in the place of one that the target cannot
-    /// have.
-    fn keep_theirs(&self, layout: &Layout<'_>, document: &mut Document, theirs: Option<&Portable>) {
-        for rule in layout.kind.references.iter().filter(|rule| rule.missing == Missing::Keep) {
-            let theirs = theirs.and_then(|theirs| value_at(&rule.at, &theirs.document)).cloned();
-            let Some(ours) = place_of(&rule.at, document) else { continue };
-            let Value::Ref(reference) = &*ours else { continue };
-            if self.ids.is_gone(self.layouts(), reference) {
-                *ours = theirs.unwrap_or_default();
-            }
-        }
-    }
-
     fn check_needed(&mut self, layout: &Layout<'_>, document: &Document) {
         for column in &layout.content {
             let value = document.columns.get(&column.name).unwrap_or(&Value::Null);
@@ -543,24 +393,4 @@ impl<'m> Examiner<'_, 'm> {
             }
         }
     }
-}
-
-/// The rules whose lists limit a document, as far as they hold anything.
-fn limits(layout: &Layout<'_>, document: &mut Document) -> BTreeSet<usize> {
-    let mut held = BTreeSet::new();
-    if layout.kind.references.iter().all(|rule| !rule.limits) {
-        return held;
-    }
-    let Document { columns, body, .. } = document;
-    layout.kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |rule, _, value| {
-        if let Rule::Reference(index) = rule
-            && layout.kind.references.get(index).is_some_and(|rule| rule.limits)
-            && !matches!(&*value, Value::Null)
-            && !matches!(&*value, Value::List(list) if list.is_empty())
-        {
-            held.insert(index);
-        }
-        Keep::Yes
-    });
-    held
 }

@@ -67,7 +67,10 @@ impl Story {
     fn chapter(&mut self, title: &str) {
         self.chapter += 1;
         let chapter = self.chapter;
-        self.print(|| ui::line(format_args!("\n{chapter}. {title}")));
+        self.print(|| {
+            ui::line(format_args!(""))?;
+            ui::line(format_args!("{chapter}. {title}"))
+        });
     }
 
     fn tell(&mut self, text: impl AsRef<str>) {

@@ -1,0 +1,190 @@
+//! References of a document that the target cannot have: taken out, kept as the target has them, or in the way.
+
+use std::collections::BTreeSet;
+
+use crate::document::{Dangling, Document, Reference, Value};
+use crate::model::{Direction, Keep, Missing, Rule};
+use crate::plan::{place_of, take_out, value_at};
+
+use super::examine::{Examiner, SkippedPart};
+use super::references::dangling_in;
+use super::translate::{Id, Layout, Portable};
+
+impl Examiner<'_, '_> {
+    /// Applies the rules for references whose document the target cannot have. Returns why the document is
+    /// skipped, if it is, and notes on what was taken out.
+    pub(super) fn adapt(
+        &mut self,
+        layout: &Layout<'_>,
+        document: &mut Document,
+    ) -> (Option<String>, Vec<String>) {
+        let mut stop = Vec::new();
+        let mut strange = Vec::new();
+        let mut skip = None;
+        let mut notes = Vec::new();
+        let ids = &self.ids;
+        let layouts = &self.translation.layouts;
+        let gone = |reference: &Reference| ids.is_gone(layouts, reference);
+        let strangers = &self.strangers;
+        let limited = limits(layout, document);
+        let taken = take_out(layout.kind, document, &mut |rule, value| {
+            let missing = layout.kind.references.get(rule).map(|r| r.missing);
+            let mut strangers_of = |dangling: &Dangling| {
+                let Some(id) = Id::of(&dangling.id).map(|id| id.to_string()) else { return false };
+                let theirs = strangers.get(&(dangling.kind.clone(), id.to_lowercase()));
+                let Some(theirs) = theirs else { return false };
+                if missing != Some(Missing::Drop) {
+                    strange.push(format!(
+                        "names {id}, which was nothing at the source and is {theirs} in the target; --accept-dangling writes it all the same"
+                    ));
+                }
+                true
+            };
+            let reference = match value {
+                Value::Dangling(dangling) => return strangers_of(dangling) && missing == Some(Missing::Drop),
+                Value::Ref(reference) => {
+                    // What is named by a document that is gone would be the document of a stranger.
+                    let mut stranger = false;
+                    dangling_in(reference, &mut |_, dangling| stranger |= strangers_of(dangling));
+                    if stranger {
+                        return missing == Some(Missing::Drop);
+                    }
+                    if !gone(reference) {
+                        return false;
+                    }
+                    reference
+                }
+                _ => return false,
+            };
+            match missing {
+                Some(Missing::Drop) => true,
+                // What the target has there is known later.
+                Some(Missing::Keep) => false,
+                Some(Missing::Skip) => {
+                    skip = Some(format!("{reference} is neither in the bundle nor in the target"));
+                    false
+                }
+                Some(Missing::Stop) | None => {
+                    stop.push(reference.clone());
+                    false
+                }
+            }
+        });
+        notes.extend(taken);
+        let left = limits(layout, document);
+        if let Some(rule) =
+            limited.difference(&left).next().and_then(|rule| layout.kind.references.get(*rule))
+        {
+            skip.get_or_insert_with(|| {
+                format!(
+                    "the target has nothing of what {} limits it to: it would apply to more",
+                    rule.at.text
+                )
+            });
+        }
+        let name = document.key.path();
+        for problem in strange {
+            self.find(layout.kind.name.as_str(), name.clone(), problem);
+        }
+        if skip.is_none() {
+            for reference in stop {
+                let problem = format!("refers to {reference}, {}", self.why_gone(&reference));
+                self.find(layout.kind.name.as_str(), name.clone(), problem);
+            }
+        }
+        let mut nulls = Vec::new();
+        layout.kind.walk_references(
+            &mut document.columns,
+            document.body.as_mut(),
+            Direction::Up,
+            &mut |rule, place, value| {
+                if let Rule::Reference(index) = rule
+                    && layout.kind.references.get(index).is_some_and(|r| r.required)
+                    && value.is_null()
+                {
+                    nulls.push(place.to_string());
+                }
+                Keep::Yes
+            },
+        );
+        for place in nulls {
+            self.find(
+                layout.kind.name.as_str(),
+                name.clone(),
+                format!("has no value at {place}, which needs one"),
+            );
+        }
+        // Columns of another generation of the product.
+        let mut foreign = Vec::new();
+        document.columns.retain(|column, value| match layout.column(column) {
+            Some(_) => true,
+            None => {
+                if !value.is_null() {
+                    foreign.push(column.to_owned());
+                }
+                false
+            }
+        });
+        for column in foreign {
+            let problem = format!("has a value for {column}, a column that the target's table has not");
+            self.find(layout.kind.name.as_str(), name.clone(), problem);
+        }
+        (skip, notes)
+    }
+
+    /// Why the target will not have what a reference names.
+    fn why_gone(&self, reference: &Reference) -> String {
+        let collation = self.model().collation;
+        let part = self.model().target(&reference.kind);
+        let part = part.and_then(|target| self.skipped_parts.get(&(target, reference.key.folded(collation))));
+        match part {
+            Some(SkippedPart { owner, reason, joins: true }) => format!(
+                "which the {} of the target does not have, and {owner} is skipped ({reason}); --policy {}=merge adds what it lacks",
+                owner.kind, owner.kind
+            ),
+            Some(SkippedPart { owner, reason, joins: false }) => format!("and {owner} is skipped ({reason})"),
+            None if self.chosen.left_out(&reference.kind, &reference.key, collation) => {
+                "which is left out and not in the target".to_owned()
+            }
+            None => "which is neither in the bundle nor in the target".to_owned(),
+        }
+    }
+
+    /// Where the model says so, the target's own reference stays in the place of one that the target cannot
+    /// have.
+    pub(super) fn keep_theirs(
+        &self,
+        layout: &Layout<'_>,
+        document: &mut Document,
+        theirs: Option<&Portable>,
+    ) {
+        for rule in layout.kind.references.iter().filter(|rule| rule.missing == Missing::Keep) {
+            let theirs = theirs.and_then(|theirs| value_at(&rule.at, &theirs.document)).cloned();
+            let Some(ours) = place_of(&rule.at, document) else { continue };
+            let Value::Ref(reference) = &*ours else { continue };
+            if self.ids.is_gone(self.layouts(), reference) {
+                *ours = theirs.unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// The rules whose lists limit a document, as far as they hold anything.
+fn limits(layout: &Layout<'_>, document: &mut Document) -> BTreeSet<usize> {
+    let mut held = BTreeSet::new();
+    if layout.kind.references.iter().all(|rule| !rule.limits) {
+        return held;
+    }
+    let Document { columns, body, .. } = document;
+    layout.kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |rule, _, value| {
+        if let Rule::Reference(index) = rule
+            && layout.kind.references.get(index).is_some_and(|rule| rule.limits)
+            && !matches!(&*value, Value::Null)
+            && !matches!(&*value, Value::List(list) if list.is_empty())
+        {
+            held.insert(index);
+        }
+        Keep::Yes
+    });
+    held
+}
