@@ -330,14 +330,14 @@ fn plans_records_and_lists_spell_hidden_characters_and_mean_the_same() {
     let hostile = Hostile::new(true);
     let stage = &hostile.stage;
     stage.done(&[&["export", "-o", "b.sealift"][..], &EXPORT].concat());
-    let more = ["--overwrite", "--accept-dangling"];
+    let more = ["--overwrite", "--accept-dangling", "--accept-undeclared"];
     let list = text(&stage.run(&[&["plan", "b.sealift", "--list"][..], &more, &TO].concat()).stdout);
     // The list is followed as it was printed, and the documents of hostile names are among what it does.
     assert!(list.contains(r"\u202e") && list.contains(r"\u001b"), "{list}");
     std::fs::write(stage.at("todo.txt"), &list).unwrap();
-    let by_list =
-        ["plan", "b.sealift", "--use-list", "todo.txt", "--overwrite", "--accept-dangling", "--json"];
-    let plan: Value = serde_json::from_slice(&stage.run(&[&by_list[..], &TO].concat()).stdout).unwrap();
+    let by_list = ["plan", "b.sealift", "--use-list", "todo.txt", "--json"];
+    let plan: Value =
+        serde_json::from_slice(&stage.run(&[&by_list[..], &more, &TO].concat()).stdout).unwrap();
     let project = format!("Project {}", hostile.pieces[3]);
     let planned = |plan: &Value| {
         plan["documents"]

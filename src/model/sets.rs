@@ -53,8 +53,7 @@ impl ReferenceRule {
 }
 
 /// Brings a set into its order, each element once. References and texts are in the order of their names, and are
-/// the same where these compare so: a name in another case is no other order. A list that holds secrets stays as
-/// it is, since these are found by their places.
+/// the same where these compare so: a name in another case is no other order.
 pub fn sorted_set(mut list: Vec<Value>, collation: Collation) -> Vec<Value> {
     fn name(value: &Value, collation: Collation) -> Option<(&str, String)> {
         match value {
@@ -71,9 +70,7 @@ pub fn sorted_set(mut list: Vec<Value>, collation: Collation) -> Vec<Value> {
         }
         _ => one == other,
     };
-    let mut secret = false;
-    list.iter().for_each(|value| value.each(&mut |value| secret |= matches!(value, Value::Secret(_))));
-    if secret {
+    if list.len() < 2 {
         return list;
     }
     list.sort_by_cached_key(|value| {
@@ -117,22 +114,27 @@ impl Scope<'_> {
 
 impl Kind {
     /// Brings the sets of a document in portable form into their order: one that was edited by hand, or whose
-    /// references were renamed.
+    /// references were renamed. A set that holds secrets stays as it is: their sealed values are found by their places.
     pub fn sort_sets(&self, document: &mut Document, collation: Collation) {
         let (columns, body) = (&mut document.columns, document.body.as_mut());
-        self.walk_sets(columns, body, Direction::Up, &mut |rule, place, value| match (rule, value) {
-            (Rule::Reference(_), Value::List(list)) => {
-                *list = sorted_set(std::mem::take(list), collation);
-                Keep::Yes
-            }
-            (Rule::Set(index), value) => match (self.sets.get(index), value) {
-                (Some(rule), Value::List(pair)) if rule.in_pair => {
-                    pair.get_mut(1).map_or(Keep::Yes, |list| rule.settle(place, list, collation))
+        self.walk_sets(columns, body, Direction::Up, &mut |rule, place, value| {
+            let mut secret = false;
+            value.each(&mut |value| secret |= matches!(value, Value::Secret(_)));
+            match (rule, value) {
+                _ if secret => Keep::Yes,
+                (Rule::Reference(_), Value::List(list)) => {
+                    *list = sorted_set(std::mem::take(list), collation);
+                    Keep::Yes
                 }
-                (Some(rule), value) => rule.settle(place, value, collation),
-                (None, _) => Keep::Yes,
-            },
-            _ => Keep::Yes,
+                (Rule::Set(index), value) => match (self.sets.get(index), value) {
+                    (Some(rule), Value::List(pair)) if rule.in_pair => {
+                        pair.get_mut(1).map_or(Keep::Yes, |list| rule.settle(place, list, collation))
+                    }
+                    (Some(rule), value) => rule.settle(place, value, collation),
+                    (None, _) => Keep::Yes,
+                },
+                _ => Keep::Yes,
+            }
         });
     }
 }
