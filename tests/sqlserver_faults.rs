@@ -176,6 +176,8 @@ fn stopped(on: On, rows: i64) -> Duration {
         while !struck.did() {
             std::thread::sleep(Duration::from_millis(2));
         }
+        // The server has the request before the driver has seen that it is sent, and only then it can be cancelled.
+        std::thread::sleep(Duration::from_millis(100));
         stop.make();
         let start = Instant::now();
         (work.join().unwrap(), start.elapsed())

@@ -116,7 +116,12 @@ fn files_of_somebody_else_are_not_overwritten() {
         other => panic!("{other:?}"),
     }
     assert_eq!(files(&root).len(), 1, "nothing else was written");
-    ops::to_tree(&open(&tree.bundle), &octopus(), &root, ScriptMode::Extract, true, &Silent).unwrap();
+    // Force replaces such files as a tree holds, and no others.
+    let forced = || ops::to_tree(&open(&tree.bundle), &octopus(), &root, ScriptMode::Extract, true, &Silent);
+    assert!(matches!(forced(), Err(ConvertError::Tree(TreeError::Unusable { .. }))));
+    assert_eq!(files(&root).len(), 1, "nothing else was written");
+    fs::write(root.join(&mine), r#"{ "mine": true }"#).unwrap();
+    forced().unwrap();
     assert!(files(&root) == files(&tree.root));
 }
 
