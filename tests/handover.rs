@@ -150,7 +150,7 @@ fn an_undeclared_id_that_names_the_same_document_in_the_target_stops_nothing() {
     let done = pair.import(&pair.export());
     assert_eq!(pair.parent("Early").as_deref(), Some("Environments-2"));
     let said: Vec<_> = done.source.iter().map(|notice| (notice.place.as_deref(), notice.count)).collect();
-    assert_eq!(said, [(Some("$.List"), 2), (Some("ParentEnvironmentId"), 1)], "it is told all the same");
+    assert_eq!(said, [(Some("$.List"), 2), (Some("ParentEnvironmentId"), 1)], "it is still reported");
 }
 
 /// Whatever way ids are written there: in lists of either kind, as members' names, in another case, deep in the JSON.

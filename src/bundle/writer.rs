@@ -340,7 +340,7 @@ impl Writer {
     }
 
     /// Puts everything in order, and the finished file in its place. Where the system does not confirm that it stays
-    /// there after a loss of power, it is there all the same, and the listener gets a notice.
+    /// there after a loss of power, it is there anyway, and the listener gets a notice.
     ///
     /// # Errors
     /// [`BundleError::DuplicateKey`] for two documents of one name, [`BundleError::Exists`] when the output

@@ -35,7 +35,7 @@ impl Examiner<'_, '_> {
                 let Some(theirs) = theirs else { return false };
                 if missing != Some(Missing::Drop) {
                     strange.push(format!(
-                        "names {id}, which was nothing at the source and is {theirs} in the target; --accept-dangling writes it all the same"
+                        "names {id}, which was nothing at the source and is {theirs} in the target; --accept-dangling writes it anyway"
                     ));
                 }
                 true

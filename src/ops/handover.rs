@@ -219,7 +219,7 @@ impl Examiner<'_, '_> {
         };
         Some(format!(
             "holds {id:?}, which {ours} and is {theirs} in the target, and the model knows of no reference there; \
-             --accept-undeclared writes it all the same"
+             --accept-undeclared writes it anyway"
         ))
     }
 
@@ -270,7 +270,7 @@ impl Examiner<'_, '_> {
             plan.entries.iter().filter(|entry| entry.action.writes()).map(|entry| &entry.kind).collect();
         for (kind, problem) in std::mem::take(&mut self.handover.blind) {
             if kind.as_ref().map_or(!written.is_empty(), |kind| written.contains(kind)) {
-                let problem = format!("{problem}; --accept-undeclared writes it all the same");
+                let problem = format!("{problem}; --accept-undeclared writes it anyway");
                 self.find(kind.as_ref().map(KindName::as_str).unwrap_or_default(), String::new(), problem);
             }
         }

@@ -152,7 +152,7 @@ impl Merge<'_> {
     }
 
     /// Says of a kind that it is carried as a whole, and of a document that all that belongs to it is, where every
-    /// input says so: what one input lacks may be on its server all the same.
+    /// input says so: what one input lacks may still be on its server.
     fn write_coverage(&self, writer: &mut Writer) -> Result<(), MergeError> {
         let mut counted: BTreeMap<String, (u64, usize)> = BTreeMap::new();
         let mut belonging: BTreeMap<(String, String, String), (String, usize)> = BTreeMap::new();

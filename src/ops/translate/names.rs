@@ -94,7 +94,7 @@ impl Names {
         }
     }
 
-    /// The name of a document that has no row here, and that ids mean wherever they stand: it is known all the same.
+    /// The name of a document that has no row here, and that ids mean wherever they stand: it is known anyway.
     fn meant_name(&self, layouts: &Layouts<'_>, kind: usize, id: &Id, home: &Home<'_>) -> Option<Reference> {
         let layout = layouts.at(kind)?;
         let scope = match (home.rule, &home.id) {
@@ -427,7 +427,7 @@ fn fetch_keys(reader: &mut dyn Reader, layout: &Layout<'_>, ids: &[Id]) -> Resul
                 let key = match layout.raw_key(id, &row) {
                     Some(key) => key,
                     None if layout.shared => return,
-                    // A row that stays behind has a name all the same.
+                    // A row that stays behind still has a name.
                     None => {
                         row.truncate(layout.key.len());
                         row.extend(layout.open.map(|_| Value::from(id.to_string())));
