@@ -187,7 +187,13 @@ fn stopped(on: On, rows: i64) -> Duration {
         "{on:?} {:?}",
         work.0
     );
-    assert!(endpoint.requests().iter().any(|request| request.kind == Kind::Attention), "{on:?}");
+    // The server notes the attention after it has confirmed it.
+    let attended = || endpoint.requests().iter().any(|request| request.kind == Kind::Attention);
+    let end = Instant::now() + Duration::from_secs(5);
+    while !attended() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(attended(), "{on:?}");
     assert_eq!(held(&database), before(), "{on:?}");
     work.1
 }
