@@ -82,7 +82,7 @@ fn a_choice_that_means_nothing_is_refused() {
         ("--except=Environment/nowhere", "\"Environment/nowhere\" means no document of the bundle"),
         ("--policy=Enviroment=skip", "no kind of the model"),
         ("--policy=Environment=merge", "no rules by which a Environment is joined"),
-        ("--policy=Environment=replace", "none of overwrite, skip, merge, fail"),
+        ("--policy=Environment=replace", "none of overwrite, skip, merge, add, fail"),
         ("--policy=Environment", "KIND=POLICY"),
     ] {
         stage.refused(&plan(&[option]), 2, piece);

@@ -455,6 +455,34 @@ fn a_skipped_set_gets_the_tags_that_it_lacks() {
     assert!(!again.contains("only what it lacks is added"), "{again}");
 }
 
+/// A list that nobody edited is the plan: a word of its own says that nothing else of a set changes.
+#[test]
+fn a_list_keeps_apart_what_is_added_and_what_is_joined() {
+    let stage = Stage::new();
+    let recolour = "UPDATE TagSet SET JSON = json_set(JSON, '$.Tags[0].Color', '#010203')";
+    assert!(stage.sql(recolour) > 0);
+    let list = stage.done(&[&["plan", "build.sealift", "--list"][..], &TO].concat());
+    assert!(list.contains("\nadd       TagSet ") && !list.contains("\nmerge "), "{list}");
+    std::fs::write(stage.at("todo.txt"), &list).unwrap();
+    let import = ["import", "build.sealift", "--yes", "--no-undo", "--no-record", "--use-list", "todo.txt"];
+    stage.done(&[&import[..], &TO].concat());
+    let db = Connection::open(stage.at("production.sqlite")).unwrap();
+    let colours = |colour: &str| -> u64 {
+        let sql = "SELECT count(*) FROM TagSet WHERE json_extract(JSON, '$.Tags[0].Color') = ?1";
+        db.query_row(sql, [colour], |row| row.get(0)).unwrap()
+    };
+    assert!(colours("#010203") > 0, "the target's own colours stay");
+    let joined = ["import", "build.sealift", "--yes", "--no-undo", "--no-record", "--policy", "TagSet=merge"];
+    stage.done(&[&joined[..], &TO].concat());
+    assert_eq!(colours("#010203"), 0);
+    let wrong = stage.refused(
+        &[&joined[..5], &["--policy", "Lifecycle=add"], &TO].concat(),
+        2,
+        "nothing that is added",
+    );
+    assert!(wrong.contains("Lifecycle"), "{wrong}");
+}
+
 #[test]
 fn a_part_of_a_skipped_document_that_others_need_is_named_with_the_option_that_helps() {
     let stage = Stage::new();

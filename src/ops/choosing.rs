@@ -102,6 +102,11 @@ impl ImportOptions {
                 }
                 return Err(wrong(format!("--policy names {name:?}, which is no kind of the model")));
             };
+            if *policy == Policy::Add && kind.parts.iter().all(|part| !part.add_missing) {
+                let text =
+                    format!("--policy {name}=add: the model knows of nothing that is added to a {name}");
+                return Err(wrong(text));
+            }
             if *policy == Policy::Merge && kind.merges.is_empty() {
                 let text =
                     format!("--policy {name}=merge: the model has no rules by which a {name} is joined");
@@ -227,6 +232,7 @@ impl Chosen {
         let wished = line.and_then(|listed| match listed.action.as_str() {
             "update" => Some(Policy::Overwrite),
             "merge" => Some(Policy::Merge),
+            "add" => Some(Policy::Add),
             "unchanged" => Some(Policy::Skip),
             _ => None,
         });
@@ -305,6 +311,7 @@ fn agrees(word: &str, entry: &Entry) -> bool {
     match word {
         "skip" => matches!(happens, Action::Skip | Action::Unchanged),
         "create" => happens == Action::Create,
+        "add" => matches!(happens, Action::Merge | Action::Unchanged | Action::Skip),
         "update" | "merge" => matches!(happens, Action::Update | Action::Merge | Action::Unchanged),
         "unchanged" => happens == Action::Unchanged,
         "delete" => happens == Action::Delete,

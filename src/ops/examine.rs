@@ -317,17 +317,19 @@ impl<'m> Examiner<'_, 'm> {
                     (false, Some(Policy::Skip)) => {
                         (Action::Skip, Some(format!("the policy for {kind} is skip")))
                     }
-                    (false, None) if !self.options.overwrite => {
-                        match add_missing(layout.kind, &document, &theirs.document, collation) {
-                            Some(grown) => {
+                    (false, Some(Policy::Add) | None) if policy.is_some() || !self.options.overwrite => {
+                        let grown = add_missing(layout.kind, &document, &theirs.document, collation);
+                        match (grown, policy) {
+                            (Some(grown), _) => {
                                 found = changes(&theirs.document, &grown);
                                 document = grown;
-                                (
-                                    Action::Merge,
-                                    Some("the target has it; only what it lacks is added".to_owned()),
-                                )
+                                (Action::Merge, Some(Entry::ONLY_ADDED.to_owned()))
                             }
-                            None => {
+                            (None, Some(_)) => (
+                                Action::Skip,
+                                Some(format!("the policy for {kind} is add, and nothing is to be added")),
+                            ),
+                            (None, None) => {
                                 (Action::Skip, Some("the target has it; --overwrite replaces it".to_owned()))
                             }
                         }

@@ -97,6 +97,20 @@ pub struct Entry {
     pub seen: Option<Seen>,
 }
 
+impl Entry {
+    /// The reason of a merge that only adds what the target's document lacks.
+    pub const ONLY_ADDED: &str = "the target has it; only what it lacks is added";
+
+    /// The action in one word for a list that is followed line by line: `add` tells a merge that only adds from one
+    /// that joins all of two documents.
+    pub fn list_word(&self) -> &'static str {
+        match (self.action, self.reason.as_deref()) {
+            (Action::Merge, Some(Self::ONLY_ADDED)) => "add",
+            (action, _) => action.word(),
+        }
+    }
+}
+
 /// A fingerprint of what the target held when the plan was made.
 ///
 /// It covers the document's content and, where the plan could read them, its secrets: under a key of the

@@ -12,16 +12,19 @@ pub enum Policy {
     Skip,
     /// It is joined with what the bundle has, as the model says.
     Merge,
+    /// It stays as it is, but for the parts that it lacks and that the model lets an import add.
+    Add,
     /// The import must not happen.
     Fail,
 }
 
 impl Policy {
     /// All policies, as they are written.
-    pub const WORDS: [(&str, Policy); 4] = [
+    pub const WORDS: [(&str, Policy); 5] = [
         ("overwrite", Policy::Overwrite),
         ("skip", Policy::Skip),
         ("merge", Policy::Merge),
+        ("add", Policy::Add),
         ("fail", Policy::Fail),
     ];
 

@@ -22,8 +22,8 @@ const TOLD: usize = 20;
 
 const HEAD: &str = "\
 # What the import would do: a word, the kind, the key. To leave a document out, delete its line, put # before it or
-# write skip. Where a document is skipped because the target has it, write update to overwrite it, or merge to join the
-# two by the model's rules. Then: sealift import FILE --use-list THIS
+# write skip. Where a document is skipped because the target has it, write update to overwrite it, merge to join the two
+# by the model's rules, or add to add only what it lacks. Then: sealift import FILE --use-list THIS
 ";
 
 /// Prints a plan as a list.
@@ -36,7 +36,7 @@ pub fn print(plan: &Plan) -> Result<(), Failure> {
             kind = entry.kind.as_str();
             writeln!(out, "\n# {kind}")?;
         }
-        let (word, key) = (entry.action.word(), entry.key.to_text());
+        let (word, key) = (entry.list_word(), entry.key.to_text());
         let key = escape_json(&key);
         let reason =
             entry.reason.as_ref().map(|reason| format!("#   {}\n", ui::message(reason))).unwrap_or_default();
@@ -93,8 +93,8 @@ fn parse(line: usize, text: &str) -> Result<Option<Listed>, &'static str> {
     }
     let (word, rest) = text.split_once(char::is_whitespace).ok_or("it has no kind")?;
     let (kind, key) = rest.trim_start().split_once(char::is_whitespace).ok_or("it has no key")?;
-    if !Action::ALL.iter().any(|action| action.word() == word) {
-        return Err("its first word is none of create, update, merge, delete, unchanged, skip");
+    if word != "add" && !Action::ALL.iter().any(|action| action.word() == word) {
+        return Err("its first word is none of create, update, merge, add, delete, unchanged, skip");
     }
     let key = Key::from_json(key.trim()).map_err(|_| "what follows the kind is no key")?;
     Ok(Some(Listed { line, action: word.to_owned(), kind: kind.to_owned(), key: key.to_text() }))

@@ -35,9 +35,9 @@ pub struct TargetArgs {
     /// Leave these documents out, named likewise
     #[arg(long, value_name = "KIND[/NAME]")]
     pub except: Vec<String>,
-    /// What to do with documents of a kind, or of all (*), that the target has otherwise: overwrite them wholly, skip
-    /// them, merge by the model's rules, or fail (may be given several times)
-    #[arg(long, value_name = "KIND=overwrite|skip|merge|fail", value_parser = policy)]
+    /// What to do with documents of a kind, or of all (*), that differ in the target: overwrite them wholly, skip
+    /// them, merge by the model's rules, add only what they lack, or fail (may be given several times)
+    #[arg(long, value_name = "KIND=overwrite|skip|merge|add|fail", value_parser = policy)]
     pub policy: Vec<(String, Policy)>,
     /// Take the documents of this list only, which `sealift plan --list` made and somebody edited
     #[arg(long, value_name = "FILE")]
