@@ -168,6 +168,8 @@ fn disorder(server: &Path, model: &Model) -> usize {
                 {
                     list.reverse();
                     list.extend(list.first().cloned());
+                    // Nothing is no element.
+                    list.extend([Value::Text(String::new()), Value::Null]);
                     any = true;
                 }
                 Keep::Yes
@@ -295,7 +297,8 @@ fn markers_without_a_value_keep_the_targets_secrets_everywhere() {
     for from in ["bare.sealift", "tree"] {
         for choice in [&every[..], &["--overwrite"]] {
             let stage = stage.copy();
-            stage.done(&[&["import", from][..], &to, &yes, choice].concat());
+            let told = stage.done(&[&["import", from][..], &to, &yes, choice].concat());
+            assert!(!told.contains("of the target will be removed"), "{from} {choice:?}: {told}");
             held(&stage, &format!("{from} {choice:?}"));
             let again = stage.done(&[&["import", from][..], &to, &yes, choice].concat());
             assert!(again.contains("nothing to do"), "{again}");
@@ -317,6 +320,92 @@ fn markers_without_a_value_keep_the_targets_secrets_everywhere() {
     );
     undone.done(&[&["undo", "u.undo"][..], &to, &yes].concat());
     assert_eq!(look(&undone), before);
+}
+
+/// Two servers that were set up apart have other ids for steps, actions, templates and parameters of one name.
+#[test]
+fn secrets_of_elements_stay_where_only_their_ids_differ() {
+    let stage = Stage::new();
+    std::fs::copy(stage.at("production.sqlite"), stage.at("edited.sqlite")).unwrap();
+    let db = Connection::open(stage.at("edited.sqlite")).unwrap();
+    let mut number = 0;
+    let mut renumber = |list: &mut Json| {
+        for element in list.as_array_mut().into_iter().flatten().filter(|element| element.get("Id").is_some())
+        {
+            number += 1;
+            element["Id"] = json!(format!("0f000000-0000-0000-0000-{number:012}"));
+        }
+    };
+    for (table, lists) in [
+        ("DeploymentProcess", "Steps"),
+        ("RunbookProcess", "Steps"),
+        ("Project", "Templates"),
+        ("LibraryVariableSet", "Templates"),
+        ("ActionTemplate", "Parameters"),
+    ] {
+        let rows: Vec<(String, String)> = {
+            let mut rows = db.prepare(&format!("SELECT Id, JSON FROM {table}")).unwrap();
+            let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        for (id, text) in rows {
+            // Names of properties compare without regard to case.
+            let text = text.replace("CustomAccountPassword", "customaccountpassword");
+            let mut body: Json = serde_json::from_str(&text).unwrap();
+            if let Some(list) = body.get_mut(lists) {
+                renumber(list);
+                list.as_array_mut()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|e| e.get_mut("Actions"))
+                    .for_each(&mut renumber);
+            }
+            let update = format!("UPDATE {table} SET JSON = ?1 WHERE Id = ?2");
+            db.execute(&update, (body.to_string(), id)).unwrap();
+        }
+    }
+    drop(db);
+    assert!(number > 20);
+    stage.done(&["export", "sqlite:edited.sqlite", "-o", "bare.sealift", "--no-secrets"]);
+    let look = |stage: &Stage| {
+        let args =
+            ["export", "sqlite:production.sqlite", "-o", "look.sealift", "--password-file", "password"];
+        let more = ["--kdf-memory", "8", "-f", "--master-key-file", "production.key"];
+        stage.done(&[&args[..], &more].concat());
+        secrets(&stage.at("look.sealift"), std::fs::read_to_string(stage.at("password")).unwrap().trim_end())
+    };
+    let before = look(&stage);
+    let to = ["--to", "sqlite:production.sqlite", "--master-key-file", "production.key"];
+    for choice in [&["--overwrite"][..], &["--policy", "*=overwrite"]] {
+        let stage = stage.copy();
+        let import = ["import", "bare.sealift", "--yes", "--no-undo", "--no-record"];
+        let told = stage.done(&[&import[..], &to, choice].concat());
+        assert!(
+            told.contains("update") && !told.contains("will be empty") && !told.contains("will be removed"),
+            "{told}"
+        );
+        assert_eq!(look(&stage), before, "{choice:?}");
+    }
+}
+
+/// What is lost is counted by what the elements are, not by where they stand.
+#[test]
+fn secrets_that_variables_lose_are_counted_one_by_one() {
+    both(|pair| {
+        for server in [&pair.source, &pair.target] {
+            let sensitive = |name: &str| variable(name, "Sensitive", &server.secret(name), json!({}));
+            let plain = variable("Plain", "String", "text", json!({}));
+            let kept = [sensitive("One"), sensitive("Two"), sensitive("Three"), plain];
+            let mine = server.path == pair.source.path;
+            let order: &[usize] = if mine { &[3, 2, 0] } else { &[0, 1, 2, 3] };
+            server.library(1, "Common", order.iter().map(|at| kept[*at].clone()).collect());
+        }
+        let bundle = export_masked(pair);
+        let plan = plan(&bundle, &pair.target.path, &octopus(), Some(&pair.target.key), all_overwritten());
+        let removed: Vec<_> = plan.notices.iter().filter(|notice| notice.contains("removed")).collect();
+        assert_eq!(removed, ["1 secret of the target will be removed: the source has none at their places"]);
+        assert!(!plan.notices.iter().any(|notice| notice.contains("empty")), "{:?}", plan.notices);
+    });
 }
 
 fn masked() -> ExportOptions<'static> {
@@ -348,7 +437,7 @@ fn an_explicit_null_removes_the_targets_secret_and_is_counted() {
                 let notice = "1 secret of the target will be removed";
                 assert!(plan.notices.iter().any(|n| n.starts_with(notice)), "{:?}", plan.notices);
                 let entry = plan.entries.iter().find(|e| e.kind.as_str() == "Account").unwrap();
-                assert_eq!(entry.notes, ["$.Password: a secret of the target is removed"]);
+                assert_eq!(entry.notes, ["$.Password: the target's secret here is removed"]);
             }
         }
         pair.carry();

@@ -53,7 +53,7 @@ impl ReferenceRule {
 }
 
 /// Brings a set into its order, each element once. References and texts are in the order of their names, and are
-/// the same where these compare so: a name in another case is no other order.
+/// the same where these compare so: a name in another case is no other order. Null and blank texts are no elements.
 pub fn sorted_set(mut list: Vec<Value>, collation: Collation) -> Vec<Value> {
     fn name(value: &Value, collation: Collation) -> Option<(&str, String)> {
         match value {
@@ -70,6 +70,10 @@ pub fn sorted_set(mut list: Vec<Value>, collation: Collation) -> Vec<Value> {
         }
         _ => one == other,
     };
+    // Nothing names nothing.
+    list.retain(|value| {
+        !matches!(value, Value::Null) && value.as_text().is_none_or(|text| !text.trim().is_empty())
+    });
     if list.len() < 2 {
         return list;
     }

@@ -9,7 +9,8 @@ use crate::crypto::{DataKey, FingerprintKey, MasterKey};
 use crate::document::{Document, Key, KindName, Reference, SecretId, Value};
 use crate::model::{Missing, Model, Target};
 use crate::plan::{
-    Action, Entry, Finding, Policy, add_missing, changes, keep_secrets, merge, respell, take_out,
+    Action, Entry, Finding, Policy, add_missing, changes, keep_secrets, lost_secrets, merge, respell,
+    take_out,
 };
 use crate::server::{Lookup, Reader, Row};
 
@@ -346,7 +347,10 @@ impl<'m> Examiner<'_, 'm> {
         if action.writes() {
             self.check_needed(layout, &document);
             self.look_at_undeclared(layout, &document, theirs.as_ref().map(|theirs| &theirs.document));
-            losses = SecretLosses::of(&document, &found, &mut notes);
+            let lost = theirs
+                .as_ref()
+                .map(|theirs| lost_secrets(layout.kind, &theirs.document, &document, collation));
+            losses = SecretLosses::of(&document, &lost.unwrap_or_default(), &mut notes);
             let mut wrong = misplaced(layout, self.model(), &document);
             wrong.extend(self.plan_parts(layout, &document));
             wrong.extend(unfit(layout, &document));

@@ -3,8 +3,7 @@
 //! A marker without a value keeps what the target has ([`crate::plan::keep_secrets`]). What is left is counted here:
 //! secrets that nobody has a value for, and secrets of the target that the source does not have at all.
 
-use crate::document::{Document, SecretId, Value};
-use crate::plan::{Change, Changed};
+use crate::document::{Document, Place, SecretId, Value};
 
 /// How many secrets an import leaves empty or removes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,8 +15,9 @@ pub(super) struct SecretLosses {
 }
 
 impl SecretLosses {
-    /// Counts the losses of a document that is written, and adds a note for each.
-    pub fn of(document: &Document, changes: &[Change], notes: &mut Vec<String>) -> Self {
+    /// Counts the losses of a document that is written, with the places of the target's secrets that it does not have
+    /// any more, and adds a note for each.
+    pub fn of(document: &Document, removed: &[Place], notes: &mut Vec<String>) -> Self {
         let before = notes.len();
         document.visit(&mut |place, value| {
             if *value == Value::Secret(SecretId::UNKNOWN) {
@@ -27,19 +27,8 @@ impl SecretLosses {
             }
         });
         let empty = notes.len() - before;
-        let mut removed = 0;
-        for change in changes {
-            let (Changed::Removed(old) | Changed::Replaced { old, .. }) = &change.changed else { continue };
-            let mut secrets = 0;
-            old.each(&mut |value| secrets += usize::from(matches!(value, Value::Secret(_))));
-            match secrets {
-                0 => {}
-                1 => notes.push(format!("{}: a secret of the target is removed", change.place)),
-                more => notes.push(format!("{}: {more} secrets of the target are removed", change.place)),
-            }
-            removed += secrets;
-        }
-        Self { empty, removed }
+        notes.extend(removed.iter().map(|place| format!("{place}: the target's secret here is removed")));
+        Self { empty, removed: removed.len() }
     }
 
     pub fn add(&mut self, other: Self) {

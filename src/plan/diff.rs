@@ -115,20 +115,26 @@ fn shown(value: &Value) -> Value {
 }
 
 /// What an element of a list is called, where elements have names: a member that is unique in both lists.
-pub(super) fn naming_member(old: &[Value], new: &[Value]) -> Option<&'static str> {
-    ["Id", "Name"].into_iter().find(|member| {
-        [old, new].iter().all(|list| {
-            let mut names: Vec<&str> = Vec::with_capacity(list.len());
-            let named = list.iter().all(|element| match element {
-                Value::Map(map) => map.get(member).and_then(Value::as_text).is_some_and(|name| {
-                    names.push(name);
-                    true
-                }),
-                _ => false,
-            });
-            names.sort_unstable();
-            named && names.windows(2).all(|pair| matches!(pair, [a, b] if a != b))
-        })
+fn naming_member(old: &[Value], new: &[Value]) -> Option<&'static str> {
+    NAMING.into_iter().find(|member| is_naming(member, old, new))
+}
+
+/// The members that elements of lists are called by.
+pub(super) const NAMING: [&str; 2] = ["Id", "Name"];
+
+/// Whether every element of both lists has such a member, and no two of one list the same.
+pub(super) fn is_naming(member: &str, old: &[Value], new: &[Value]) -> bool {
+    [old, new].iter().all(|list| {
+        let mut names: Vec<&str> = Vec::with_capacity(list.len());
+        let named = list.iter().all(|element| match element {
+            Value::Map(map) => map.get(member).and_then(Value::as_text).is_some_and(|name| {
+                names.push(name);
+                true
+            }),
+            _ => false,
+        });
+        names.sort_unstable();
+        named && names.windows(2).all(|pair| matches!(pair, [a, b] if a != b))
     })
 }
 

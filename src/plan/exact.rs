@@ -49,7 +49,9 @@ fn loose(value: &Value, collation: Collation) -> Option<Value> {
             Value::List(vec![Value::Bool(true), Value::from(kind), Value::Text(key)])
         }
         Value::List(list) => {
-            let mut list: Vec<Value> = list.iter().filter_map(|value| loose(value, collation)).collect();
+            let named = |value: &Value| value.as_text().is_none_or(|text| !text.is_empty());
+            let mut list: Vec<Value> =
+                list.iter().filter_map(|value| loose(value, collation)).filter(named).collect();
             if list.is_empty() {
                 return None;
             }

@@ -3,10 +3,10 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use super::diff::naming_member;
+use super::diff::{NAMING, is_naming};
 use super::exact::{exact_bytes, identity_bytes, loose_bytes};
 use super::pairs::Pairs;
-use crate::document::{Collation, Document, SecretId, Value, canonical, json};
+use crate::document::{Collation, Document, Map, Place, SecretId, Value, canonical, json};
 use crate::model::{Direction, Form, Keep, Kind, MergeRule, Pattern, Rule};
 
 /// Returns the document that an import writes: the bundle's, with the places that the model joins joined with the
@@ -122,28 +122,113 @@ fn fill(mine: &mut Value, theirs: &Value, collation: Collation) {
         (mine @ Value::Secret(SecretId::UNKNOWN), Value::Text(text)) if text.is_empty() => {
             *mine = theirs.clone();
         }
-        (Value::Map(mine), Value::Map(theirs)) => mine.retain(|name, value| match theirs.get(name) {
-            Some(theirs) => {
-                fill(value, theirs, collation);
-                true
+        (Value::Map(mine), Value::Map(theirs)) => mine.retain(|name, value| {
+            if !lacks_secret(value) {
+                return true;
             }
-            None => !matches!(value, Value::Secret(SecretId::UNKNOWN)),
+            match member(theirs, name, collation) {
+                Some(theirs) => {
+                    fill(value, theirs, collation);
+                    true
+                }
+                None => *value != Value::Secret(SecretId::UNKNOWN),
+            }
         }),
         (Value::List(mine), Value::List(theirs)) if mine.iter().any(lacks_secret) => {
-            let mut pairs = Pairs::new(mine.len(), theirs.len());
-            pairs.find(mine, theirs, apart_from_secrets, alike);
-            if let Some(member) = naming_member(mine, theirs) {
-                let named = |value: &Value, fold: &dyn Fn(&str) -> String| match value {
-                    Value::Map(map) => map.get(member).and_then(Value::as_text).map(fold).unwrap_or_default(),
-                    _ => String::new(),
-                };
-                pairs.find(mine, theirs, |value| named(value, &str::to_owned), |_, _| true);
-                pairs.find(mine, theirs, |value| named(value, &|name| collation.fold(name)), |_, _| true);
-            }
-            let found = pairs.of;
-            fill_pairs(mine, theirs, found, collation);
+            let twins = same_elements(mine, theirs, collation);
+            fill_pairs(mine, theirs, twins, collation);
         }
         _ => {}
+    }
+}
+
+/// The member of a name; where there is none, that of a name in another case.
+fn member<'m>(map: &'m Map, name: &str, collation: Collation) -> Option<&'m Value> {
+    map.get(name).or_else(|| {
+        let folded = collation.fold(name);
+        let mut same = map.iter().filter(|(other, _)| collation.fold(other) == folded);
+        same.next().map(|(_, value)| value).filter(|_| same.next().is_none())
+    })
+}
+
+/// The twins of elements that no rule identifies: those that differ in secrets at the most, then those of one id, then
+/// those of one name. Two servers give ids of their own to what is called the same.
+fn same_elements(mine: &[Value], theirs: &[Value], collation: Collation) -> Vec<Option<usize>> {
+    let mut pairs = Pairs::new(mine.len(), theirs.len());
+    pairs.find(mine, theirs, apart_from_secrets, alike);
+    for member in NAMING.into_iter().filter(|member| is_naming(member, mine, theirs)) {
+        let named = |value: &Value, fold: &dyn Fn(&str) -> String| match value {
+            Value::Map(map) => map.get(member).and_then(Value::as_text).map(fold).unwrap_or_default(),
+            _ => String::new(),
+        };
+        pairs.find(mine, theirs, |value| named(value, &str::to_owned), |_, _| true);
+        pairs.find(mine, theirs, |value| named(value, &|name| collation.fold(name)), |_, _| true);
+    }
+    pairs.of
+}
+
+/// The places of the target's secrets that a document does not have any more, be it under another value.
+pub fn lost_secrets(kind: &Kind, target: &Document, written: &Document, collation: Collation) -> Vec<Place> {
+    let mut lost = Lost { joined: Vec::new(), places: Vec::new(), collation };
+    for rule in &kind.merges {
+        let lists = (value_at(&rule.at, target), value_at(&rule.at, written));
+        if let (MergeRule::Match { by, prefer }, (Some(list @ Value::List(old)), Some(Value::List(new)))) =
+            (&rule.rule, lists)
+        {
+            lost.joined.push((list, twins(by, prefer, old, new, collation)));
+        }
+    }
+    for (name, value) in target.columns.iter() {
+        lost.look(value, written.columns.get(name), &mut Place::column(name));
+    }
+    if let Some(body) = &target.body {
+        lost.look(body, written.body.as_ref(), &mut Place::body());
+    }
+    lost.places
+}
+
+struct Lost<'d> {
+    /// Lists whose elements a rule identifies, with the twins of each.
+    joined: Vec<(&'d Value, Vec<Option<usize>>)>,
+    places: Vec<Place>,
+    collation: Collation,
+}
+
+impl<'d> Lost<'d> {
+    fn look(&mut self, old: &'d Value, new: Option<&Value>, place: &mut Place) {
+        match (old, new) {
+            (Value::Secret(_), Some(Value::Secret(new))) if *new != SecretId::UNKNOWN => {}
+            (Value::Secret(_), _) => self.places.push(place.clone()),
+            (Value::Map(old), new) => {
+                for (name, value) in old.iter().filter(|(_, value)| holds_secret(value)) {
+                    let new = match new {
+                        Some(Value::Map(new)) => member(new, name, self.collation),
+                        _ => None,
+                    };
+                    place.push_member(name);
+                    self.look(value, new, place);
+                    place.pop();
+                }
+            }
+            (Value::List(elements), new) => {
+                if !holds_secret(old) {
+                    return;
+                }
+                let new = match new {
+                    Some(Value::List(new)) => new.as_slice(),
+                    _ => &[],
+                };
+                let joined = self.joined.iter().find(|(list, _)| std::ptr::eq(*list, old));
+                let twins = joined.map(|(_, twins)| twins.clone());
+                let twins = twins.unwrap_or_else(|| same_elements(elements, new, self.collation));
+                for (index, (value, twin)) in elements.iter().zip(twins).enumerate() {
+                    place.push_index(index);
+                    self.look(value, twin.and_then(|at| new.get(at)), place);
+                    place.pop();
+                }
+            }
+            _ => {}
+        }
     }
 }
 
@@ -160,6 +245,12 @@ fn lacks_secret(value: &Value) -> bool {
     let mut lacks = false;
     value.each(&mut |value| lacks |= *value == Value::Secret(SecretId::UNKNOWN));
     lacks
+}
+
+fn holds_secret(value: &Value) -> bool {
+    let mut holds = false;
+    value.each(&mut |value| holds |= matches!(value, Value::Secret(_)));
+    holds
 }
 
 /// Bytes that elements share when they differ in secrets at the most.

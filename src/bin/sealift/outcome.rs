@@ -116,6 +116,7 @@ fn interrupted() {
             phase @ (WORKING | STOPPING) => {
                 if advance(phase, ENDING) {
                     ui::restore_terminal();
+                    report("interrupted; nothing has taken effect".to_owned());
                     std::process::exit(i32::from(Exit::Interrupted as u8));
                 }
             }
@@ -134,12 +135,18 @@ fn interrupted_too_late() {
         }
         return;
     };
+    if let Some(effect) = effect {
+        report(format!("interrupted while the answer was printed: {effect}"));
+    }
+    std::process::exit(i32::from(exit as u8));
+}
+
+/// Prints a last line, unless that takes too long: whoever reads standard error may have stopped to do so.
+fn report(line: String) {
     let (sender, written) = mpsc::channel();
-    // Whoever reads standard error may have stopped to do so.
     std::thread::spawn(move || {
-        effect.iter().for_each(|effect| aside!("interrupted while the answer was printed: {effect}"));
+        aside!("{line}");
         let _ = sender.send(());
     });
     let _ = written.recv_timeout(PATIENCE);
-    std::process::exit(i32::from(exit as u8));
 }
