@@ -222,7 +222,11 @@ pub fn join(source: &Document, target: &Document) {
         let (mine, theirs) = (list_at(source, column, name), list_at(target, column, name));
         // Where one side has no list, its other value is for the rule to judge.
         if !mine.is_empty() && !theirs.is_empty() {
-            let both = mine.iter().chain(theirs).filter(|value| !is_dictionary_pair(value));
+            // Null and blank texts are no elements of a set.
+            let named = |value: &&Value| {
+                !value.is_null() && value.as_text().is_none_or(|text| !text.trim().is_empty())
+            };
+            let both = mine.iter().chain(theirs).filter(|value| !is_dictionary_pair(value)).filter(named);
             let held = |value: &Value| all.iter().any(|other| compare_equal(value, other, collation));
             both.for_each(|value| assert!(held(value), "a union lost an element"));
             assert!(all.len() <= mine.len() + theirs.len(), "a union made elements up");

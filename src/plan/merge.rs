@@ -122,18 +122,21 @@ fn fill(mine: &mut Value, theirs: &Value, collation: Collation) {
         (mine @ Value::Secret(SecretId::UNKNOWN), Value::Text(text)) if text.is_empty() => {
             *mine = theirs.clone();
         }
-        (Value::Map(mine), Value::Map(theirs)) => mine.retain(|name, value| {
-            if !lacks_secret(value) {
-                return true;
-            }
-            match member(theirs, name, collation) {
-                Some(theirs) => {
-                    fill(value, theirs, collation);
-                    true
+        (Value::Map(mine), Value::Map(theirs)) if mine.iter().any(|(_, value)| lacks_secret(value)) => {
+            let own = names(mine);
+            mine.retain(|name, value| {
+                if !lacks_secret(value) {
+                    return true;
                 }
-                None => *value != Value::Secret(SecretId::UNKNOWN),
-            }
-        }),
+                match member(theirs, name, &own, collation) {
+                    Some(theirs) => {
+                        fill(value, theirs, collation);
+                        true
+                    }
+                    None => *value != Value::Secret(SecretId::UNKNOWN),
+                }
+            });
+        }
         (Value::List(mine), Value::List(theirs)) if mine.iter().any(lacks_secret) => {
             let twins = same_elements(mine, theirs, collation);
             fill_pairs(mine, theirs, twins, collation);
@@ -142,13 +145,20 @@ fn fill(mine: &mut Value, theirs: &Value, collation: Collation) {
     }
 }
 
-/// The member of a name; where there is none, that of a name in another case.
-fn member<'m>(map: &'m Map, name: &str, collation: Collation) -> Option<&'m Value> {
+/// The member of a name; where there is none, that of a name in another case, unless that is one of the `others`.
+fn member<'m>(map: &'m Map, name: &str, others: &[String], collation: Collation) -> Option<&'m Value> {
     map.get(name).or_else(|| {
         let folded = collation.fold(name);
-        let mut same = map.iter().filter(|(other, _)| collation.fold(other) == folded);
+        let mut same = map.iter().filter(|(other, _)| {
+            collation.fold(other) == folded && others.binary_search_by(|own| own.as_str().cmp(other)).is_err()
+        });
         same.next().map(|(_, value)| value).filter(|_| same.next().is_none())
     })
+}
+
+/// The names of the members of an object, in order.
+fn names(map: &Map) -> Vec<String> {
+    map.iter().map(|(name, _)| name.to_owned()).collect()
 }
 
 /// The twins of elements that no rule identifies: those that differ in secrets at the most, then those of one id, then
@@ -200,9 +210,10 @@ impl<'d> Lost<'d> {
             (Value::Secret(_), Some(Value::Secret(new))) if *new != SecretId::UNKNOWN => {}
             (Value::Secret(_), _) => self.places.push(place.clone()),
             (Value::Map(old), new) => {
+                let own = names(old);
                 for (name, value) in old.iter().filter(|(_, value)| holds_secret(value)) {
                     let new = match new {
-                        Some(Value::Map(new)) => member(new, name, self.collation),
+                        Some(Value::Map(new)) => member(new, name, &own, self.collation),
                         _ => None,
                     };
                     place.push_member(name);
