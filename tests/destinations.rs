@@ -452,3 +452,17 @@ fn a_plan_that_is_applied_through_a_link_is_marked_itself() {
     stage.refused(&again, 4, "the plan was applied");
     assert!(stage.at("way").symlink_metadata().unwrap().is_symlink());
 }
+
+#[test]
+fn standard_output_is_no_output() {
+    let stage = prepared();
+    let mut tried = 0;
+    for case in cases() {
+        let args = [&case.args[..], &[case.output, "-"]].concat();
+        let said = stage.refused(&args, 2, "never standard output");
+        assert!(said.contains("./-"), "{args:?}\n{said}");
+        tried += 1;
+    }
+    assert!(tried > 10, "{tried}");
+    assert!(!stage.at("-").exists());
+}

@@ -94,6 +94,12 @@ impl Failure {
         self
     }
 
+    /// What the message lists, a line each.
+    pub fn with_list(mut self, list: Vec<String>) -> Self {
+        self.list = list;
+        self
+    }
+
     /// An error of the library with all its causes; none repeats another.
     fn of(exit: Exit, error: &dyn Error) -> Self {
         let mut message = error.to_string();
@@ -433,6 +439,10 @@ impl From<ImportError> for Failure {
         match error {
             ImportError::Translate(error) => error.into(),
             ImportError::Server(error) => error.into(),
+            // The undo file: the only one that an import writes.
+            ImportError::Bundle(ref exists @ BundleError::Exists { .. }) => {
+                Self::of(Exit::Failed, exists).hint("name another undo file: none is ever overwritten")
+            }
             ImportError::Bundle(error) => error.into(),
             ImportError::Cancelled(error) => error.into(),
             ImportError::OtherModel { .. } => {

@@ -206,6 +206,7 @@ impl Files {
         };
         // Before a path is repeated: an address may hold a password.
         written().try_for_each(|(output, ..)| input::refuse_server(&output.path))?;
+        written().try_for_each(|(output, ..)| refuse_stdout(output))?;
         let places: Vec<(&Used, Place)> = self.0.iter().map(|used| (used, Place::of(&used.path))).collect();
         for (at, (output, own)) in places.iter().enumerate().filter(|(_, (used, _))| used.how != Use::Reads) {
             for (_, (other, place)) in places.iter().enumerate().filter(|(other, _)| *other != at) {
@@ -214,6 +215,16 @@ impl Files {
         }
         written().try_for_each(|(output, format, force)| vacant(output, format, force))
     }
+}
+
+/// Refuses `-`, which stands for standard output elsewhere: an output is put into its place when it is whole.
+fn refuse_stdout(output: &Used) -> Result<(), Failure> {
+    if output.path.as_os_str() != "-" {
+        return Ok(());
+    }
+    Err(output
+        .cannot(Exit::Usage, "an output is a file or folder, never standard output")
+        .hint("name a file; one that is called - is written ./-"))
 }
 
 /// Refuses an output that is another file of the command, or lies where it would be taken for a part of one.

@@ -7,6 +7,7 @@ mod clock;
 mod commands;
 mod exit;
 mod files;
+mod migrator;
 mod outcome;
 mod secrets;
 mod ui;

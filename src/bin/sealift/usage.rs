@@ -8,7 +8,7 @@ use sealift::server::Address;
 
 use crate::cli::Cli;
 use crate::exit::{Exit, Failure};
-use crate::{outcome, ui};
+use crate::{migrator, outcome, ui};
 
 /// Reads the command line. What was asked for instead of a command (help, the version) or is wrong has been printed
 /// where it is none; the exit code is what is left to do.
@@ -24,6 +24,10 @@ pub fn parse() -> Result<Cli, Exit> {
     };
     if !error.use_stderr() {
         return Err(outcome::conclude(error.print().map(|()| Exit::Done).map_err(Failure::from)));
+    }
+    if let Some(failure) = migrator::explain(&arguments, &error) {
+        failure.print();
+        return Err(Exit::Usage);
     }
     // The same error of arguments that may be seen: it repeats them in many ways.
     match parse(arguments.into_iter().map(seen).collect()) {

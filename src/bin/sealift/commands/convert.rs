@@ -142,6 +142,9 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
     let from_folder = args.input.is_dir();
     let to_folder = args.makes_folder(output);
     if !from_folder && !to_folder {
+        std::fs::metadata(&args.input).map_err(|error| {
+            Failure::new(Exit::Failed, format!("{}: cannot open: {error}", args.input.display()))
+        })?;
         return Err(Failure::new(
             Exit::Usage,
             "both are bundles; convert makes a folder of a bundle, and back",

@@ -13,6 +13,7 @@ use sealift::tree::{self, Findings, Tree, TreeError};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::vendor;
 use crate::cli::Common;
 use crate::exit::{Exit, Failure};
 use crate::secrets;
@@ -41,7 +42,7 @@ pub fn open(
     password_file: Option<&Path>,
     progress: &dyn Progress,
 ) -> Result<Opened, Failure> {
-    refuse_server(path)?;
+    expect_bundle(path)?;
     if !tree::is_tree(path) {
         return Ok(Opened { bundle: open_file(path, progress)?, _folder: None });
     }
@@ -60,7 +61,7 @@ pub fn open_in(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<Bundle, Failure> {
-    refuse_server(path)?;
+    expect_bundle(path)?;
     match tree::is_tree(path) {
         true => open_tree(common, path, model, password_file, folder, progress),
         false => open_file(path, progress),
@@ -76,6 +77,27 @@ pub fn refuse_server(path: &Path) -> Result<(), Failure> {
     }
     Err(Failure::new(Exit::Usage, "the address of a server stands where a bundle is expected")
         .hint("`sealift export SERVER -o FILE` makes a bundle of a server's documents"))
+}
+
+/// Refuses what is named instead of a bundle or a folder made of one: a server, or a folder of the product's migrator.
+///
+/// # Errors
+/// [`Failure`], with the command that makes a bundle of it.
+pub fn expect_bundle(path: &Path) -> Result<(), Failure> {
+    refuse_server(path)?;
+    match vendor::recognise(&path.to_string_lossy()).filter(|_| !tree::is_tree(path)) {
+        None => Ok(()),
+        Some(folder) => {
+            let folder = folder.display();
+            Err(Failure::new(
+                Exit::Usage,
+                format!("{folder} is a folder of the product's own migrator, not a bundle"),
+            )
+            .hint(format!(
+                "`sealift convert {folder} FILE.sealift --source-password-file PASSWORD` makes a bundle of it"
+            )))
+        }
+    }
 }
 
 /// Opens a bundle and checks every byte of it.

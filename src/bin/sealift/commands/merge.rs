@@ -91,7 +91,7 @@ type Read<'r> = dyn Fn(&Path, Option<&Path>) -> Result<Bundle, Failure> + 'r;
 pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let output = args.output();
-    args.inputs.iter().try_for_each(|input| super::input::refuse_server(input))?;
+    args.inputs.iter().try_for_each(|input| super::input::expect_bundle(input))?;
     let to_folder = output.is_some_and(convert::is_folder);
     let progress = ui::Bars::new();
     let files = password_files(args)?;

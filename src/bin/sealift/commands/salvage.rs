@@ -51,7 +51,7 @@ impl SalvageArgs {
 }
 
 pub fn run(common: &Common, args: &SalvageArgs) -> Result<Exit, Failure> {
-    super::input::refuse_server(&args.file)?;
+    super::input::expect_bundle(&args.file)?;
     let password = match args.no_secrets {
         true => None,
         false => secrets::given_password(args.password.password_file.as_deref())?,

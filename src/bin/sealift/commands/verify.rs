@@ -30,7 +30,7 @@ pub struct VerifyArgs {
 }
 
 pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
-    super::input::refuse_server(&args.file)?;
+    super::input::expect_bundle(&args.file)?;
     let password = match args.sealed {
         true => None,
         false => secrets::given_password(args.password.password_file.as_deref())?,

@@ -78,3 +78,12 @@ fn errors_of_the_whole_transaction_keep_their_code_though_a_document_is_named() 
     let constraint = ServerError::Constraint { table: text(), reason: text() };
     assert_eq!(Failure::from(write(constraint)).exit, Exit::Refused);
 }
+
+#[test]
+fn an_undo_file_that_is_there_is_never_forced() {
+    let exists = || BundleError::Exists { path: "an.undo".into() };
+    let hint = |failure: Failure| failure.hint.unwrap_or_default();
+    assert!(hint(Failure::from(exists())).contains("--force"));
+    assert!(!hint(Failure::from(ImportError::Bundle(exists()))).contains("--force"));
+    assert!(hint(Failure::from(ImportError::Bundle(exists()))).contains("another undo file"));
+}
