@@ -12,7 +12,7 @@ use super::identity::{alias, check_meant, group};
 use super::kind::{Duplicates, Form, Kind, NewPartId, RowFilter, Target};
 use super::maintenance;
 use super::pattern::Pattern;
-use super::places::{derived, find_reference, local, merge, part, pattern};
+use super::places::{derived, derived_rows, derived_tables, find_reference, local, merge, part, pattern};
 use super::scope::scope_kind;
 use super::scripts;
 use super::values;
@@ -120,6 +120,9 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
     let (maintenance, running) = (maintenance::maintenance(&file)?, maintenance::running(&file)?);
     let scope_kind = file.scope.as_ref().map(|s| scope_kind(s, &file, &by_name, &kinds)).transpose()?;
     check_meant(&file, &kinds, scope_kind)?;
+    let mut left = derived_tables(&file)?;
+    left.extend(file.leave.into_iter().map(|l| LeftTable { table: l.table, why: l.why }));
+    left.sort_by(|a, b| a.table.cmp(&b.table));
     Ok(Model {
         name: file.name.into_inner(),
         title: file.title,
@@ -139,7 +142,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
         maintenance,
         running,
         scope: scope_kind,
-        left: file.leave.into_iter().map(|l| LeftTable { table: l.table, why: l.why }).collect(),
+        left,
         digest,
         types,
         syntaxes: file.syntax.into_iter().map(|(name, extension)| (name, extension.into_inner())).collect(),
@@ -224,6 +227,8 @@ impl Scope<'_> {
         let key = self.key(wire, &references)?;
         let with = wire.with.iter().map(|at| find_reference(at, &references)).collect::<Checked<Vec<_>>>()?;
         let derived = wire.derived.iter().map(|d| derived(d, &references)).collect::<Checked<Vec<_>>>()?;
+        let rows = wire.derived_rows.iter().map(|rows| derived_rows(rows, wire, &references));
+        let derived_rows = rows.collect::<Checked<Vec<_>>>()?;
         let local = wire.local.iter().map(local).collect::<Checked<Vec<_>>>()?;
         let parts = wire.part.iter().map(part).collect::<Checked<Vec<_>>>()?;
         let sets = self.sets(wire, &references)?;
@@ -293,6 +298,7 @@ impl Scope<'_> {
             references,
             secrets,
             derived,
+            derived_rows,
             local,
             parts,
             sets,

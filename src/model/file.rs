@@ -193,6 +193,8 @@ pub(super) struct Kind {
     #[serde(default)]
     pub derived: Vec<Derived>,
     #[serde(default)]
+    pub derived_rows: Vec<DerivedRows>,
+    #[serde(default)]
     pub local: Vec<Local>,
     #[serde(default)]
     pub part: Vec<Part>,
@@ -336,11 +338,29 @@ pub(super) struct Derived {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DerivedRows {
+    pub table: Spanned<String>,
+    pub owner: String,
+    pub owner_table: Option<String>,
+    pub value: String,
+    pub value_table: Option<String>,
+    pub from: Spanned<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Local {
     pub at: Spanned<String>,
     pub initial: Option<Scalar>,
+    pub new: Option<NewLocal>,
     #[serde(default)]
     pub update: LocalUpdate,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum NewLocal {
+    Next,
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]

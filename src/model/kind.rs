@@ -46,6 +46,8 @@ pub struct Kind {
     pub secrets: Vec<SecretRule>,
     /// Places that are rebuilt and not carried.
     pub derived: Vec<Derived>,
+    /// Tables with a row for each id that references of a document hold.
+    pub derived_rows: Vec<DerivedRows>,
     /// Places that belong to the server they are on.
     pub local: Vec<Local>,
     /// Things inside a document that have ids and names of their own.
@@ -348,15 +350,44 @@ pub struct Derived {
     pub form: Form,
 }
 
+/// A table with a row for each id that some references of a document hold. The rows are not carried: they are
+/// rebuilt when the document is written, and deleted with it.
+#[derive(Debug, Clone)]
+pub struct DerivedRows {
+    /// The table. A server may lack it.
+    pub table: String,
+    /// Its column with the id of the document.
+    pub owner: String,
+    /// Its column with the name of the document's table, if it has one.
+    pub owner_table: Option<String>,
+    /// Its column with the id that the document refers to.
+    pub value: String,
+    /// Its column with the name of the table that this id is of, if it has one.
+    pub value_table: Option<String>,
+    /// The reference rules (positions) whose ids have rows; see [`Derived::from`].
+    pub from: Vec<usize>,
+}
+
 /// A place that belongs to the server it is on: left out at export, kept in the target.
 #[derive(Debug, Clone)]
 pub struct Local {
     /// Where.
     pub at: Pattern,
-    /// The value a new document gets; `None` leaves the place out.
-    pub initial: Option<Value>,
+    /// What a new document gets there. A column that the server numbers by itself (IDENTITY) is left to it.
+    pub new: NewLocal,
     /// What an update does to it.
     pub update: LocalUpdate,
+}
+
+/// What a new document gets at a local place.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NewLocal {
+    /// Nothing: the place is left out.
+    None,
+    /// A value.
+    Value(Value),
+    /// The largest integer of the column plus one.
+    Next,
 }
 
 /// What an update does to a local value.

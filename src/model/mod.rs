@@ -28,9 +28,9 @@ use std::path::Path;
 
 pub use check::{LoadError, Problem};
 pub use kind::{
-    Alias, Composed, Derived, Duplicates, Form, IdRule, KeyColumn, Kind, Local, LocalUpdate, Merge,
-    MergeRule, Missing, NewId, NewPartId, Part, ReferenceRule, RowFilter, SecretForm, SecretRule, Target,
-    TypeVersions, Typed, Types,
+    Alias, Composed, Derived, DerivedRows, Duplicates, Form, IdRule, KeyColumn, Kind, Local, LocalUpdate,
+    Merge, MergeRule, Missing, NewId, NewLocal, NewPartId, Part, ReferenceRule, RowFilter, SecretForm,
+    SecretRule, Target, TypeVersions, Typed, Types,
 };
 pub use maintenance::{MaintenanceRule, RunningRule};
 pub(crate) use pattern::pick;

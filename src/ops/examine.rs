@@ -101,6 +101,14 @@ impl<'m> Examiner<'_, 'm> {
         self.translation.layouts.model
     }
 
+    /// The id that a document has in the target; `None` where its kind has no ids, or it is not there yet.
+    pub fn id_of(&self, layout: &Layout<'_>, key: &Key) -> Option<Id> {
+        match self.ids.get(Target::Kind(layout.index), key) {
+            Some(Known::Found(id)) => id.clone(),
+            _ => None,
+        }
+    }
+
     pub fn find(&mut self, kind: &str, name: String, problem: impl Into<String>) {
         let finding = Finding { kind: kind.to_owned(), name, problem: problem.into() };
         if !self.findings.contains(&finding) {

@@ -15,6 +15,7 @@ mod handmade;
 mod handover;
 mod identity;
 mod import;
+mod inserts;
 mod into;
 mod maintenance;
 mod merge;

@@ -199,6 +199,14 @@ pub(super) fn examine_all<'x, 'm>(
             Ok(())
         })?;
     }
+    let unfit = examiner.layouts().iter().filter(|layout| !layout.unfit_rows.is_empty()).filter(|layout| {
+        plan.entries.iter().any(|entry| entry.action.writes() && entry.kind == layout.kind.name)
+    });
+    for text in unfit.flat_map(|layout| &layout.unfit_rows) {
+        if !plan.notices.contains(text) {
+            plan.notices.push(text.clone());
+        }
+    }
     match work {
         Work::Undo(record) => undo::take_back(record, reader, &mut examiner, &mut plan, progress)?,
         Work::Import if examiner.options.prune => {

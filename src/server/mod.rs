@@ -299,8 +299,8 @@ impl From<ServerError> for WriteError {
 /// A transaction under way. Dropped without [`commit`](Transaction::commit), it rolls back.
 ///
 /// Writes are numbered from 0 in the order they are given: each row of [`insert`](Transaction::insert), each
-/// [`update`](Transaction::update) and each [`delete`](Transaction::delete) is one. A server across a network
-/// collects them and sends them together at [`check`](Transaction::check), deletions before updates before inserts
+/// [`update`](Transaction::update), each [`delete`](Transaction::delete) and each key of
+/// [`delete_all`](Transaction::delete_all) is one. A server across a network collects them and sends them together at [`check`](Transaction::check), deletions before updates before inserts
 /// and in an order that foreign keys allow. So a read may miss them until then, as may an update of a row that was
 /// just inserted; and an error may come then only: it names the write.
 pub trait Transaction: Reader {
@@ -332,6 +332,14 @@ pub trait Transaction: Reader {
     /// # Errors
     /// [`ServerError::Constraint`] where the row is missing or not alone.
     fn delete(&mut self, table: &str, by: &[&str], key: &[Value]) -> Result<(), WriteError>;
+
+    /// Deletes every row whose `by` columns equal one of the keys: there may be none of a key, or many. The values
+    /// are integers and texts, as ids are.
+    ///
+    /// # Errors
+    /// [`ServerError::Value`] for a key of another type; [`ServerError::Constraint`] where other rows refer to one
+    /// of these.
+    fn delete_all(&mut self, table: &str, by: &[&str], keys: &[Vec<Value>]) -> Result<(), WriteError>;
 
     /// Sends the writes that are still collected, and checks what the server checks at commit (deferred foreign
     /// keys), so that a dry run fails where the run would.

@@ -37,6 +37,20 @@ pub fn import_kept(
     }
 }
 
+/// Whether importing a bundle again has nothing to do.
+pub fn import_nothing_more(
+    bundle: &Path,
+    server: &mut dyn Server,
+    model: &Model,
+    master: Option<&MasterKey>,
+) -> bool {
+    let bundle = open(bundle);
+    let (key, seen) = (unlock(&bundle), FingerprintKey::generate().unwrap());
+    let keys = Keys { bundle: key.as_ref(), master, seen: &seen };
+    let outcome = ops::import(&bundle, server, model, keys, How::default(), overwrite(), &Silent).unwrap();
+    matches!(outcome, Outcome::Nothing(_))
+}
+
 /// Opens an undo file with the master key.
 pub fn open_undo(
     file: &Path,

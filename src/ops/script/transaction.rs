@@ -93,6 +93,15 @@ impl Transaction for Scripting<'_> {
         self.delete_row(table, by, key).map_err(|source| WriteError { write, source })
     }
 
+    fn delete_all(&mut self, table: &str, by: &[&str], keys: &[Vec<Value>]) -> Result<(), WriteError> {
+        for key in keys {
+            let write = Some(self.written);
+            self.written += 1;
+            self.delete_rows(table, by, key).map_err(|source| WriteError { write, source })?;
+        }
+        Ok(())
+    }
+
     fn check(&mut self) -> Result<(), WriteError> {
         self.flush()
     }

@@ -4,7 +4,7 @@ use crate::document::{Key, Map, Value};
 use crate::model::{Alias, Composed, Kind, Model, NewId, RowFilter};
 use crate::server::{Catalog, ColumnType, Page, Table};
 
-use super::{Body, Id, TranslateError, id_order};
+use super::{Body, Id, RowsTable, TranslateError, id_order};
 
 /// A kind in a server's table: which columns there are and what they are for.
 #[derive(Debug, Clone)]
@@ -36,6 +36,10 @@ pub struct Layout<'m> {
     pub open: Option<&'m Composed>,
     /// Documents whose key says another name: the marking column's and the key's positions, and the rule.
     pub aliases: Vec<(usize, usize, &'m Alias)>,
+    /// The tables of rows that are derived from documents, as far as the server has them.
+    pub derived_rows: Vec<RowsTable<'m>>,
+    /// Why rows of other such tables cannot be written.
+    pub unfit_rows: Vec<String>,
     /// The columns that order documents of one key, as far as this table has them: position in `content`.
     pub number_by: Vec<usize>,
 }
@@ -60,10 +64,18 @@ pub struct ContentColumn {
     pub carried: bool,
     /// Whether it has a default.
     pub has_default: bool,
+    /// Whether the server numbers it by itself.
+    pub identity: bool,
 }
 
 impl<'m> Layout<'m> {
-    fn new(index: usize, model: &'m Model, kind: &'m Kind, table: &Table) -> Result<Self, TranslateError> {
+    fn new(
+        index: usize,
+        model: &'m Model,
+        kind: &'m Kind,
+        table: &Table,
+        catalog: &Catalog,
+    ) -> Result<Self, TranslateError> {
         let missing = |column: &str| TranslateError::Column {
             kind: kind.name.clone(),
             table: table.name.clone(),
@@ -92,6 +104,7 @@ impl<'m> Layout<'m> {
                     nullable: c.nullable,
                     carried: !kind.is_uncarried(named.unwrap_or(&c.name)),
                     has_default: c.default.is_some(),
+                    identity: c.identity,
                 }
             })
             .collect();
@@ -126,6 +139,7 @@ impl<'m> Layout<'m> {
         let others = model.kinds().iter().filter(|k| k.table.eq_ignore_ascii_case(&kind.table));
         let shared = others.count() > 1;
         let table = table.name.clone();
+        let (derived_rows, unfit_rows) = RowsTable::find(kind, &content, catalog);
         Ok(Self {
             index,
             kind,
@@ -140,6 +154,8 @@ impl<'m> Layout<'m> {
             composed,
             open,
             aliases,
+            derived_rows,
+            unfit_rows,
             number_by,
         })
     }
@@ -331,7 +347,10 @@ impl<'m> Layouts<'m> {
     /// [`TranslateError::Column`], for a table without its id, key or JSON column.
     pub fn new(model: &'m Model, catalog: &Catalog) -> Result<Self, TranslateError> {
         let layouts = model.kinds().iter().enumerate().map(|(index, kind)| {
-            catalog.table(&kind.table).map(|table| Layout::new(index, model, kind, table)).transpose()
+            catalog
+                .table(&kind.table)
+                .map(|table| Layout::new(index, model, kind, table, catalog))
+                .transpose()
         });
         Ok(Self { model, layouts: layouts.collect::<Result<_, _>>()? })
     }

@@ -6,6 +6,7 @@
 
 mod blob;
 mod body;
+mod derived_rows;
 mod error;
 mod faults;
 mod ids;
@@ -20,6 +21,7 @@ mod vault;
 
 pub use blob::BlobError;
 pub use body::{Body, Stored};
+pub use derived_rows::RowsTable;
 pub use error::TranslateError;
 pub use faults::Faults;
 pub use ids::{Ids, Known};

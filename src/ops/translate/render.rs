@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::crypto::{MasterKey, SecretBytes, named_guid};
-use crate::document::{Collation, Document, Map, Place, SecretId, Value, canonical};
-use crate::model::{Direction, Form, Keep, LocalUpdate, NewPartId, Rule, SecretForm, Target};
+use crate::document::{Collation, Dangling, Document, Map, Place, SecretId, Value, canonical};
+use crate::model::{Direction, Form, Keep, LocalUpdate, NewLocal, NewPartId, Rule, SecretForm, Target};
 use crate::plan::{Pairs, identity_bytes};
 use crate::server::Row;
 
+use super::derived_rows::NamedId;
 use super::read::{Portable, Raw};
-use super::{Id, Ids, Layout, Layouts, TranslateError, Vault};
+use super::{Id, Ids, Layout, Layouts, RowsTable, TranslateError, Vault};
 
 /// What the target has of a document that is updated: what stays as it is.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Rendered {
     pub columns: Vec<String>,
     /// Their values.
     pub row: Row,
+    /// The rows of other tables that are derived from it, by the tables of [`Layout::derived_rows`].
+    pub derived: Vec<Vec<Row>>,
 }
 
 /// What rendering draws on.
@@ -65,7 +68,7 @@ impl Renderer<'_, '_> {
     ) -> Result<Rendered, TranslateError> {
         let mut columns = document.columns.clone();
         let mut body = document.body.clone();
-        let mut gathered: HashMap<usize, Vec<String>> = HashMap::new();
+        let mut gathered: HashMap<usize, Vec<NamedId>> = HashMap::new();
         let mut ciphers: Vec<&(Place, SecretId, String)> =
             existing.map(|e| e.raw.ciphers.iter().collect()).unwrap_or_default();
         let mut failed = None;
@@ -94,16 +97,25 @@ impl Renderer<'_, '_> {
             return Err(error);
         }
         for rule in &layout.kind.derived {
-            let mut ids: Vec<&str> = Vec::new();
-            for id in rule.from.iter().filter_map(|from| gathered.get(from)).flatten() {
-                if !ids.contains(&id.as_str()) {
+            let mut ids: Vec<String> = Vec::new();
+            let named = rule.from.iter().filter_map(|from| gathered.get(from)).flatten();
+            for id in named.filter(|named| !named.dangles).filter_map(|named| Id::of(&named.id)) {
+                let id = id.to_string();
+                if !ids.contains(&id) {
                     ids.push(id);
                 }
             }
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
             place_value(&rule.at, spell(rule.form, &ids), &mut columns, &mut body);
         }
         self.local(layout, existing, &mut columns, &mut body);
-        let mut rendered = Rendered { columns: Vec::new(), row: Vec::new() };
+        let named = |rule: usize| gathered.get(&rule).map(Vec::as_slice).unwrap_or_default();
+        let derived = |table: &RowsTable<'_>| match id {
+            Some(id) => table.rows(self.layouts, layout, id, &columns, &named),
+            None => Vec::new(),
+        };
+        let derived = layout.derived_rows.iter().map(derived).collect();
+        let mut rendered = Rendered { columns: Vec::new(), row: Vec::new(), derived };
         let mut put = |column: &str, value: Value| {
             rendered.columns.push(column.to_owned());
             rendered.row.push(value);
@@ -129,21 +141,26 @@ impl Renderer<'_, '_> {
         layout: &Layout<'_>,
         form: Form,
         value: &mut Value,
-        gathered: &mut Vec<String>,
+        gathered: &mut Vec<NamedId>,
     ) -> Result<(), TranslateError> {
         let mut name = |value: &Value| -> Result<Value, TranslateError> {
             match value {
                 Value::Ref(reference) => match self.ids.id(self.layouts, reference) {
                     Some(id) => {
-                        gathered.push(id.to_string());
-                        Ok(id.to_value())
+                        let (id, kind) = (id.to_value(), reference.kind.clone());
+                        gathered.push(NamedId { id: id.clone(), kind, dangles: false });
+                        Ok(id)
                     }
                     None => Err(TranslateError::Unmapped {
                         kind: layout.kind.name.clone(),
                         wanted: reference.to_string(),
                     }),
                 },
-                Value::Dangling(dangling) => Ok(dangling.id.clone()),
+                Value::Dangling(dangling) => {
+                    let Dangling { id, kind } = &**dangling;
+                    gathered.push(NamedId { id: id.clone(), kind: kind.clone(), dangles: true });
+                    Ok(id.clone())
+                }
                 other => Ok(other.clone()),
             }
         };
@@ -264,9 +281,14 @@ impl Renderer<'_, '_> {
                 }
                 (Some((_, _, value)), _, _) => Some(value.clone()),
                 (None, Some(_), _) => None,
-                (None, None, _) => rule.initial.clone(),
+                (None, None, _) => match &rule.new {
+                    NewLocal::Value(value) => Some(value.clone()),
+                    NewLocal::None | NewLocal::Next => None,
+                },
             };
-            let there = rule.at.column.as_deref().is_none_or(|name| layout.column(name).is_some());
+            // What the server numbers by itself is never written, and takes no update.
+            let written = |name: &str| layout.column(name).is_some_and(|column| !column.identity);
+            let there = rule.at.column.as_deref().is_none_or(written);
             if let (Some(value), true) = (value, there) {
                 place_value(&rule.at, value, columns, body);
             }

@@ -12,10 +12,13 @@ use super::lookup;
 use super::outcome::Outcome;
 use super::schema::{Field, Schema, are_unique};
 use super::view::{View, quoted};
-use crate::document::Value;
+use crate::document::{Collation, Value, json};
 use crate::server::{Catalog, ColumnType, Lookup, Page, Reader, Row, ServerError, Transaction, WriteError};
 
 const NO_ROW: &str = "no row has the key";
+
+/// As many keys are handed to SQLite together.
+const KEYS: usize = 10_000;
 
 /// A transaction under way; its view rolls it back when dropped.
 pub(super) struct Writing<'a> {
@@ -119,6 +122,50 @@ impl<'a> Writing<'a> {
             0 => constraint(NO_ROW),
             _ => constraint("several rows have the key"),
         }
+    }
+
+    /// Deletes all rows that have one of the keys, in one pass over a table that has no index of these columns.
+    fn delete_every(&mut self, table: &str, by: &[&str], keys: &[Vec<Value>]) -> Result<(), ServerError> {
+        let schema = Rc::clone(&self.view.schema);
+        let fields = schema.fields(table, by)?;
+        let name = &schema.table(table)?.name;
+        let doing = format!("writing {name}");
+        self.alive(&doing)?;
+        for (field, value) in keys.iter().flat_map(|key| fields.iter().zip(key)) {
+            if !matches!(value, Value::Int(_) | Value::Text(_)) {
+                return Err(ServerError::Value {
+                    table: name.clone(),
+                    column: field.column.name.clone(),
+                    value: value.type_name().to_owned(),
+                });
+            }
+        }
+        if fields.is_empty() || keys.iter().any(|key| key.len() != fields.len()) {
+            return Err(failed(&doing, "the key has another number of values than the columns compared"));
+        }
+        let compared: Vec<String> = fields
+            .iter()
+            .map(|field| match field.nature.collation {
+                Collation::CaseInsensitive => format!("{} COLLATE NOCASE", quoted(&field.column.name)),
+                Collation::CaseSensitive => quoted(&field.column.name),
+            })
+            .collect();
+        let wanted: Vec<String> =
+            (0..fields.len()).map(|at| format!("json_extract(value, '$[{at}]')")).collect();
+        let sql = format!(
+            "DELETE FROM {} WHERE ({}) IN (SELECT {} FROM json_each(?1))",
+            quoted(name),
+            compared.join(", "),
+            wanted.join(", ")
+        );
+        self.orphans.note_deletion(&schema, self.view.connection, name)?;
+        let fail = |error| fault(&doing, name, error);
+        let mut statement = self.view.connection.prepare_cached(&sql).map_err(fail)?;
+        for keys in keys.chunks(KEYS) {
+            let keys = Value::List(keys.iter().map(|key| Value::List(key.clone())).collect());
+            statement.execute([json::write(&keys)]).map_err(fail)?;
+        }
+        Ok(())
     }
 
     /// Updates or deletes the one row that has a key.
@@ -257,6 +304,12 @@ impl Transaction for Writing<'_> {
         self.written += 1;
         let work = Work::Delete;
         self.write_where(table, by, key, &work).map_err(|source| WriteError { write, source })
+    }
+
+    fn delete_all(&mut self, table: &str, by: &[&str], keys: &[Vec<Value>]) -> Result<(), WriteError> {
+        let write = Some(self.written);
+        self.written += keys.len() as u64;
+        self.delete_every(table, by, keys).map_err(|source| WriteError { write, source })
     }
 
     fn check(&mut self) -> Result<(), WriteError> {

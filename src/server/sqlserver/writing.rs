@@ -43,6 +43,8 @@ pub(super) enum Act {
     Update(Vec<String>),
     /// The same; there are no other columns.
     Delete(Vec<String>),
+    /// The same for any number of rows of each key.
+    DeleteAll(Vec<String>),
 }
 
 impl Act {
@@ -50,7 +52,7 @@ impl Act {
     pub(super) fn by(&self) -> &[String] {
         match self {
             Act::Insert => &[],
-            Act::Update(by) | Act::Delete(by) => by,
+            Act::Update(by) | Act::Delete(by) | Act::DeleteAll(by) => by,
         }
     }
 }
@@ -275,6 +277,13 @@ impl Transaction for Writing<'_> {
 
     fn delete(&mut self, table: &str, by: &[&str], key: &[Value]) -> Result<(), WriteError> {
         self.put_keyed(table, Act::Delete(owned(by)), key, &[], &[])
+    }
+
+    fn delete_all(&mut self, table: &str, by: &[&str], keys: &[Vec<Value>]) -> Result<(), WriteError> {
+        for key in keys {
+            self.put_keyed(table, Act::DeleteAll(owned(by)), key, &[], &[])?;
+        }
+        Ok(())
     }
 
     fn check(&mut self) -> Result<(), WriteError> {

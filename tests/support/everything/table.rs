@@ -136,13 +136,19 @@ pub const STAY: &[&str] = &[
 ];
 
 /// Tables that the server makes of the others, and its counters: an import leaves them to it.
-pub const MADE: &[&str] = &[
-    "KeyAllocation",
-    "DeploymentHistory",
-    "DeploymentRelatedMachine",
-    "EventRelatedDocument",
-    "RelatedDocument",
-    "WorkerTaskLease",
+pub const MADE: &[&str] = &["KeyAllocation", "DeploymentHistory", "WorkerTaskLease"];
+
+/// Tables with a row for each id in a list of a document: the table, its columns with the document's id and the
+/// other one, the table of the documents, and their list.
+pub const LINKS: &[(&str, &str, &str, &str, &str)] = &[
+    ("DeploymentRelatedMachine", "DeploymentId", "MachineId", "Deployment", "DeployedToMachineIds"),
+    ("EventRelatedDocument", "EventId", "RelatedDocumentId", "Event", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "VariableSet", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "DeploymentProcess", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "RunbookProcess", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "Artifact", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "Interruption", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "TenantVariable", "RelatedDocumentId"),
 ];
 
 const TEAMS: &[&str] = &["Team"];

@@ -115,6 +115,20 @@ impl World {
             let sql = format!("UPDATE [{table}] SET RelatedDocumentIds = ?1 WHERE Id = ?2");
             self.db.execute(&sql, rusqlite::params![ids, id]).unwrap();
         }
+        for (link, owner, value, table, list) in super::table::LINKS {
+            for (id, ids) in super::walk::Snapshot::load(&self.db).listed(table, list) {
+                for other in ids {
+                    let (mut columns, mut values) = (vec![*owner, *value], vec![id.clone(), other]);
+                    if *link == "RelatedDocument" {
+                        columns.extend(["[Table]", "RelatedDocumentTable"]);
+                        values.extend([(*table).to_owned(), "of the server's own".to_owned()]);
+                    }
+                    let marks = vec!["?"; values.len()].join(", ");
+                    let sql = format!("INSERT INTO [{link}] ({}) VALUES ({marks})", columns.join(", "));
+                    self.db.execute(&sql, rusqlite::params_from_iter(values)).unwrap();
+                }
+            }
+        }
         self.db.execute_batch("COMMIT").unwrap();
     }
 

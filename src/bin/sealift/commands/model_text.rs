@@ -159,20 +159,34 @@ fn sections(view: &KindView) -> Vec<Section> {
     ));
     let in_json = view.references.iter().map(|r| &r.at).filter(|at| at.starts_with('$'));
     let in_json: Vec<&String> = in_json.collect();
+    let sources = |from: &[String]| match from.iter().collect::<Vec<_>>() == in_json {
+        true => "every reference in the JSON".to_owned(),
+        false => from.join(", "),
+    };
     all.push(list(
         "rebuilt",
         &["place", "spelled", "from"],
-        view.derived.iter().map(|d| {
-            let every = d.from.iter().collect::<Vec<_>>() == in_json;
-            let from = if every { "every reference in the JSON".to_owned() } else { d.from.join(", ") };
-            vec![d.at.clone(), d.form.to_owned(), from]
+        view.derived.iter().map(|d| vec![d.at.clone(), d.form.to_owned(), sources(&d.from)]),
+    ));
+    all.push(list(
+        "rebuilt in other tables",
+        &["table", "columns", "from"],
+        view.derived_rows.iter().map(|rows| {
+            let columns =
+                [Some(&rows.owner), rows.owner_table.as_ref(), Some(&rows.value), rows.value_table.as_ref()];
+            let columns: Vec<&str> = columns.into_iter().flatten().map(String::as_str).collect();
+            vec![rows.table.clone(), columns.join(", "), sources(&rows.from)]
         }),
     ));
     all.push(list(
         "stays on its server",
         &["place", "new documents", "updates"],
         view.local.iter().map(|l| {
-            let initial = l.initial.as_ref().map_or_else(|| "without it".to_owned(), |v| format!("get {v}"));
+            let initial = match (&l.initial, l.new) {
+                (Some(value), _) => format!("get {value}"),
+                (None, Some(_)) => "get the next number".to_owned(),
+                (None, None) => "without it".to_owned(),
+            };
             let update = if l.update == "increment" { "count it up" } else { "leave it" };
             vec![l.at.clone(), initial, update.to_owned()]
         }),

@@ -6,7 +6,7 @@
 use sealift::document::json::describe;
 use sealift::model::{
     Derived, Duplicates, Form, IdRule, KeyColumn, Kind, LocalUpdate, MergeRule, Missing, Model, NewId,
-    NewPartId, Part, ReferenceRule, SecretForm, Target,
+    NewLocal, NewPartId, Part, ReferenceRule, SecretForm, Target,
 };
 use serde::Serialize;
 
@@ -64,6 +64,8 @@ pub struct KindView {
     pub referred_to_by: Vec<LinkView>,
     pub secrets: Vec<SecretView>,
     pub derived: Vec<DerivedView>,
+    /// Tables with a row for each id that references hold.
+    pub derived_rows: Vec<DerivedRowsView>,
     pub local: Vec<LocalView>,
     pub parts: Vec<PartView>,
     /// Lists whose order and repetitions mean nothing.
@@ -147,10 +149,23 @@ pub struct DerivedView {
 }
 
 #[derive(Debug, Serialize)]
+pub struct DerivedRowsView {
+    pub table: String,
+    pub owner: String,
+    pub owner_table: Option<String>,
+    pub value: String,
+    pub value_table: Option<String>,
+    pub from: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
 pub struct LocalView {
     pub at: String,
     /// The value a new document gets; without one the place is left out.
     pub initial: Option<serde_json::Value>,
+    /// `next` where a new document gets the largest value of the column plus one; left out elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<&'static str>,
     pub update: &'static str,
 }
 
@@ -252,10 +267,24 @@ impl KindView {
                 })
                 .collect(),
             derived: kind.derived.iter().map(|rule| DerivedView::of(kind, rule)).collect(),
+            derived_rows: (kind.derived_rows.iter())
+                .map(|rows| DerivedRowsView {
+                    table: rows.table.clone(),
+                    owner: rows.owner.clone(),
+                    owner_table: rows.owner_table.clone(),
+                    value: rows.value.clone(),
+                    value_table: rows.value_table.clone(),
+                    from: sources(kind, &rows.from),
+                })
+                .collect(),
             local: (kind.local.iter())
                 .map(|l| LocalView {
                     at: l.at.text.clone(),
-                    initial: l.initial.as_ref().map(describe),
+                    initial: match &l.new {
+                        NewLocal::Value(value) => Some(describe(value)),
+                        NewLocal::None | NewLocal::Next => None,
+                    },
+                    new: (l.new == NewLocal::Next).then_some("next"),
                     update: match l.update {
                         LocalUpdate::Keep => "keep",
                         LocalUpdate::Increment => "increment",
@@ -380,13 +409,14 @@ impl ReferenceView {
 
 impl DerivedView {
     fn of(kind: &Kind, rule: &Derived) -> Self {
-        let from = rule.from.iter().filter_map(|position| kind.references.get(*position));
-        Self {
-            at: rule.at.text.clone(),
-            from: from.map(|r| r.at.text.clone()).collect(),
-            form: form(rule.form),
-        }
+        Self { at: rule.at.text.clone(), from: sources(kind, &rule.from), form: form(rule.form) }
     }
+}
+
+/// The places of references, by their positions in a kind.
+fn sources(kind: &Kind, from: &[usize]) -> Vec<String> {
+    let from = from.iter().filter_map(|position| kind.references.get(*position));
+    from.map(|reference| reference.at.text.clone()).collect()
 }
 
 impl PartView {
