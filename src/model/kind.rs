@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::document::{KindName, Value};
+use crate::document::{Collation, KindName, Value};
 
 use super::walk::PlaceTree;
 use super::{Pattern, ScriptRule, SetRule, ValueRule};
@@ -187,12 +187,10 @@ impl Composed {
         format!("{}{owner}{}{rest}", self.head, self.tail)
     }
 
-    /// What the server made up in an id; all of it where the id is composed otherwise.
-    pub fn rest<'i>(&self, owner: &str, id: &'i str) -> &'i str {
-        let rest = id.strip_prefix(self.head.as_str());
-        let rest =
-            rest.and_then(|id| id.strip_prefix(owner)).and_then(|id| id.strip_prefix(self.tail.as_str()));
-        rest.unwrap_or(id)
+    /// What the server made up in an id, as ids compare; all of it where the id is composed in another way.
+    pub fn rest<'i>(&self, owner: &str, id: &'i str, collation: Collation) -> &'i str {
+        let pieces = [self.head.as_str(), owner, self.tail.as_str()];
+        pieces.into_iter().try_fold(id, |id, piece| collation.strip_prefix(id, piece)).unwrap_or(id)
     }
 }
 

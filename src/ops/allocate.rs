@@ -230,7 +230,7 @@ pub(super) fn number_parts(
                         let taken = examined.existing.iter().flat_map(|e| &e.raw.part_ids);
                         let taken = taken.filter(|(rule, _, _)| rule == index);
                         let numbers = taken.filter_map(|(_, _, id)| {
-                            id.as_text()?.rsplit_once(middle.as_str())?.1.parse::<i64>().ok()
+                            layouts.model.collation.rsplit_once(id.as_text()?, middle)?.1.parse::<i64>().ok()
                         });
                         let mut last = numbers.max().unwrap_or(0);
                         for (target, key, _) in numbered_parts(layout, &examined.document) {

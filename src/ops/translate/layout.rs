@@ -1,6 +1,6 @@
 //! How the kinds of a model lie in the tables of one server.
 
-use crate::document::{Key, Map, Value};
+use crate::document::{Collation, Key, Map, Value};
 use crate::model::{Alias, Composed, Kind, Model, NewId, RowFilter};
 use crate::server::{Catalog, ColumnType, Page, Table};
 
@@ -30,6 +30,8 @@ pub struct Layout<'m> {
     /// Whether rows that the conditions leave out may be documents of another kind: they are then no documents
     /// of this one to any reference.
     pub shared: bool,
+    /// How the model's ids compare.
+    collation: Collation,
     /// How ids are made of the owner's.
     pub composed: Option<&'m Composed>,
     /// The same, where what follows is part of the key.
@@ -151,6 +153,7 @@ impl<'m> Layout<'m> {
             order,
             filters,
             shared,
+            collation: model.collation,
             composed,
             open,
             aliases,
@@ -215,7 +218,7 @@ impl<'m> Layout<'m> {
         let composed = self.open?;
         let owner = column(&composed.column).as_ref().and_then(Id::of).map(|id| id.to_string());
         let id = id.to_string();
-        Some(Value::from(composed.rest(owner.as_deref().unwrap_or_default(), &id)))
+        Some(Value::from(composed.rest(owner.as_deref().unwrap_or_default(), &id, self.collation)))
     }
 
     /// Says whether the rule for another name applies to a document with these columns.

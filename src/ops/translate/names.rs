@@ -24,6 +24,8 @@ const BEHIND: i64 = 0;
 #[derive(Debug, Default)]
 pub struct Names {
     known: BTreeMap<Target, HashMap<Id, Option<Arc<Key>>>>,
+    /// The ids of rows that were asked for in another spelling, by kind and that.
+    respelled: HashMap<(usize, Id), Id>,
     ordinals: BTreeMap<usize, HashMap<Id, i64>>,
     /// The rows of documents that ids mean wherever they stand.
     pub(super) meant: MeantRows,
@@ -36,14 +38,22 @@ pub struct Names {
 /// A row's key columns as read, before its references are names.
 type RawKey = Vec<Value>;
 
-/// The key columns of rows by their ids, and which of the rows stay behind.
-type Fetched = (Vec<(Id, RawKey)>, Vec<Id>);
+/// The key columns of rows by the ids that were asked for.
+#[derive(Default)]
+struct Fetched {
+    keys: Vec<(Id, RawKey)>,
+    /// Which of the rows stay behind, by their own ids.
+    behind: Vec<Id>,
+    /// What rows spell in another way than it was asked for: that, and their own id.
+    respelled: Vec<(Id, Id)>,
+}
 
 impl Names {
     /// Makes room before a batch of work; never in the middle of one.
     pub fn trim(&mut self) {
         if self.known.values().map(HashMap::len).sum::<usize>() > REMEMBERED {
             self.known.clear();
+            self.respelled.clear();
         }
         if self.by_lookup && self.ordinals.values().map(HashMap::len).sum::<usize>() > REMEMBERED {
             self.ordinals.clear();
@@ -53,6 +63,14 @@ impl Names {
     /// Says whether an id was looked up, whatever came of it.
     pub fn knows(&self, target: Target, id: &Id) -> bool {
         self.known.get(&target).is_some_and(|known| known.contains_key(id))
+    }
+
+    /// The id of a document as its row spells it, where it was learnt.
+    pub fn own(&self, kind: usize, id: Id) -> Id {
+        match self.respelled.is_empty() {
+            true => id,
+            false => self.respelled.get(&(kind, id.clone())).cloned().unwrap_or(id),
+        }
     }
 
     fn know(&mut self, target: Target, id: Id, key: Option<Arc<Key>>) {
@@ -143,7 +161,8 @@ impl Names {
             }
             for (kind, ids) in by_kind {
                 let Some(layout) = layouts.at(kind) else { continue };
-                let (found, behind) = fetch_keys(reader, layout, &ids)?;
+                let Fetched { keys: found, behind, respelled } = fetch_keys(reader, layout, &ids)?;
+                self.respelled.extend(respelled.into_iter().map(|(asked, own)| ((kind, asked), own)));
                 self.number(reader, layouts, layout, &found)?;
                 if layout.kind.duplicates == Duplicates::Number {
                     let behind = behind.into_iter().map(|id| (id, BEHIND));
@@ -164,7 +183,7 @@ impl Names {
         for (kind, id) in order {
             let key = match (rows.remove(&(kind, id.clone())), layouts.at(kind)) {
                 (Some(raw), Some(layout)) => {
-                    let key = self.key_of(layouts, layout, &id, raw).map(Some);
+                    let key = self.key_of(layouts, layout, &self.own(kind, id.clone()), raw).map(Some);
                     self.faults.pass(key)?.map(Arc::new)
                 }
                 _ => None,
@@ -299,7 +318,10 @@ impl Names {
                 owners.entry((*kind, *part)).or_default().insert(owner);
             }
         }
+        let fold = |id: &Id| layouts.model.collation.fold(&id.to_string());
+        let mut spelled: HashMap<(Target, String), Arc<Key>> = HashMap::new();
         for ((kind, part), ids) in owners {
+            let ids: Vec<Id> = ids.into_iter().collect();
             let (Some(layout), Some(rule)) =
                 (layouts.at(kind), layouts.model.kind_at(kind).and_then(|k| k.parts.get(part)))
             else {
@@ -312,10 +334,11 @@ impl Names {
             let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
             // A row may be large: each is looked at as it comes, and let go.
             let mut failed = None;
-            reader.lookup(&lookup, &mut |_, row| {
-                let mut row = row.into_iter();
-                let Some(owner) = row.next().as_ref().and_then(Id::of) else { return };
-                let known = self.known.get(&Target::Kind(kind)).and_then(|known| known.get(&owner));
+            reader.lookup(&lookup, &mut |position, row| {
+                let row = row.into_iter().skip(1);
+                // As it was asked for: the row may spell it in another way.
+                let Some(owner) = ids.get(position) else { return };
+                let known = self.known.get(&Target::Kind(kind)).and_then(|known| known.get(owner));
                 let Some(owner_key) = known.cloned().flatten() else { return };
                 let body = match self.faults.pass(body.read(&layout.kind.name, &owner.to_string(), row)) {
                     Ok(Some((body, _))) => body,
@@ -331,8 +354,10 @@ impl Names {
                     let Some(id) = map.get(&rule.id).and_then(Id::of) else { return };
                     let mut key = vec![owner_ref.clone()];
                     key.extend(crate::model::pick(map, &rule.key));
-                    if let Ok(key) = Key::new(key) {
-                        self.know(Target::Part { kind, part }, id, Some(Arc::new(key)));
+                    if let Ok(key) = Key::new(key).map(Arc::new) {
+                        let target = Target::Part { kind, part };
+                        spelled.insert((target, fold(&id)), Arc::clone(&key));
+                        self.know(target, id, Some(key));
                     }
                 });
             })?;
@@ -341,7 +366,8 @@ impl Names {
             }
         }
         for (target, id) in parts {
-            self.known.entry(target).or_default().entry(id).or_insert(None);
+            let key = spelled.get(&(target, fold(&id)));
+            self.known.entry(target).or_default().entry(id).or_insert_with(|| key.cloned());
         }
         Ok(())
     }
@@ -407,7 +433,8 @@ pub fn owner_of(layouts: &Layouts<'_>, kind: usize, part: usize, id: &Id) -> Opt
     let rule = layouts.model.kind_at(kind)?.parts.get(part)?;
     match (&rule.new, id) {
         (crate::model::NewPartId::Numbered(middle), Id::Text(text)) => {
-            text.rfind(middle.as_str()).and_then(|at| text.get(..at)).map(|owner| Id::Text(owner.to_owned()))
+            let owner = layouts.model.collation.rsplit_once(text, middle);
+            owner.map(|(owner, _)| Id::Text(owner.to_owned()))
         }
         _ => None,
     }
@@ -415,29 +442,34 @@ pub fn owner_of(layouts: &Layouts<'_>, kind: usize, part: usize, id: &Id) -> Opt
 
 /// Reads the key columns of rows.
 fn fetch_keys(reader: &mut dyn Reader, layout: &Layout<'_>, ids: &[Id]) -> Result<Fetched, TranslateError> {
-    let (mut found, mut behind) = (Vec::new(), Vec::new());
-    let Some(id_column) = &layout.id else { return Ok((found, behind)) };
-    let columns = layout.naming_columns();
+    let mut fetched = Fetched::default();
+    let Some(id_column) = &layout.id else { return Ok(fetched) };
+    let columns: Vec<&str> = std::iter::once(id_column.as_str()).chain(layout.naming_columns()).collect();
     let by = [id_column.as_str()];
     for ids in ids.chunks(BATCH) {
         let keys: Vec<Vec<Value>> = ids.iter().map(|id| vec![id.to_value()]).collect();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
-        reader.lookup(&lookup, &mut |position, mut row| {
-            if let Some(id) = ids.get(position) {
-                let key = match layout.raw_key(id, &row) {
+        reader.lookup(&lookup, &mut |position, row| {
+            let mut row = row.into_iter();
+            if let (Some(id), Some(own)) = (ids.get(position), row.next().as_ref().and_then(Id::of)) {
+                let mut row: RawKey = row.collect();
+                let key = match layout.raw_key(&own, &row) {
                     Some(key) => key,
                     None if layout.shared => return,
                     // A row that stays behind still has a name.
                     None => {
                         row.truncate(layout.key.len());
-                        row.extend(layout.open.map(|_| Value::from(id.to_string())));
-                        behind.push(id.clone());
+                        row.extend(layout.open.map(|_| Value::from(own.to_string())));
+                        fetched.behind.push(own.clone());
                         row
                     }
                 };
-                found.push((id.clone(), key));
+                fetched.keys.push((id.clone(), key));
+                if own != *id {
+                    fetched.respelled.push((id.clone(), own));
+                }
             }
         })?;
     }
-    Ok((found, behind))
+    Ok(fetched)
 }

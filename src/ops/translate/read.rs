@@ -250,6 +250,8 @@ impl<'m> Translation<'m> {
                 Target::Kind(_) => id,
                 Target::Part { kind, part } => super::names::owner_of(&self.layouts, *kind, *part, &id)?,
             };
+            // As its row spells it: the same document is met under one id.
+            let id = self.names.own(target.kind(), id);
             Some(Followed { rule, place, kind: target.kind(), id })
         };
         Ok(found.into_iter().map(|ids| ids.into_iter().filter_map(lead).collect()).collect())
