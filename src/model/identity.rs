@@ -48,6 +48,16 @@ impl Scope<'_> {
                 }
             },
         };
+        let in_key = key.iter().any(|k| k.column.eq_ignore_ascii_case(&id.column));
+        if in_key && new != NewId::Keep {
+            return fault(
+                wire.span(),
+                format!(
+                    "{} is part of the key: what a document is called by is kept (new = \"keep\")",
+                    id.column
+                ),
+            );
+        }
         // What means one document wherever it stands is the same on every server.
         let mut fixed = id.fixed.clone();
         for id in kind.alias.iter().flat_map(|alias| alias.ids.iter().flat_map(Spanned::get_ref)) {

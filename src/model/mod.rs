@@ -230,6 +230,11 @@ impl Model {
         id.get(..head.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(head))
     }
 
+    /// Says whether documents of any kind may hold secrets.
+    pub fn has_secrets(&self) -> bool {
+        self.kinds.iter().any(|kind| !kind.secrets.is_empty())
+    }
+
     /// Says whether text at a reference's place is to be left as it is.
     pub fn is_verbatim(&self, text: &str) -> bool {
         text.is_empty() || self.verbatim.iter().any(|mark| text.contains(mark.as_str()))

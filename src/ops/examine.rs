@@ -307,6 +307,13 @@ impl<'m> Examiner<'_, 'm> {
                         document.columns.insert(column, value.clone());
                     }
                 }
+                // An id that is part of the key stays as the target spells it.
+                let own = layout.own_key.and_then(|position| layout.content.get(position));
+                if let Some(own) = own
+                    && let Some(value) = theirs.document.columns.get(&own.name)
+                {
+                    document.columns.insert(own.name.clone(), value.clone());
+                }
                 // Most documents of a repeated import are equal: nothing is to be joined or compared.
                 if document.columns != theirs.document.columns || document.body != theirs.document.body {
                     respell(&mut document, &theirs.document, collation);

@@ -119,7 +119,7 @@ impl Examiner<'_, '_> {
             return Ok(named);
         }
         let mut targets: Vec<Target> = Vec::new();
-        for layout in self.layouts().iter() {
+        for layout in self.layouts().iter().filter(|layout| !layout.borrows_id()) {
             targets.push(Target::Kind(layout.index));
             let parts = layout.kind.parts.iter().enumerate();
             let parts = parts.filter(|(_, part)| matches!(part.new, NewPartId::Numbered(_)));
@@ -232,7 +232,9 @@ impl Examiner<'_, '_> {
         let layouts = self.layouts().clone();
         let mut created: Vec<(String, Reference)> = Vec::new();
         let texts = &self.handover.texts;
-        for ((_, id), number) in self.given.iter().filter(|((_, id), _)| texts.contains_key(id)) {
+        let of_its_own = |kind: usize| layouts.at(kind).is_some_and(|layout| !layout.borrows_id());
+        let given = self.given.iter().filter(|((kind, id), _)| texts.contains_key(id) && of_its_own(*kind));
+        for ((_, id), number) in given {
             let entry = bundle.entry(*number)?;
             let key = self.resettle.key(&layouts, &entry.kind, entry.key);
             created.push((id.clone(), Reference { kind: entry.kind, key }));
@@ -241,6 +243,7 @@ impl Examiner<'_, '_> {
             let own = Reference { kind: entry.kind.clone(), key: entry.key.clone() };
             let Some(target) = self.model().target(&entry.kind) else { continue };
             if let Some(Known::Found(Some(id))) = self.ids.get(target, &entry.key)
+                && of_its_own(target.kind())
                 && self.handover.avoids(id)
             {
                 created.push((self.handover.collation.fold(&id.to_string()), own));

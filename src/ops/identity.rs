@@ -61,9 +61,22 @@ impl Examiner<'_, '_> {
             // What was deleted comes back under the id that it had.
             _ if self.exact && id.is_some() => id,
             _ if fixed && !self.resettle.is_elsewhere(self.model(), layout.index, key) => id,
-            NewId::Keep => id,
+            NewId::Keep => match layout.own_key {
+                Some(position) => self.id_in_key(layout, position, key),
+                None => id,
+            },
             NewId::Compose(pattern) => compose(self, layout, pattern, key),
             NewId::Allocate { .. } | NewId::Next | NewId::Guid => None,
+        }
+    }
+
+    /// The id of a document whose key holds it; `None` where it is the id of another one that is not known yet.
+    fn id_in_key(&self, layout: &Layout<'_>, position: usize, key: &Key) -> Option<Id> {
+        let at = layout.key.iter().position(|column| *column == position)?;
+        match key.parts().get(at)? {
+            Value::Ref(reference) => self.ids.id(self.layouts(), reference),
+            Value::Dangling(dangling) => Id::of(&dangling.id),
+            value => Id::of(value),
         }
     }
 

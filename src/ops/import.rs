@@ -192,7 +192,7 @@ pub(super) fn run(
         transaction.rollback()?;
         return Ok(Outcome::Nothing(plan));
     }
-    let start = |to| Keeping::start(to, bundle, transaction.reader(), model, keys.master, how.dry_run);
+    let start = |to| Keeping::start(to, bundle, transaction.reader(), model, keys, how.dry_run);
     let mut keeping = how.undo.map(start).transpose()?;
     let mut written = Written::default();
     apply(bundle, &mut *transaction, &mut examiner, &plan, &mut written, keeping.as_mut(), progress)?;

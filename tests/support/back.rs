@@ -59,6 +59,11 @@ pub fn open_undo(
 ) -> Result<(sealift::bundle::Bundle, UndoRecord, Option<DataKey>, FingerprintKey), ImportError> {
     let bundle = open(file);
     let record = UndoRecord::read(&bundle, model.collation)?.expect("an undo file");
+    if record.is_under_password() {
+        let key = bundle.unlock(&password(), &KdfLimits::default()).unwrap();
+        let seen = record.password_key(&key)?;
+        return Ok((bundle, record, Some(key), seen));
+    }
     let seen = record.key(master)?;
     let key = (bundle.info().sealed > 0)
         .then(|| bundle.unlock(&master.unwrap().password(), &KdfLimits::default()).unwrap());

@@ -433,6 +433,10 @@ impl From<ImportError> for Failure {
         match error {
             ImportError::Translate(error) => error.into(),
             ImportError::Server(error) => error.into(),
+            ImportError::Bundle(error @ BundleError::Unprotected { .. }) => Self::from(error).hint(
+                "the undo file would hold it: give the bundle's password by --password-file, or the master key of a \
+                 server that has one; --no-undo writes no undo file",
+            ),
             ImportError::Bundle(error) => error.into(),
             ImportError::Cancelled(error) => error.into(),
             ImportError::OtherModel { .. } => {

@@ -23,6 +23,8 @@ pub struct Layout<'m> {
     pub content: Vec<ContentColumn>,
     /// The columns of the key that this table has: position in `content`.
     pub key: Vec<usize>,
+    /// Where the id is part of the key: its position in `content`.
+    pub own_key: Option<usize>,
     /// Columns that are unique together and order the rows.
     pub order: Vec<String>,
     /// Row conditions whose column this table has.
@@ -88,8 +90,11 @@ impl<'m> Layout<'m> {
         let find_body =
             |text: &str| Body::find(table, text, model.blob.as_deref()).ok_or_else(|| missing(text));
         let body = kind.body.as_deref().map(find_body).transpose()?;
+        // An id that the key names is content: documents are called by it.
+        let named = |name: &str| kind.key.iter().any(|key| key.column.eq_ignore_ascii_case(name));
         let beside = |name: &str| {
-            Some(name) == id.as_deref() || body.iter().flat_map(Body::columns).any(|column| column == name)
+            Some(name) == id.as_deref() && !named(name)
+                || body.iter().flat_map(Body::columns).any(|column| column == name)
         };
         let mut content: Vec<ContentColumn> = table
             .columns
@@ -120,6 +125,7 @@ impl<'m> Layout<'m> {
                 None => return Err(missing(&column.column)),
             }
         }
+        let own_key = id.as_deref().and_then(|id| content.iter().position(|column| column.server == id));
         let filters =
             kind.rows.iter().filter_map(|filter| position(&filter.column).map(|p| (p, filter))).collect();
         let order = match &id {
@@ -150,6 +156,7 @@ impl<'m> Layout<'m> {
             body,
             content,
             key,
+            own_key,
             order,
             filters,
             shared,
@@ -251,6 +258,14 @@ impl<'m> Layout<'m> {
     /// The column that says which scope a document is in, by its name in documents; `None` where there is none.
     pub fn scope_column(&self, model: &Model) -> Option<&ContentColumn> {
         self.kind.scope_columns(model.scope?).find_map(|name| self.column(name))
+    }
+
+    /// Whether the id is that of another document, which the key names: text that equals it means the other one.
+    pub fn borrows_id(&self) -> bool {
+        let own = self.own_key.and_then(|position| self.content.get(position));
+        own.is_some_and(|own| {
+            self.kind.key.iter().any(|key| key.column == own.name && key.reference.is_some())
+        })
     }
 
     /// The columns to read, in the order that [`super::Translation::read`] expects: id, body, content.

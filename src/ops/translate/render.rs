@@ -128,8 +128,13 @@ impl Renderer<'_, '_> {
             let written = columns.write(&layout.kind.name, &document.key, body.as_ref(), stored)?;
             written.into_iter().for_each(|(column, value)| put(column, value));
         }
-        for column in &layout.content {
-            if let Some(value) = columns.remove(&column.name) {
+        for (position, column) in layout.content.iter().enumerate() {
+            let Some(value) = columns.remove(&column.name) else { continue };
+            // A column that the server numbers takes no update, though it be to what it is.
+            let is_kept = column.identity
+                && existing.is_some_and(|e| e.document.columns.get(&column.name) == Some(&value));
+            // An id that is part of the key is put already, or stays as the target has it.
+            if Some(position) != layout.own_key && !is_kept {
                 put(&column.server, value);
             }
         }

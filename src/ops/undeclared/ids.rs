@@ -101,7 +101,7 @@ impl Ids {
         let mut ids = Self::empty(layouts.model.collation, mask);
         ids.tables = unknown_tables(reader.catalog(), layouts.model);
         progress.phase("reading ids", None);
-        for layout in layouts.iter() {
+        for layout in layouts.iter().filter(|layout| !layout.borrows_id()) {
             ids.read_kind(reader, layout, progress)?;
         }
         for at in 0..ids.tables.len() {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sealift::document::json as document_json;
-use sealift::model::Model;
+use sealift::model::{Cipher, Model};
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, Difference, ExportOptions, NotCompared, Side};
 use sealift::plan::Action;
@@ -171,7 +171,9 @@ fn side(
                 Some(_) => secrets::master_key(key_file)?,
                 None => None,
             };
-            let read = if key.is_some() { ServerSecrets::Read(key.as_ref()) } else { ServerSecrets::Mask };
+            // Secrets that stand on the server as they are need no key.
+            let readable = key.is_some() || model.cipher == Cipher::None;
+            let read = if readable { ServerSecrets::Read(key.as_ref()) } else { ServerSecrets::Mask };
             let mut server = super::open_server(&address, &args.login)?;
             Ok(ops::server_side(&mut *server.read()?, model, &args.options(read), folder, progress)?)
         }

@@ -199,7 +199,8 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
     let read = if args.no_secrets { ServerSecrets::Mask } else { ServerSecrets::Read(master_key.as_ref()) };
     let folder = tempfile::tempdir()?;
     let mut options = WriterOptions { force: args.force, ..WriterOptions::default() };
-    if !args.no_secrets {
+    // A product without secrets needs no password.
+    if !args.no_secrets && model.has_secrets() {
         protect(args, &model, folder.path(), &mut options)?;
     }
     let out = if to_folder { folder.path().join("export.sealift") } else { args.output.clone() };

@@ -121,10 +121,12 @@ fn with_login(address: &Address, args: &ServerArgs) -> Result<Address, Failure> 
     Ok(address)
 }
 
-/// Opens the secrets of a bundle, asking for the password; `None` where it holds none.
+/// Opens the secrets of a bundle, asking for the password. Where it holds none it is not asked for, but taken where it
+/// is given: secrets of a target may be sealed under it. `None` where there is none.
 fn unlock(bundle: &Bundle, password_file: Option<&Path>) -> Result<Option<DataKey>, Failure> {
     if bundle.info().sealed == 0 {
-        return Ok(None);
+        let given = crate::secrets::given_password(password_file)?.filter(|_| bundle.envelope().is_some());
+        return given.map(|password| unlock_with(bundle, &password)).transpose();
     }
     let password = crate::secrets::password(password_file)?;
     unlock_with(bundle, &password).map(Some)

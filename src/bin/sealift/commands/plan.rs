@@ -210,7 +210,8 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
         Some(path) => args.stand(common, path, &bundle, &model, folder.path(), &progress)?,
         None => args.reach(&bundle)?,
     };
-    options.blind = against.is_some();
+    // Without a master key anybody could try guesses at the secrets that a saved plan's hashes would be of.
+    options.blind = against.is_some() || master.is_none();
     let key = super::unlock(&bundle, target.password.password_file.as_deref())?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &plan_key.key };
     let mut reader = server.read()?;
