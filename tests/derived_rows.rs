@@ -12,7 +12,7 @@ mod support;
 mod tsql;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use little::*;
 use sealift::crypto::FingerprintKey;
@@ -36,7 +36,7 @@ enum Place {
 
 impl Place {
     /// A database of a SQL Server with the tables and rows of a file.
-    fn over_tds(server: &TestServer, file: &PathBuf) -> Self {
+    fn over_tds(server: &TestServer, file: &Path) -> Self {
         let mut source = SqliteServer::open(file).unwrap();
         let mut reader = source.read().unwrap();
         let mut catalog = reader.catalog().clone();
@@ -107,7 +107,7 @@ impl Place {
         assert_eq!(pairs, expected);
     }
 
-    fn import(&self, file: &PathBuf, options: ImportOptions) -> Plan {
+    fn import(&self, file: &Path, options: ImportOptions) -> Plan {
         let (bundle, model, master) = (open(file), octopus(), key(2));
         let (key, seen) = (unlock(&bundle), FingerprintKey::generate().unwrap());
         let keys = Keys { bundle: key.as_ref(), master: Some(&master), seen: &seen };
@@ -219,7 +219,7 @@ fn pair(generation: Generation) -> (Pair, PathBuf) {
 }
 
 /// Runs a story with the target in a file and in a database.
-fn everywhere(story: impl Fn(&PathBuf, &Place, &std::path::Path)) {
+fn everywhere(story: impl Fn(&Path, &Place, &Path)) {
     let servers = [Some(TestServer::own(Default::default())), TestServer::named()];
     let servers: Vec<&TestServer> = servers.iter().flatten().collect();
     for generation in BOTH {
