@@ -37,22 +37,13 @@ enum Place {
 impl Place {
     /// A database of a SQL Server with the tables and rows of a file.
     fn over_tds(server: &TestServer, file: &Path) -> Self {
-        let mut source = SqliteServer::open(file).unwrap();
-        let mut reader = source.read().unwrap();
-        let mut catalog = reader.catalog().clone();
+        let mut catalog = SqliteServer::open(file).unwrap().read().unwrap().catalog().clone();
         // There the product's server numbers events by itself.
         let events = catalog.tables.iter_mut().find(|table| table.name == "Event").unwrap();
         events.columns.iter_mut().find(|column| column.name == "AutoId").unwrap().identity = true;
         let database = server.database();
         database.make(&catalog);
-        let mut target = SqlServer::open(&database.address()).unwrap();
-        let mut transaction = target.begin().unwrap();
-        for table in &catalog.tables {
-            let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
-            let rows = page(&mut *reader, &table.name, &columns);
-            transaction.insert(&table.name, &columns, &rows).unwrap();
-        }
-        transaction.commit().unwrap();
+        back::fill(&mut SqlServer::open(&database.address()).unwrap(), file);
         Place::Database(database)
     }
 

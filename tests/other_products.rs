@@ -112,24 +112,12 @@ fn everywhere(story: impl Fn(&Path, &Place, &Path)) {
     let mut places = vec![];
     for server in servers.iter().flatten() {
         let mut target = SqliteServer::open(&at("target.sqlite")).unwrap();
-        let mut reader = target.read().unwrap();
-        let mut catalog = reader.catalog().clone();
+        let mut catalog = target.read().unwrap().catalog().clone();
         let products = catalog.tables.iter_mut().find(|table| table.name == "Products").unwrap();
         products.columns.iter_mut().find(|column| column.name == "ShelfNo").unwrap().identity = true;
         let database = server.database();
         database.make(&catalog);
-        let mut there = SqlServer::open(&database.address()).unwrap();
-        let mut transaction = there.begin().unwrap();
-        for table in &catalog.tables {
-            let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
-            let order: Vec<&str> = table.primary_key.iter().map(String::as_str).collect();
-            let (after, max_rows, max_bytes) = (None, 1000, usize::MAX);
-            let page =
-                Page { table: &table.name, columns: &columns, order: &order, after, max_rows, max_bytes };
-            let rows = reader.page(&page).unwrap();
-            transaction.insert(&table.name, &columns, &rows).unwrap();
-        }
-        transaction.commit().unwrap();
+        back::fill(&mut SqlServer::open(&database.address()).unwrap(), &at("target.sqlite"));
         places.push(Place::Database(database));
     }
     places.push(Place::File(at("target.sqlite")));

@@ -10,7 +10,8 @@ use sealift::model::Model;
 use sealift::ops::{self, How, ImportError, Keys, Outcome, UndoRecord, UndoTo};
 use sealift::plan::Plan;
 use sealift::progress::Silent;
-use sealift::server::Server;
+use sealift::server::sqlite::SqliteServer;
+use sealift::server::{Page, Server};
 
 use crate::support::*;
 
@@ -35,6 +36,23 @@ pub fn import_kept(
         Outcome::Applied(plan) => plan,
         other => panic!("{other:?}"),
     }
+}
+
+/// Writes all rows of a file into a server that has its tables.
+pub fn fill(server: &mut dyn Server, from: &Path) {
+    let mut source = SqliteServer::open(from).unwrap();
+    let mut reader = source.read().unwrap();
+    let mut transaction = server.begin().unwrap();
+    for table in reader.catalog().tables.clone() {
+        let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        let key = if table.primary_key.is_empty() { &columns[..] } else { &[] };
+        let order: Vec<&str> =
+            table.primary_key.iter().map(String::as_str).chain(key.iter().copied()).collect();
+        let (after, max_rows, max_bytes) = (None, 100_000, usize::MAX);
+        let page = Page { table: &table.name, columns: &columns, order: &order, after, max_rows, max_bytes };
+        transaction.insert(&table.name, &columns, &reader.page(&page).unwrap()).unwrap();
+    }
+    transaction.commit().unwrap();
 }
 
 /// Whether importing a bundle again has nothing to do.
