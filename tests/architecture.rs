@@ -12,11 +12,15 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
     ("document", &["text"], "L0: what everything speaks of"),
     ("crypto", &[], "L0: knows no document and no file"),
     ("progress", &[], "L0: knows nobody who reports"),
-    ("model", &["document"], "L0: describes documents, reads no server"),
+    ("model", &["text", "document"], "L0: describes documents, reads no server"),
     ("plan", &["text", "document", "model"], "L1: pure; no I/O, no secrets"),
     ("bundle", &["document", "crypto", "progress"], "L1: a file knows no server and no model"),
-    ("tree", &["document", "crypto", "progress", "model"], "L1: a folder knows no bundle and no server"),
-    ("server", &["document", "crypto", "progress"], "L1: a server knows no file, no kinds, no keys"),
+    (
+        "tree",
+        &["text", "document", "crypto", "progress", "model"],
+        "L1: a folder knows no bundle and no server",
+    ),
+    ("server", &["text", "document", "crypto", "progress"], "L1: a server knows no file, no kinds, no keys"),
     (
         "vendor",
         &["text", "document", "crypto", "progress"],

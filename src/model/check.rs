@@ -32,7 +32,7 @@ pub enum LoadError {
         file: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: crate::text::input::TextError,
     },
     /// The file says something that cannot be.
     #[error("{file}:{line}: {problem}")]

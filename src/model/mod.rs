@@ -42,6 +42,7 @@ pub use vendor::VendorType;
 pub use walk::{Direction, Keep, Rule};
 
 use crate::document::{Collation, KindName};
+use crate::text::input;
 
 /// How the product encrypts secrets in its own database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,8 +150,8 @@ impl Model {
     /// [`LoadError`], with file, line and reason.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         let name = path.display().to_string();
-        let text =
-            std::fs::read_to_string(path).map_err(|source| LoadError::Read { file: name.clone(), source })?;
+        let text = input::read_text(path, input::MAX_TEXT_FILE_BYTES)
+            .map_err(|source| LoadError::Read { file: name.clone(), source })?;
         Self::parse(&text, &name)
     }
 

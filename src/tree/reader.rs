@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::document::{Document, Place, Value};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
+use crate::text::input;
 
 use super::about::{self, ABOUT, About, Line, Lines, Why};
 use super::disk::{self, Found, MAX_FILE_BYTES};
@@ -359,8 +360,8 @@ fn fetch(folder: &Path, script: Script) -> Result<Result<String, String>, TreeEr
         )));
     }
     let place = folder.join(&file);
-    let text = match disk::look(&place)? {
-        Found::File { bytes } if bytes <= MAX_FILE_BYTES => String::from_utf8(disk::read(&place)?),
+    let bytes = match disk::look(&place)? {
+        Found::File { bytes } if bytes <= MAX_FILE_BYTES => disk::read(&place)?,
         Found::File { bytes } => {
             return Ok(Err(format!("{file}: {bytes} bytes are over the limit of {MAX_FILE_BYTES}")));
         }
@@ -368,11 +369,20 @@ fn fetch(folder: &Path, script: Script) -> Result<Result<String, String>, TreeEr
         Found::Nothing => return Ok(kept.ok_or_else(|| format!("the script's file {file} is missing"))),
         Found::Folder | Found::Other => return Ok(Err(format!("{file} is no file"))),
     };
-    Ok(match (text, kept) {
+    if input::is_utf16(&bytes) {
+        return Ok(Err(format!("{file} is UTF-16 text; save it as UTF-8")));
+    }
+    Ok(match (String::from_utf8(bytes), kept) {
         (Err(_), _) => Err(format!("{file} is no UTF-8 text")),
-        (Ok(text), Some(kept)) if text != kept => Err(format!(
-            "{file} is a copy and differs from the text here; edit both alike, or remove the copy"
-        )),
-        (Ok(text), _) => Ok(text),
+        (Ok(text), kept) => {
+            // What editors put there; a text that begins with this character is not left to a file.
+            let text = text.strip_prefix(input::BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(text);
+            match kept {
+                Some(kept) if text != kept => Err(format!(
+                    "{file} is a copy and differs from the text here; edit both alike, or remove the copy"
+                )),
+                _ => Ok(text),
+            }
+        }
     })
 }

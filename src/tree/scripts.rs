@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::document::{Document, Place, Value};
 use crate::model::{Kind, Model};
+use crate::text::input::BYTE_ORDER_MARK;
 
 use super::names::{self, MARK};
 use super::spell::ScriptFile;
@@ -41,6 +42,10 @@ pub(super) fn extract(model: &Model, kind: &Kind, document: &Document, path: &st
     let mut extracted = Vec::new();
     for (script, label) in scripts.into_iter().zip(labels) {
         let Some(Value::Text(text)) = document.at(&script.place) else { continue };
+        // At the beginning of a file it would be a byte order mark, which readers remove.
+        if text.starts_with(BYTE_ORDER_MARK) {
+            continue;
+        }
         let clashes = twice.contains(&names::fold(&format!("{label}.{}", script.extension)));
         let label = if clashes || whole.len() + label.len() > MAX_BYTES {
             let (key, place) = (document.key.to_text(), script.place.to_string());

@@ -265,7 +265,7 @@ class Document:
                 return text
             raise Finding(place, "no script")
         try:
-            found = data.decode("utf-8")
+            found = data.decode("utf-8").removeprefix("\ufeff")
         except UnicodeDecodeError as error:
             raise Finding(place, "a script that is no text") from error
         if copied and found != text:

@@ -20,6 +20,7 @@ use super::address::{Encryption, Login, SqlServerAddress};
 use super::fault::{self, Doing};
 use crate::progress::{Cancelled, StopRequest};
 use crate::server::ServerError;
+use crate::text::input;
 
 /// A connection of the driver.
 pub(super) type Wire = Client<Compat<TcpStream>>;
@@ -335,7 +336,7 @@ fn config(address: &SqlServerAddress, shown: &str) -> Result<Config, ServerError
     if address.trust_any_certificate {
         config.trust_cert();
     } else if let Some(ca) = &address.ca {
-        let bundle = std::fs::read(ca).map_err(|error| ServerError::Tls {
+        let bundle = input::read_bytes(ca, input::MAX_TEXT_FILE_BYTES).map_err(|error| ServerError::Tls {
             address: shown.to_owned(),
             reason: format!("cannot read {}: {error}", ca.display()),
         })?;

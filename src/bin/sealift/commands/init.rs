@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use sealift::server::{self, Address, Schema};
+use sealift::text::input;
 
 use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
@@ -56,7 +57,7 @@ pub fn run(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
         let catalog = like.read()?.catalog().clone();
         server::make(&place, Schema::Like(&catalog), &progress)?;
     } else if let Some(sql) = &args.sql {
-        let ddl = std::fs::read_to_string(sql)
+        let ddl = input::read_text(sql, input::MAX_TEXT_FILE_BYTES)
             .map_err(|e| Failure::new(Exit::Failed, format!("cannot read {}: {e}", sql.display())))?;
         server::make(&place, Schema::Ddl(&ddl), &progress)?;
     } else {
