@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use sealift::bundle::{Header, Notice, Reason, Writer, WriterOptions};
-use sealift::document::{Document, Key, KindName, Map, Value};
+use sealift::document::{Document, Key, KindName, Map, Value, json};
 use sealift::ops::{self, ImportOptions, Outcome};
 use sealift::plan::{Action, Plan};
 use sealift::progress::Silent;
@@ -295,7 +295,7 @@ fn by_hand(path: &Path, notices: Vec<Notice>) {
         kind: KindName::new("Environment"),
         key: Key::new(vec![space, "New".into()]).unwrap(),
         columns,
-        body: Some(Value::Map(Map::new())),
+        body: Some(json::parse(br#"{"Token":"AAAAAAAAAAAAAAAAAAAAAA==|AAAAAAAAAAAAAAAAAAAAAA=="}"#).unwrap()),
     };
     let folded = document.key.folded(model.collation);
     writer.add(&document, &folded, &Value::Null, &Reason::All, &[]).unwrap();

@@ -311,7 +311,7 @@ fn strict_names_the_places_and_leaves_no_file() {
         error.to_string(),
         "1 place of the documents holds ids of the server, and the model knows of no reference there"
     );
-    let ExportError::Undeclared { found, beyond } = error else { panic!("{error}") };
+    let ExportError::Undeclared { found, beyond, .. } = error else { panic!("{error}") };
     assert_eq!((told(&found), beyond), (vec![("ProjectGroup", "$.My", Form::Id, "Project", 1)], 0));
     let left: Vec<_> =
         std::fs::read_dir(server.folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();

@@ -19,6 +19,7 @@ use crate::tree::{
 };
 
 use super::handmade::Handmade;
+use super::undeclared::KnownSecrets;
 
 /// Why a conversion failed.
 #[derive(Debug, thiserror::Error)]
@@ -156,7 +157,7 @@ pub fn from_tree(
     let options =
         WriterOptions { force, created: about.created.clone(), protection, ..WriterOptions::default() };
     let mut writer = Writer::create(out, header, options)?;
-    let mut checks = Handmade::new(model);
+    let mut checks = Handmade::new(model, KnownSecrets::of(about.notices.iter().map(notice_in)));
     let mut doubts = Findings::default();
     let mut moves = Moves { key, sealed: about.envelope.is_some(), moved: Findings::default(), resealed: 0 };
     let reading = tree.read(model, progress, &mut |found: TreeDocument, findings: &mut Findings| {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Document, Key, KindName, Reference, SecretId, Value};
+use crate::document::{Document, Key, KindName, Place, Reference, SecretId, Value};
 use crate::model::{Missing, Model, Target};
 use crate::plan::{
     Action, Entry, Finding, Policy, add_missing, changes, keep_secrets, lost_secrets, merge, respell,
@@ -351,7 +351,9 @@ impl<'m> Examiner<'_, 'm> {
                 .as_ref()
                 .map(|theirs| lost_secrets(layout.kind, &theirs.document, &document, collation));
             losses = SecretLosses::of(&document, &lost.unwrap_or_default(), &mut notes);
-            let mut wrong = misplaced(layout, self.model(), &document);
+            self.look_at_encrypted(layout, &document, theirs.as_ref().map(|theirs| &theirs.document));
+            let undeclared = |place: &Place| self.is_undeclared_secret(&layout.kind.name, place);
+            let mut wrong = misplaced(layout, self.model(), &document, &undeclared);
             wrong.extend(self.plan_parts(layout, &document));
             wrong.extend(unfit(layout, &document));
             let invalid = invalid(layout, self.model(), &document);

@@ -15,7 +15,9 @@ use super::select::{Root, Selection, fetch, select};
 use super::translate::{
     Faults, Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault, whole_table,
 };
-use super::undeclared::{self, Finder, Undeclared, UnknownTable, unknown_tables};
+use super::undeclared::{
+    self, Finder, SecretFinder, Undeclared, UndeclaredSecret, UnknownTable, secret_notices, unknown_tables,
+};
 use super::versions::Versions;
 
 /// How many dangling references of one kind of document are noted one by one.
@@ -81,6 +83,10 @@ pub struct ExportReport {
     pub undeclared: Vec<Undeclared>,
     /// How many ids stand at further such places.
     pub undeclared_beyond: u64,
+    /// Paths where secrets stand and that no rule of the model covers, by kind and path; 1000 at the most.
+    pub undeclared_secrets: Vec<UndeclaredSecret>,
+    /// How many secrets stand at further such paths.
+    pub undeclared_secrets_beyond: u64,
 }
 
 /// Why an export failed. Nothing is left at the output's name.
@@ -142,13 +148,15 @@ pub enum ExportError {
     /// The server has none of the model's tables.
     #[error("the server has none of the tables of {0}: it is another product's")]
     NotThisProduct(String),
-    /// Undeclared references, where they are an error.
-    #[error("{} ids of the server, and the model knows of no reference there", places(found.len(), *beyond))]
+    /// Undeclared references and secrets, where they are an error.
+    #[error("{}", undeclared_words(found.len(), *beyond, secrets.len()))]
     Undeclared {
-        /// The places.
+        /// The places of references.
         found: Vec<Undeclared>,
         /// How many ids stand at further places.
         beyond: u64,
+        /// The paths of secrets.
+        secrets: Vec<UndeclaredSecret>,
     },
     /// Tables that are not carried, where they are an error.
     #[error("the model does not know {}, which would not be carried", listed(unknown.iter().map(|(name, _)| name.as_str())))]
@@ -159,10 +167,24 @@ pub enum ExportError {
         found: Vec<Undeclared>,
         /// How many ids stand at further places.
         beyond: u64,
+        /// Undeclared secrets, which are an error too.
+        secrets: Vec<UndeclaredSecret>,
     },
     /// The listener asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+fn undeclared_words(found: usize, beyond: u64, secrets: usize) -> String {
+    let references =
+        || format!("{} ids of the server, and the model knows of no reference there", places(found, beyond));
+    let paths = if secrets == 1 { "path holds a secret" } else { "paths hold secrets" };
+    let secret = || format!("{secrets} {paths} where the model knows of none");
+    match (found, secrets) {
+        (_, 0) => references(),
+        (0, _) => secret(),
+        _ => format!("{}; {}", references(), secret()),
+    }
 }
 
 fn places(found: usize, beyond: u64) -> String {
@@ -234,6 +256,7 @@ pub fn export(
         dangling: 0,
         named: BTreeMap::new(),
         finder: Finder::new(reader, &layouts, progress)?,
+        secrets: SecretFinder::default(),
         rows: 0,
     };
     let scope = Scope::find(reader, &layouts, &options.scopes)?;
@@ -260,7 +283,7 @@ pub fn export(
             coverage.extend(chosen.belonging(reader, job.translation, options, scope.as_ref(), &whole)?);
         }
     }
-    let Job { dangling, named, finder, .. } = job;
+    let Job { dangling, named, finder, secrets, .. } = job;
     for coverage in coverage {
         writer.coverage(&coverage)?;
     }
@@ -271,14 +294,17 @@ pub fn export(
     }
     let partial = finder.is_partial();
     let (undeclared, undeclared_beyond) = finder.finish(reader, &mut translation)?;
+    let (secrets, secrets_beyond) = secrets.finish();
     let (unknown, left) = tables(reader, model)?;
     if options.strict && !unknown.is_empty() {
-        return Err(ExportError::UnknownTables { unknown, found: undeclared, beyond: undeclared_beyond });
+        let (found, beyond) = (undeclared, undeclared_beyond);
+        return Err(ExportError::UnknownTables { unknown, found, beyond, secrets });
     }
-    if options.strict && !undeclared.is_empty() {
-        return Err(ExportError::Undeclared { found: undeclared, beyond: undeclared_beyond });
+    if options.strict && !(undeclared.is_empty() && secrets.is_empty()) {
+        return Err(ExportError::Undeclared { found: undeclared, beyond: undeclared_beyond, secrets });
     }
-    for notice in undeclared::notices(&undeclared, undeclared_beyond, partial) {
+    let notices = undeclared::notices(&undeclared, undeclared_beyond, partial);
+    for notice in notices.into_iter().chain(secret_notices(&secrets, secrets_beyond)) {
         writer.notice(notice)?;
     }
     for (kind, count) in named.into_iter().filter(|(_, count)| *count > DANGLING_NAMED) {
@@ -295,7 +321,16 @@ pub fn export(
         BundleError::DuplicateKey { twins, total, .. } => malformed(Faults::default(), twins, total),
         error => error.into(),
     })?;
-    Ok(ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond })
+    Ok(ExportReport {
+        summary,
+        unknown,
+        left,
+        dangling,
+        undeclared,
+        undeclared_beyond,
+        undeclared_secrets: secrets,
+        undeclared_secrets_beyond: secrets_beyond,
+    })
 }
 
 /// Adds documents of one name to the rows that cannot be read.
@@ -318,6 +353,7 @@ struct Job<'j, 'm, 'k> {
     dangling: u64,
     named: BTreeMap<KindName, u64>,
     finder: Finder,
+    secrets: SecretFinder,
     /// Rows read of the kind at hand.
     rows: u64,
 }
@@ -376,7 +412,9 @@ impl Job<'_, '_, '_> {
             None => vec![Reason::All; read.len()],
         };
         for (portable, reason) in read.into_iter().zip(reasons) {
-            self.finder.look(reader, self.translation, layout, &portable.document)?;
+            let document = &portable.document;
+            self.finder.look(reader, self.translation, layout, document)?;
+            self.secrets.see(&document.kind, &document.key, &portable.undeclared);
             self.add(&portable, &reason)?;
         }
         Ok(())

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::document::{Document, KindName, Value};
+use crate::document::{Document, KindName, Place, Value};
 use crate::model::{Direction, Keep, Model, Rule};
 use crate::server::{Catalog, Column, ColumnType, Table};
 use crate::tree::Findings;
 
 use super::misplaced::misplaced;
 use super::translate::{Layout, Layouts};
+use super::undeclared::KnownSecrets;
 use super::validate::invalid;
 
 /// How many sets of columns are remembered.
@@ -19,11 +20,13 @@ pub(super) struct Handmade<'m> {
     model: &'m Model,
     /// A kind in a table that has just a document's columns; the server that it came from had no fewer.
     layouts: HashMap<(usize, Vec<String>), Option<Layout<'m>>>,
+    /// Where secrets stand although no rule names them.
+    secrets: KnownSecrets,
 }
 
 impl<'m> Handmade<'m> {
-    pub(super) fn new(model: &'m Model) -> Self {
-        Self { model, layouts: HashMap::new() }
+    pub(super) fn new(model: &'m Model, secrets: KnownSecrets) -> Self {
+        Self { model, layouts: HashMap::new(), secrets }
     }
 
     /// Finds what is wrong with a document: a secret in the open, a reference to no kind, or columns that its
@@ -64,12 +67,14 @@ impl<'m> Handmade<'m> {
         if findings.total() > before {
             return;
         }
-        for text in misplaced(layout, model, document).into_iter().chain(invalid(layout, model, document)) {
+        let undeclared = |place: &Place| self.secrets.has(&document.kind, place);
+        let misplaced = misplaced(&layout, model, document, &undeclared);
+        for text in misplaced.into_iter().chain(invalid(&layout, model, document)) {
             doubts.add(file, None, text);
         }
     }
 
-    fn layout(&mut self, index: usize, document: &Document) -> Option<&Layout<'m>> {
+    fn layout(&mut self, index: usize, document: &Document) -> Option<Layout<'m>> {
         let names: Vec<String> = document.columns.iter().map(|(name, _)| name.to_owned()).collect();
         if self.layouts.len() >= REMEMBERED {
             self.layouts.clear();
@@ -77,7 +82,7 @@ impl<'m> Handmade<'m> {
         let model = self.model;
         let layout =
             self.layouts.entry((index, names)).or_insert_with_key(|(_, names)| made_up(model, index, names));
-        layout.as_ref()
+        layout.clone()
     }
 }
 

@@ -57,7 +57,7 @@ pub use relied::{PlanKey, Relied, hex, plan_digest, planned_target};
 pub use salvage::{SALVAGED, Salvage, SalvageError, SalvageOptions, SalvageReport, SealedValues, salvage};
 pub use script::{About, is_script, script};
 pub use select::Root;
-pub use undeclared::Undeclared;
+pub use undeclared::{Undeclared, UndeclaredSecret};
 pub use undo::{UndoRecord, UndoTo, is_undo, plan_undo, undo};
 pub use vendor::{UncarriedType, VendorReadError, VendorReport, VendorServer};
 pub use versions::{Versions, VersionsError};

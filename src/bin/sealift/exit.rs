@@ -371,8 +371,9 @@ impl From<ExportError> for Failure {
             }
             // Asked for by --strict: not the export is at fault.
             ExportError::Undeclared { .. } => Self::of(Exit::Differences, &error).hint(
-                "declare each place in a model file, { at = \"PLACE\", to = \"KIND\" } among the kind's references, \
-                 and name it with --model FILE; without --strict they are only listed",
+                "declare each place in a model file, { at = \"PLACE\", to = \"KIND\" } among the kind's references or \
+                 { at = \"PLACE\" } among its secrets, and name it with --model FILE; without --strict they are only \
+                 listed",
             ),
             ExportError::UnknownTables { .. } => Self::of(Exit::Differences, &error).hint(
                 "describe each table as a kind in a model file, or say there why it is left behind ([[leave]]), and name \

@@ -27,6 +27,8 @@ pub struct Portable {
     pub row: Id,
     /// References that named nothing on the server.
     pub dangling: Vec<(Place, Value)>,
+    /// Where secrets stand that no rule of the kind names.
+    pub undeclared: Vec<Place>,
     /// The row as it was read, for what a document leaves out: encrypted texts, part ids, local values.
     pub raw: Raw,
 }
@@ -381,8 +383,13 @@ impl<'m> Translation<'m> {
         }
         let parts = key_parts(layout, &columns, made_up);
         let key = self.names.finish_key(layout, &Id::of(&id).unwrap_or(Id::Int(0)), parts)?;
-        let document = Document { kind: layout.kind.name.clone(), key, columns, body };
-        Ok(Some(Portable { document, id, row, dangling: loose, raw }))
+        let mut document = Document { kind: layout.kind.name.clone(), key, columns, body };
+        let undeclared = self.undeclared_secrets(layout, &shown, &mut document, secrets, vault, &mut raw)?;
+        if !undeclared.is_empty() {
+            // In a set a marker sorts otherwise than its text.
+            layout.kind.sort_sets(&mut document, collation);
+        }
+        Ok(Some(Portable { document, id, row, dangling: loose, undeclared, raw }))
     }
 
     fn refer(

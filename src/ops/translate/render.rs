@@ -93,6 +93,7 @@ impl Renderer<'_, '_> {
         if let Some(error) = failed {
             return Err(error);
         }
+        self.undeclared_secrets(layout, document, &mut columns, &mut body, &mut ciphers)?;
         for rule in &layout.kind.derived {
             let mut ids: Vec<&str> = Vec::new();
             for id in rule.from.iter().filter_map(|from| gathered.get(from)).flatten() {
@@ -203,6 +204,26 @@ impl Renderer<'_, '_> {
             }
         };
         *value = Value::Text(text);
+        Ok(())
+    }
+
+    /// Writes the secrets that no rule of the kind names as the others are.
+    fn undeclared_secrets(
+        &self,
+        layout: &Layout<'_>,
+        document: &Document,
+        columns: &mut Map,
+        body: &mut Option<Value>,
+        ciphers: &mut Vec<&(Place, SecretId, String)>,
+    ) -> Result<(), TranslateError> {
+        let (kind, key) = (document.kind.clone(), document.key.clone());
+        let mut rest = Document { kind, key, columns: std::mem::take(columns), body: body.take() };
+        for place in rest.secret_places() {
+            if let Some(value) = rest.at_mut(&place) {
+                self.secret(layout, None, &place, value, ciphers)?;
+            }
+        }
+        (*columns, *body) = (rest.columns, rest.body);
         Ok(())
     }
 

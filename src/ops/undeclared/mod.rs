@@ -12,6 +12,7 @@
 //! Nor is text that the model takes for computed (`#{...}`), or text at a place where a rule says `maybe`.
 
 mod ids;
+mod secrets;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -30,6 +31,8 @@ use super::ExportError;
 use super::translate::{Id, Layout, Layouts, TranslateError, Translation};
 use ids::IdOf;
 pub(super) use ids::{Ids, UnknownTable, unknown_tables};
+pub use secrets::UndeclaredSecret;
+pub(super) use secrets::{KnownSecrets, SecretFinder, UNDECLARED_SECRET, secret_notices, without_numbers};
 pub(super) use walk::{Hit, hits};
 
 /// The code of the notices of such text.

@@ -9,7 +9,9 @@ use sealift::document::json as document_json;
 use sealift::model::Model;
 use sealift::ops::Versions;
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, ExportError, ExportOptions, ExportReport, Root, Undeclared, VendorReport};
+use sealift::ops::{
+    self, ExportError, ExportOptions, ExportReport, Root, Undeclared, UndeclaredSecret, VendorReport,
+};
 use sealift::progress::{Preliminary, Progress};
 use sealift::server::Server;
 use sealift::tree::TreeSummary;
@@ -77,7 +79,7 @@ pub struct ExportArgs {
     /// Export without the values of secrets; no password and no master key are needed
     #[arg(long)]
     no_secrets: bool,
-    /// Fail, and write nothing, if ids stand where the model knows of no reference, or if tables would not be carried
+    /// Fail, and write nothing, if ids or secrets stand where the model knows of none, or if tables would not be carried
     /// because the model does not know them
     #[arg(long)]
     strict: bool,
@@ -232,18 +234,23 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
     let report = ops::export(&mut *reader, &model, writer, &wanted, exporting);
     progress.clear();
     let report = report.map_err(|error| {
-        let (found, beyond, unknown) = match &error {
-            ExportError::Undeclared { found, beyond } => (found, beyond, [].as_slice()),
-            ExportError::UnknownTables { unknown, found, beyond } => (found, beyond, unknown.as_slice()),
+        let (found, beyond, secrets, unknown) = match &error {
+            ExportError::Undeclared { found, beyond, secrets } => (found, beyond, secrets, [].as_slice()),
+            ExportError::UnknownTables { unknown, found, beyond, secrets } => {
+                (found, beyond, secrets, unknown.as_slice())
+            }
             _ => return Failure::from(error),
         };
         let shown = match common.json {
             true => super::print_json(&json!({
                 "undeclared_references": undeclared_json(found),
                 "undeclared_references_beyond": beyond,
+                "undeclared_secrets": secrets_json(secrets),
                 "unknown_tables": unknown_json(unknown),
             })),
-            false => show_unknown(unknown).and_then(|()| show_undeclared(found, *beyond)),
+            false => show_unknown(unknown)
+                .and_then(|()| show_undeclared(found, *beyond))
+                .and_then(|()| show_secrets(secrets, 0)),
         };
         Failure::from(error).after(shown)
     })?;
@@ -363,7 +370,8 @@ fn show(
     found: &VendorReport,
     tree: Option<&TreeSummary>,
 ) -> Result<(), Failure> {
-    let ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond } = report;
+    let ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond, .. } = report;
+    let (secrets, secrets_beyond) = (&report.undeclared_secrets, report.undeclared_secrets_beyond);
     if common.json {
         let unknown = unknown_json(unknown);
         let left: Vec<_> = left.iter().map(|(t, why)| json!({ "table": t, "why": why })).collect();
@@ -376,6 +384,8 @@ fn show(
             "dangling_references": dangling,
             "undeclared_references": undeclared_json(undeclared),
             "undeclared_references_beyond": undeclared_beyond,
+            "undeclared_secrets": secrets_json(secrets),
+            "undeclared_secrets_beyond": secrets_beyond,
             "unknown_tables": unknown,
             "tables_left_out": left,
             "export_folder": found.metadata.is_some().then(|| vendor::report_json(found)),
@@ -406,7 +416,8 @@ fn show(
     }
     show_unknown(unknown)?;
     vendor::show(found)?;
-    show_undeclared(undeclared, *undeclared_beyond)
+    show_undeclared(undeclared, *undeclared_beyond)?;
+    show_secrets(secrets, secrets_beyond)
 }
 
 fn unknown_json(unknown: &[(String, u64)]) -> Vec<serde_json::Value> {
@@ -452,6 +463,34 @@ fn show_undeclared(found: &[Undeclared], beyond: u64) -> Result<(), Failure> {
         (more, beyond) => say!("  and {more} more places, and {beyond} ids at places beyond these"),
     }
     Ok(())
+}
+
+fn show_secrets(found: &[UndeclaredSecret], beyond: u64) -> Result<(), Failure> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    say!("secrets that stand where the model knows of none, carried as secrets are:");
+    for UndeclaredSecret { kind, place, count, example } in found.iter().take(SHOWN) {
+        say!("  {count:>6} in {kind} {} (in {example})", ui::name(place));
+    }
+    match (found.len().saturating_sub(SHOWN), beyond) {
+        (0, 0) => {}
+        (more, 0) => say!("  and {more} more paths"),
+        (more, beyond) => say!("  and {more} more paths, and {beyond} secrets at paths beyond these"),
+    }
+    Ok(())
+}
+
+fn secrets_json(found: &[UndeclaredSecret]) -> Vec<serde_json::Value> {
+    let place = |secret: &UndeclaredSecret| {
+        json!({
+            "kind": secret.kind.as_str(),
+            "place": secret.place,
+            "count": secret.count,
+            "example": { "key": document_json::describe_key(&secret.example) },
+        })
+    };
+    found.iter().map(place).collect()
 }
 
 fn undeclared_json(found: &[Undeclared]) -> Vec<serde_json::Value> {
