@@ -18,6 +18,7 @@ use super::translate::{
 use super::undeclared::{
     self, Finder, SecretFinder, Undeclared, UndeclaredSecret, UnknownTable, secret_notices, unknown_tables,
 };
+use super::unreadable::{self, Unreadable, left_out, without};
 use super::versions::Versions;
 
 /// How many dangling references of one kind of document are noted one by one.
@@ -45,6 +46,8 @@ pub struct ExportOptions<'k> {
     pub secrets: ServerSecrets<'k>,
     /// Whether undeclared references, and tables that are not carried, are an error.
     pub strict: bool,
+    /// Whether documents that cannot be read are left out and recorded; else they are an error.
+    pub skip_unreadable: bool,
     /// Whether the server holds but a part of what its source has: then the bundle does not say of any kind that it is
     /// carried as a whole.
     pub partial_source: bool,
@@ -63,6 +66,7 @@ impl<'k> ExportOptions<'k> {
             versions: None,
             secrets,
             strict: false,
+            skip_unreadable: false,
             partial_source: false,
         }
     }
@@ -87,6 +91,10 @@ pub struct ExportReport {
     pub undeclared_secrets: Vec<UndeclaredSecret>,
     /// How many secrets stand at further such paths.
     pub undeclared_secrets_beyond: u64,
+    /// Documents that could not be read and were left out; 10,000 at the most.
+    pub unreadable: Vec<Unreadable>,
+    /// How many more there are.
+    pub unreadable_beyond: u64,
 }
 
 /// Why an export failed. Nothing is left at the output's name.
@@ -248,6 +256,9 @@ pub fn export(
     let kinds = KindChoice::new(model, options)?;
     let (carried, wanted) = (|kind: usize| kinds.carries(kind), |kind: usize| kinds.takes(kind));
     let mut translation = Translation::new(layouts.clone());
+    if options.skip_unreadable {
+        translation = translation.leaving_out();
+    }
     let mut job = Job {
         translation: &mut translation,
         writer: &mut writer,
@@ -284,13 +295,17 @@ pub fn export(
         }
     }
     let Job { dangling, named, finder, secrets, .. } = job;
-    for coverage in coverage {
-        writer.coverage(&coverage)?;
-    }
     let faults = translation.finish()?;
-    if !faults.is_empty() {
+    if !faults.is_empty() && !options.skip_unreadable {
         let (twins, total) = writer.twins()?;
         return Err(malformed(faults, twins, total));
+    }
+    for coverage in coverage.into_iter().filter_map(|coverage| without(coverage, &faults)) {
+        writer.coverage(&coverage)?;
+    }
+    let unreadable = left_out(reader, &mut translation, &faults)?;
+    for notice in unreadable::notices(&unreadable, &faults) {
+        writer.notice(notice)?;
     }
     let partial = finder.is_partial();
     let (undeclared, undeclared_beyond) = finder.finish(reader, &mut translation)?;
@@ -330,6 +345,8 @@ pub fn export(
         undeclared_beyond,
         undeclared_secrets: secrets,
         undeclared_secrets_beyond: secrets_beyond,
+        unreadable,
+        unreadable_beyond: faults.more(),
     })
 }
 

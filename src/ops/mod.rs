@@ -59,6 +59,7 @@ pub use script::{About, is_script, script};
 pub use select::Root;
 pub use undeclared::{Undeclared, UndeclaredSecret};
 pub use undo::{UndoRecord, UndoTo, is_undo, plan_undo, undo};
+pub use unreadable::{UNREADABLE, Unreadable};
 pub use vendor::{UncarriedType, VendorReadError, VendorReport, VendorServer};
 pub use versions::{Versions, VersionsError};
 pub use why::{PathEnd, WhyError, WhyPath, why};

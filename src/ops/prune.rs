@@ -5,7 +5,7 @@
 //! no document, documents of scopes (spaces) that it has nothing of, scopes themselves, and documents whose ids are
 //! the same on every server.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::bundle::{Bundle, Coverage, Extent};
 use crate::document::{Key, KindName};
@@ -23,9 +23,10 @@ use super::scope::scope_in;
 use super::select::fetch;
 use super::translate::{Id, Known, Layout, ServerSecrets, Vault, whole_table};
 use super::undo::{Deletion, find_referrers};
+use super::unreadable::UNREADABLE;
 
 /// Notices that say why a bundle does not answer for what it lacks.
-const DOUBTS: [&str; 2] = [SALVAGED, MISSING_FILES];
+const DOUBTS: [&str; 3] = [SALVAGED, MISSING_FILES, UNREADABLE];
 
 /// What of the source a bundle carries whole.
 #[derive(Default)]
@@ -61,6 +62,17 @@ pub(super) fn prune(
         );
         examiner.find("", String::new(), problem);
         return Ok(());
+    }
+    let mut unreadable: BTreeMap<String, u64> = BTreeMap::new();
+    for notice in bundle.notices()?.into_iter().filter(|notice| notice.code == UNREADABLE) {
+        if let Some(kind) = notice.kind {
+            *unreadable.entry(kind).or_default() += notice.count;
+        }
+    }
+    for (kind, count) in unreadable {
+        plan.notices.push(format!(
+            "--prune deletes no {kind}: {count} of the source could not be read, and the bundle lacks them"
+        ));
     }
     let layouts = examiner.layouts().clone();
     let mut entries: Vec<(Entry, Deletion)> = Vec::new();

@@ -54,7 +54,7 @@ Exit codes:
     0  done, or nothing to do
     1  failed
     2  wrong usage
-    3  differences or findings (diff, export --strict, a folder that is not right), salvaged with losses
+    3  differences or findings (diff, export --strict, a folder that is not right), salvaged or exported with losses
     4  refused, target untouched (conflict, stale plan, other version, unsupported server)
     5  the bundle is damaged or was tampered with
     6  wrong password or master key, or the server refuses the login
@@ -354,10 +354,10 @@ impl From<ExportError> for Failure {
                         .hint("rename one of them, or say in the model how they are told apart")
                 } else if all(|fault| matches!(fault, TranslateError::DamagedSecret { .. })) {
                     Self::listing(Exit::Failed, &error)
-                        .hint("enter the secret anew on the server, or leave its kind out with --exclude")
+                        .hint("enter the secret anew on the server, or leave such documents out with --skip-unreadable")
                 } else {
                     Self::listing(Exit::Failed, &error)
-                        .hint("mend them on the server, or leave their kinds out with --exclude")
+                        .hint("fix them on the server, or leave them out with --skip-unreadable")
                 }
             }
             ExportError::Bundle(error) => error.into(),

@@ -67,8 +67,10 @@ pub struct Translation<'m> {
     pub(super) names: Names,
     declared: Declared,
     pub(super) secrets_read: usize,
-    /// Secrets that did not decrypt before any other did: the key's fault, or their own.
-    pub(super) open: Vec<Failure>,
+    /// The first secret that did not decrypt, and how many did not, before any did: the key's fault, or their own.
+    pub(super) open: Option<(Failure, usize)>,
+    /// Whether everything is read although no secret of the first few decrypts.
+    pub(super) reads_on: bool,
 }
 
 /// Is shown an id: by the position of its rule, its place, what it may lead to, and itself.
@@ -95,7 +97,8 @@ impl<'m> Translation<'m> {
             names: Names::default(),
             declared: Declared::default(),
             secrets_read: 0,
-            open: Vec::new(),
+            open: None,
+            reads_on: false,
         }
     }
 
@@ -105,6 +108,14 @@ impl<'m> Translation<'m> {
         let mut translation = Self::new(layouts);
         translation.names.by_lookup = true;
         translation
+    }
+
+    /// Prepares to leave out what cannot be read, however much of it comes first. Faults are then kept one by one up to
+    /// a larger number.
+    pub fn leaving_out(mut self) -> Self {
+        self.reads_on = true;
+        self.names.faults.keep_many();
+        self
     }
 
     /// Makes room before a batch of work.
@@ -288,8 +299,8 @@ impl<'m> Translation<'m> {
     /// # Errors
     /// [`TranslateError::WrongMasterKey`], when some secrets and none of them decrypted.
     pub fn finish(&mut self) -> Result<Faults, TranslateError> {
-        match std::mem::take(&mut self.open).into_iter().next() {
-            Some(failure) => Err(failure.wrong_key()),
+        match self.open.take() {
+            Some((failure, _)) => Err(failure.wrong_key()),
             None => Ok(self.take_faults()),
         }
     }

@@ -10,8 +10,6 @@ use super::{Layout, TranslateError, Vault};
 /// How many secrets must fail, with none that decrypts, before the key is called wrong.
 const FAILURES: usize = 8;
 
-const OTHERS: &str = "it does not decrypt, though others do";
-
 /// How the secrets of a server are read.
 #[derive(Debug, Clone, Copy)]
 pub enum ServerSecrets<'k> {
@@ -75,13 +73,20 @@ impl Translation<'_> {
             return Err(TranslateError::NeedMasterKey { kind, id, place });
         };
         match key.decrypt(text) {
-            Ok(plain) => self.decrypted(plain, place, value, vault, raw),
-            Err(DecryptError::DoesNotDecrypt) if self.secrets_read == 0 => {
-                self.open.push(here());
-                *value = Value::Secret(SecretId::UNKNOWN);
-                if self.open.len() < FAILURES { Ok(()) } else { self.finish().map(drop) }
+            Ok(plain) => {
+                self.decrypted(plain, place, value, vault, raw);
+                Ok(())
             }
-            Err(DecryptError::DoesNotDecrypt) => Err(here().damaged(OTHERS)),
+            Err(DecryptError::DoesNotDecrypt) => {
+                if self.secrets_read == 0 {
+                    let (_, failures) = self.open.get_or_insert_with(|| (here(), 0));
+                    *failures += 1;
+                    if *failures >= FAILURES && !self.reads_on {
+                        return Err(here().wrong_key());
+                    }
+                }
+                Err(here().damaged("it does not decrypt, though others do"))
+            }
             Err(_) => Err(here().damaged("it is no encrypted text")),
         }
     }
@@ -94,17 +99,14 @@ impl Translation<'_> {
         value: &mut Value,
         vault: &mut Vault,
         raw: &mut Raw,
-    ) -> Result<(), TranslateError> {
+    ) {
         self.secrets_read += 1;
         // What failed before this one decrypted was no matter of the key.
-        for failure in std::mem::take(&mut self.open) {
-            self.names.faults.keep(failure.damaged(OTHERS))?;
-        }
+        self.open = None;
         let secret = vault.keep(plain);
         if let Value::Text(text) = std::mem::replace(value, Value::Secret(secret)) {
             raw.ciphers.push((place.clone(), secret, text));
         }
-        Ok(())
     }
 
     /// Reads the secrets of a document that no rule names: text of the form of an encrypted value that decrypts under
@@ -150,7 +152,7 @@ impl Translation<'_> {
             match secrets {
                 ServerSecrets::Mask => *value = Value::Secret(SecretId::UNKNOWN),
                 ServerSecrets::Read(Some(key)) => match key.decrypt(text) {
-                    Ok(plain) => self.decrypted(plain, &place, value, vault, raw)?,
+                    Ok(plain) => self.decrypted(plain, &place, value, vault, raw),
                     Err(_) => continue,
                 },
                 ServerSecrets::Read(None) => {

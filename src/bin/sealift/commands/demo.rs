@@ -198,18 +198,7 @@ fn act(
         let options =
             WriterOptions { protection: Protection::Password { envelope, key }, ..WriterOptions::default() };
         let writer = Writer::create(&file, header, options)?;
-        let wanted = ExportOptions {
-            scopes: Vec::new(),
-            roots: vec![],
-            exclude: vec![],
-            only: vec![],
-            ignore: Vec::new(),
-            ask: Vec::new(),
-            versions: None,
-            secrets: ServerSecrets::Read(Some(&build.key)),
-            strict: false,
-            partial_source: false,
-        };
+        let wanted = ExportOptions::everything(ServerSecrets::Read(Some(&build.key)));
         ops::export(&mut *reader, &model, writer, &wanted, &progress)?.summary
     };
     bars.clear();

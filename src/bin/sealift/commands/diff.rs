@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sealift::document::json as document_json;
+use sealift::bundle::Notice;
+use sealift::document::{Key, json as document_json};
 use sealift::model::Model;
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, Difference, ExportOptions, NotCompared, Side};
@@ -48,6 +49,9 @@ pub struct DiffArgs {
     /// Compare a kind that stays behind unless it is asked for: ApiKey, Configuration (may be given several times)
     #[arg(long, value_name = "KIND")]
     also: Vec<String>,
+    /// Leave out documents of a server that cannot be read (damaged JSON, a secret that does not decrypt), and list them
+    #[arg(long)]
+    skip_unreadable: bool,
     #[command(flatten)]
     login: ServerArgs,
 }
@@ -60,10 +64,14 @@ impl DiffArgs {
             exclude: self.exclude.clone(),
             ignore: self.ignore_history.then(|| "history".to_owned()).into_iter().collect(),
             ask: self.also.clone(),
+            skip_unreadable: self.skip_unreadable,
             ..ExportOptions::everything(secrets)
         }
     }
 }
+
+/// How many unreadable documents of a side are shown; JSON has them all.
+const SHOWN: usize = 20;
 
 pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
@@ -75,7 +83,9 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     let right = open(&args.right, args.right_key_file.as_deref())?;
     let report = ops::diff(&left, &right, &model, &args.options(ServerSecrets::Mask), &progress)?;
     progress.clear();
-    let exit = if report.entries.is_empty() { Exit::Done } else { Exit::Differences };
+    // That they are equal cannot be said of what could not be read.
+    let same = report.entries.is_empty() && report.unreadable.iter().all(Vec::is_empty);
+    let exit = if same { Exit::Done } else { Exit::Differences };
     outcome::settle(exit);
     if common.json {
         let entries: Vec<_> = report
@@ -97,6 +107,8 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
                 })
             })
             .collect();
+        let [left, right] = &report.unreadable;
+        let sides = [("left", left), ("right", right)];
         super::print_json(&json!({
             "equal": report.equal,
             "different": report.entries.len(),
@@ -104,6 +116,10 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
             "not_compared": report.not_compared.iter().map(|kind| json!({
                 "kind": kind.kind, "reason": kind.reason, "left": kind.left, "right": kind.right,
             })).collect::<Vec<_>>(),
+            "unreadable": sides.map(|(side, notices)| json!({
+                "side": side,
+                "documents": notices.iter().map(unreadable_json).collect::<Vec<_>>(),
+            })),
             "documents": entries,
         }))?;
     } else {
@@ -139,6 +155,14 @@ fn print(report: &ops::DiffReport) -> Result<(), Failure> {
         let (left, right) = (many(left), many(right));
         writeln!(out, "not compared: {}, {reason} (left side: {left}, right side: {right})", shown(kind))?;
     }
+    for (side, notices) in ["left", "right"].into_iter().zip(&report.unreadable) {
+        for notice in notices.iter().take(SHOWN) {
+            writeln!(out, "not compared, of the {side} side: {}", shown(&notice.text))?;
+        }
+        if let Some(more @ 1..) = notices.len().checked_sub(SHOWN) {
+            writeln!(out, "  and {more} more")?;
+        }
+    }
     if report.secrets_not_compared > 0 {
         writeln!(
             out,
@@ -147,6 +171,17 @@ fn print(report: &ops::DiffReport) -> Result<(), Failure> {
         )?;
     }
     Ok(())
+}
+
+fn unreadable_json(notice: &Notice) -> serde_json::Value {
+    let key = notice.key.as_ref().and_then(|key| Key::parse(key).ok());
+    json!({
+        "kind": notice.kind,
+        "id": notice.value,
+        "key": key.as_ref().map(document_json::describe_key),
+        "place": notice.place,
+        "text": notice.text,
+    })
 }
 
 fn side(

@@ -10,7 +10,8 @@ use sealift::model::Model;
 use sealift::ops::Versions;
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{
-    self, ExportError, ExportOptions, ExportReport, Root, Undeclared, UndeclaredSecret, VendorReport,
+    self, ExportError, ExportOptions, ExportReport, Root, Undeclared, UndeclaredSecret, Unreadable,
+    VendorReport,
 };
 use sealift::progress::{Preliminary, Progress};
 use sealift::server::Server;
@@ -83,6 +84,10 @@ pub struct ExportArgs {
     /// because the model does not know them
     #[arg(long)]
     strict: bool,
+    /// Leave out documents that cannot be read (damaged JSON, a secret that does not decrypt), list them, and record them in
+    /// the bundle, which then does not say of their kinds that it carries all of them
+    #[arg(long)]
+    skip_unreadable: bool,
     /// Overwrite the output if it exists; secrets that did not change keep their encrypted bytes
     #[arg(short, long)]
     force: bool,
@@ -151,6 +156,7 @@ impl Everything<'_> {
             ignore_machines: false,
             no_secrets: self.no_secrets,
             strict: false,
+            skip_unreadable: false,
             force: self.force,
             previous: None,
             kdf_memory: 256,
@@ -226,6 +232,7 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         versions: versions(args)?,
         secrets: read,
         strict: args.strict,
+        skip_unreadable: args.skip_unreadable,
         // What a folder was exported with nobody knows.
         partial_source: found.metadata.is_some(),
     };
@@ -262,9 +269,10 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         progress.clear();
     }
     let effect = format!("{} holds {} documents", args.output.display(), report.summary.documents);
-    outcome::settle_effect(Exit::Done, effect);
+    let exit = if report.unreadable.is_empty() { Exit::Done } else { Exit::Differences };
+    outcome::settle_effect(exit, effect);
     show(common, &args.output, &report, &found, tree.as_ref())?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// The groups of kinds that are left out, as models name them.
@@ -386,6 +394,8 @@ fn show(
             "undeclared_references_beyond": undeclared_beyond,
             "undeclared_secrets": secrets_json(secrets),
             "undeclared_secrets_beyond": secrets_beyond,
+            "unreadable": report.unreadable.iter().map(unreadable_json).collect::<Vec<_>>(),
+            "unreadable_beyond": report.unreadable_beyond,
             "unknown_tables": unknown,
             "tables_left_out": left,
             "export_folder": found.metadata.is_some().then(|| vendor::report_json(found)),
@@ -411,6 +421,7 @@ fn show(
         None => say!("{} of content in {}", ui::bytes(summary.raw_bytes), ui::bytes(summary.file_bytes)),
     }
     say!("content root {}", summary.content_root);
+    show_unreadable(&report.unreadable, report.unreadable_beyond)?;
     if *dangling > 0 {
         say!("{dangling} references name nothing on the server; `sealift info` lists them");
     }
@@ -418,6 +429,32 @@ fn show(
     vendor::show(found)?;
     show_undeclared(undeclared, *undeclared_beyond)?;
     show_secrets(secrets, secrets_beyond)
+}
+
+fn show_unreadable(found: &[Unreadable], beyond: u64) -> Result<(), Failure> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    say!("documents that cannot be read, left out (the bundle does not carry all of their kinds):");
+    for unreadable in found.iter().take(SHOWN) {
+        let name = unreadable.key.as_ref().map(|key| format!(" ({key})")).unwrap_or_default();
+        say!("  {}{}", ui::message(&unreadable.problem), ui::name(&name));
+    }
+    match found.len().saturating_sub(SHOWN) as u64 + beyond {
+        0 => {}
+        more => say!("  and {more} more"),
+    }
+    Ok(())
+}
+
+fn unreadable_json(unreadable: &Unreadable) -> serde_json::Value {
+    json!({
+        "kind": unreadable.kind.as_str(),
+        "id": unreadable.id,
+        "key": unreadable.key.as_ref().map(document_json::describe_key),
+        "place": unreadable.place,
+        "problem": unreadable.problem,
+    })
 }
 
 fn unknown_json(unknown: &[(String, u64)]) -> Vec<serde_json::Value> {
