@@ -99,12 +99,19 @@ pub struct DiffReport {
 fn unreadable(side: &Side, model: &Model) -> Result<(Vec<Notice>, HashSet<(String, String)>), DiffError> {
     let mut notices = side.bundle.notices()?;
     notices.retain(|notice| notice.code == UNREADABLE);
-    let named = notices.iter().filter_map(|notice| {
-        let key = Key::parse(notice.key.as_ref()?).ok()?;
-        Some((notice.kind.clone()?, key.folded(model.collation)))
-    });
-    let named = named.collect();
-    Ok((notices, named))
+    let mut named = HashSet::new();
+    let mut open = Vec::with_capacity(notices.len());
+    for notice in notices {
+        if let (Some(kind), Some(Ok(key))) = (&notice.kind, notice.key.as_deref().map(Key::parse)) {
+            // Another input of a merge may have had it.
+            if side.bundle.find(kind, &key)?.is_some() {
+                continue;
+            }
+            named.insert((kind.clone(), key.folded(model.collation)));
+        }
+        open.push(notice);
+    }
+    Ok((open, named))
 }
 
 /// Why a comparison failed.

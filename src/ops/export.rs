@@ -10,6 +10,7 @@ use crate::progress::{Cancelled, Progress};
 use crate::server::{Page, Reader, Row, ServerError, WholeTable};
 
 use super::choice::KindChoice;
+use super::needs::{self, Needed, Needs};
 use super::scope::{Scope, listed};
 use super::select::{Root, Selection, fetch, select};
 use super::translate::{
@@ -95,6 +96,10 @@ pub struct ExportReport {
     pub unreadable: Vec<Unreadable>,
     /// How many more there are.
     pub unreadable_beyond: u64,
+    /// What the documents refer to that was left out; 10,000 at the most.
+    pub needed: Vec<Needed>,
+    /// How much more there is.
+    pub needed_beyond: u64,
 }
 
 /// Why an export failed. Nothing is left at the output's name.
@@ -259,6 +264,9 @@ pub fn export(
     if options.skip_unreadable {
         translation = translation.leaving_out();
     }
+    let scope = Scope::find(reader, &layouts, &options.scopes)?;
+    let partial = !options.roots.is_empty() || scope.is_some();
+    let taken = (0..model.kinds().len()).map(|kind| wanted(kind) && layouts.at(kind).is_some()).collect();
     let mut job = Job {
         translation: &mut translation,
         writer: &mut writer,
@@ -268,11 +276,11 @@ pub fn export(
         named: BTreeMap::new(),
         finder: Finder::new(reader, &layouts, progress)?,
         secrets: SecretFinder::default(),
+        needs: Needs::new(taken, partial || options.partial_source || options.skip_unreadable),
         rows: 0,
     };
-    let scope = Scope::find(reader, &layouts, &options.scopes)?;
     let mut coverage = Vec::new();
-    if options.roots.is_empty() && scope.is_none() {
+    if !partial {
         for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
             let rows = job.whole_kind(reader, layout, progress)?;
             let extent = match options.partial_source {
@@ -294,7 +302,7 @@ pub fn export(
             coverage.extend(chosen.belonging(reader, job.translation, options, scope.as_ref(), &whole)?);
         }
     }
-    let Job { dangling, named, finder, secrets, .. } = job;
+    let Job { dangling, named, finder, secrets, needs, .. } = job;
     let faults = translation.finish()?;
     if !faults.is_empty() && !options.skip_unreadable {
         let (twins, total) = writer.twins()?;
@@ -305,6 +313,10 @@ pub fn export(
     }
     let unreadable = left_out(reader, &mut translation, &faults)?;
     for notice in unreadable::notices(&unreadable, &faults) {
+        writer.notice(notice)?;
+    }
+    let (needed, needed_beyond) = needs.finish(&layouts);
+    for notice in needs::notices(&needed, needed_beyond) {
         writer.notice(notice)?;
     }
     let partial = finder.is_partial();
@@ -347,6 +359,8 @@ pub fn export(
         undeclared_secrets_beyond: secrets_beyond,
         unreadable,
         unreadable_beyond: faults.more(),
+        needed,
+        needed_beyond,
     })
 }
 
@@ -371,6 +385,7 @@ struct Job<'j, 'm, 'k> {
     named: BTreeMap<KindName, u64>,
     finder: Finder,
     secrets: SecretFinder,
+    needs: Needs,
     /// Rows read of the kind at hand.
     rows: u64,
 }
@@ -432,6 +447,7 @@ impl Job<'_, '_, '_> {
             let document = &portable.document;
             self.finder.look(reader, self.translation, layout, document)?;
             self.secrets.see(&document.kind, &document.key, &portable.undeclared);
+            self.needs.see(&self.translation.layouts, layout, document);
             self.add(&portable, &reason)?;
         }
         Ok(())

@@ -20,6 +20,7 @@ mod maintenance;
 mod merge;
 mod misplaced;
 mod named;
+mod needs;
 mod options;
 mod plan;
 mod prune;
@@ -51,6 +52,7 @@ pub use merge::{
     MergedKind, input_named,
 };
 pub use named::named;
+pub use needs::{NEEDED, Needed, Without};
 pub use options::ImportOptions;
 pub use plan::{Keys, plan};
 pub use relied::{PlanKey, Relied, hex, plan_digest, planned_target};

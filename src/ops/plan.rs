@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Notice};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
 use crate::document::{Key, KindName, Value};
 use crate::model::{Duplicates, Missing, Model, NewPartId, Target};
@@ -17,6 +17,7 @@ use super::export::product_version;
 use super::handover::{Handover, told};
 use super::into::Resettle;
 use super::maintenance;
+use super::needs::NEEDED;
 use super::options::ImportOptions;
 use super::secret_losses::SecretLosses;
 use super::translate::{Id, Ids, Known, Layouts, Translation, Vault};
@@ -159,7 +160,9 @@ pub(super) fn examine_all<'x, 'm>(
     let mut plan = Plan::default();
     check_sides(bundle, reader, model, &mut examiner, &mut plan, work)?;
     let notices = bundle.notices()?;
-    plan.source = told(&notices);
+    // What the bundle needs is found in the target, or missed by name.
+    let source: Vec<Notice> = notices.iter().filter(|notice| notice.code != NEEDED).cloned().collect();
+    plan.source = told(&source);
     let into = &examiner.options.into;
     let resettled = Resettle::settle(bundle, reader, &examiner.translation.layouts, into, progress)?;
     examiner.resettle = resettled.resettle;

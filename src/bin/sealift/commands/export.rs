@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sealift::bundle::{Header, Limits, Previous, Protection, UncheckedBundle, Writer, WriterOptions};
 use sealift::crypto::{Envelope, KdfLimits, KdfParams};
-use sealift::document::json as document_json;
+use sealift::document::{Reference, json as document_json};
 use sealift::model::Model;
 use sealift::ops::Versions;
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{
-    self, ExportError, ExportOptions, ExportReport, Root, Undeclared, UndeclaredSecret, Unreadable,
-    VendorReport,
+    self, ExportError, ExportOptions, ExportReport, Needed, Root, Undeclared, UndeclaredSecret, Unreadable,
+    VendorReport, Without,
 };
 use sealift::progress::{Preliminary, Progress};
 use sealift::server::Server;
@@ -396,6 +396,8 @@ fn show(
             "undeclared_secrets_beyond": secrets_beyond,
             "unreadable": report.unreadable.iter().map(unreadable_json).collect::<Vec<_>>(),
             "unreadable_beyond": report.unreadable_beyond,
+            "needed": report.needed.iter().map(needed_json).collect::<Vec<_>>(),
+            "needed_beyond": report.needed_beyond,
             "unknown_tables": unknown,
             "tables_left_out": left,
             "export_folder": found.metadata.is_some().then(|| vendor::report_json(found)),
@@ -422,6 +424,7 @@ fn show(
     }
     say!("content root {}", summary.content_root);
     show_unreadable(&report.unreadable, report.unreadable_beyond)?;
+    show_needed(&report.needed, report.needed_beyond)?;
     if *dangling > 0 {
         say!("{dangling} references name nothing on the server; `sealift info` lists them");
     }
@@ -445,6 +448,43 @@ fn show_unreadable(found: &[Unreadable], beyond: u64) -> Result<(), Failure> {
         more => say!("  and {more} more"),
     }
     Ok(())
+}
+
+fn show_needed(found: &[Needed], beyond: u64) -> Result<(), Failure> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    say!("the target must have, since it is referred to and was left out:");
+    for Needed { what, by, place, count, without } in found.iter().take(SHOWN) {
+        let without = match without {
+            Without::Stop => "the import stops without it",
+            Without::Skip => "what refers to it is skipped without it",
+        };
+        let more = match count - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        say!("  {what}: {without} ({by} at {}{more})", ui::name(place));
+    }
+    match found.len().saturating_sub(SHOWN) as u64 + beyond {
+        0 => {}
+        more => say!("  and {more} more; `sealift info` lists them"),
+    }
+    Ok(())
+}
+
+fn needed_json(needed: &Needed) -> serde_json::Value {
+    let document = |reference: &Reference| {
+        json!({
+            "kind": reference.kind.as_str(),
+            "key": document_json::describe_key(&reference.key),
+        })
+    };
+    let Needed { what, by, place, count, without } = needed;
+    json!({
+        "what": document(what), "by": document(by), "place": place, "references": count,
+        "without": without.word(),
+    })
 }
 
 fn unreadable_json(unreadable: &Unreadable) -> serde_json::Value {
