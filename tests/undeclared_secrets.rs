@@ -257,3 +257,22 @@ fn the_secrets_of_early_versions_are_declared() {
         );
     });
 }
+
+/// It is no id of anything, and would travel as a reference that names nothing.
+#[test]
+fn a_secret_at_the_path_of_a_reference_is_a_secret() {
+    both(|pair| {
+        let project = pair.source.project(1, "Web");
+        let cipher = pair.source.secret("no account");
+        let action =
+            json!([{ "Name": "Deploy", "Properties": { "Octopus.Action.Azure.AccountId": cipher } }]);
+        pair.source.process(&project, action);
+        let (_, without) = listed(pair, &masked());
+        assert!(!texts(&without).contains(&cipher));
+        let (found, bundle) = listed(pair, &everything(Some(&pair.source.key)));
+        assert_eq!(found.len(), 1);
+        pair.import(&bundle, &overwrite());
+        let action = pair.target.actions("Web").remove(0);
+        assert_eq!(pair.target.reveal(&action["Properties"]["Octopus.Action.Azure.AccountId"]), "no account");
+    });
+}

@@ -95,8 +95,11 @@ pub struct DiffReport {
     pub unreadable: [Vec<Notice>; 2],
 }
 
-/// The documents of a side that could not be read, by kind and folded key.
-fn unreadable(side: &Side, model: &Model) -> Result<(Vec<Notice>, HashSet<(String, String)>), DiffError> {
+/// Documents by kind and folded key.
+type Named = HashSet<(String, String)>;
+
+/// The documents of a side that could not be read: what is said of them, and those whose names are known.
+fn unreadable(side: &Side, model: &Model) -> Result<(Vec<Notice>, Named), DiffError> {
     let mut notices = side.bundle.notices()?;
     notices.retain(|notice| notice.code == UNREADABLE);
     let mut named = HashSet::new();
@@ -221,7 +224,7 @@ pub fn diff(
     });
     let (left_notices, left_unreadable) = unreadable(left, model)?;
     let (right_notices, right_unreadable) = unreadable(right, model)?;
-    let is_one = |unreadable: &HashSet<(String, String)>, entry: &Entry| {
+    let is_one = |unreadable: &Named, entry: &Entry| {
         !unreadable.is_empty()
             && unreadable.contains(&(entry.kind.to_string(), entry.key.folded(model.collation)))
     };

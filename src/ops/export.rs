@@ -133,7 +133,7 @@ pub enum ExportError {
     },
     /// Rows of the server cannot be read, or told apart by their names.
     #[error("{0}")]
-    Malformed(Faults),
+    Malformed(Box<Faults>),
     /// A name that is on the server, and in none of the scopes asked for.
     #[error("there is no {kind} named {name:?} where the export was told to look")]
     NotInScope {
@@ -373,7 +373,7 @@ fn malformed(mut faults: Faults, twins: Vec<(KindName, String)>, total: u64) -> 
             return error.into();
         }
     }
-    ExportError::Malformed(faults)
+    ExportError::Malformed(Box::new(faults))
 }
 
 struct Job<'j, 'm, 'k> {

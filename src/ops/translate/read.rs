@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::crypto::is_encrypted_form;
 use crate::document::{Collation, Document, Map, Place, Reference, SecretId, Step, Value};
-use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, SetRule, Target, sorted_set};
+use crate::model::{Cipher, Direction, Form, Keep, ReferenceRule, Rule, SetRule, Target, sorted_set};
 use crate::server::{Reader, Row};
 
 use super::meant::{Home, MeantPlace, Sense, meant_place};
@@ -424,6 +425,10 @@ impl<'m> Translation<'m> {
             named
         };
         match (rule.form, std::mem::take(value)) {
+            // No id looks so; it is looked at with the secrets that no rule names.
+            (Form::Id, Value::Text(text)) if model.cipher != Cipher::None && is_encrypted_form(&text) => {
+                *value = Value::Text(text);
+            }
             (Form::Id, id) => *value = name(id),
             (Form::Pipe, Value::Text(text)) => {
                 // A set: its order is the order of ids on this server, and means nothing.
