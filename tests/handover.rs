@@ -442,7 +442,7 @@ fn notices_stay_with_their_counts_on_every_way() {
 
     // As a folder and back.
     let tree = pair.at("tree");
-    ops::to_tree(&open(&bundle), &model, &tree, Default::default(), false, &Silent).unwrap();
+    ops::to_tree(&open(&bundle), &model, &tree, Default::default(), Default::default(), &Silent).unwrap();
     let back = pair.at("back.sealift");
     ops::from_tree(&Tree::open(&tree).unwrap(), &model, None, &back, (false, false), &Silent).unwrap();
     assert_eq!(open(&back).notices().unwrap(), notices);

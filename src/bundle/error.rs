@@ -219,6 +219,20 @@ impl BundleError {
         BundleError::Damaged { path: path.to_owned(), place: place.into(), what: what.into() }
     }
 
+    /// The same of what the file was made of, for whoever never saw the file: what is wrong with its content, or with a
+    /// password. What the system refuses is still about the file.
+    pub fn found_in(mut self, origin: &Path) -> Self {
+        if let BundleError::WrongPassword { path }
+        | BundleError::TooExpensive { path, .. }
+        | BundleError::NoPassword { path }
+        | BundleError::Damaged { path, .. }
+        | BundleError::Limit { path, .. } = &mut self
+        {
+            *path = origin.to_owned();
+        }
+        self
+    }
+
     /// Says whether the file itself is at fault: damaged, tampered with, or over the limits.
     pub fn is_damage(&self) -> bool {
         matches!(self, BundleError::Damaged { .. } | BundleError::Limit { .. })

@@ -4,6 +4,7 @@
 //! memory. That the file is what its writer wrote does not make its writer a friend: whatever is read is still
 //! held against the limits.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use crate::crypto::{DataKey, Envelope, KdfLimits, OpenError, Password, SecretBytes};
@@ -326,6 +327,12 @@ impl Bundle {
         let place =
             |n: u32| places.as_ref().map(|p| p.get(n as usize).map(|p| p.to_string()).unwrap_or_default());
         Ok(sealed.into_iter().map(|(n, value)| Earlier { n: u64::from(n), place: place(n), value }).collect())
+    }
+
+    /// The same bundle, called in messages what it was made of.
+    pub fn called(mut self, origin: &Path) -> Self {
+        self.store.call(origin);
+        self
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -78,6 +78,11 @@ impl Store {
         })
     }
 
+    /// Names another file in messages: the one that this was made of.
+    pub(super) fn call(&mut self, path: &Path) {
+        self.path = path.to_owned();
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -223,6 +228,22 @@ impl Store {
 
     /// The sealed values of a document as (position, bytes).
     pub(super) fn sealed(&self, document: u64, secrets: u32) -> Result<Vec<(u32, Vec<u8>)>, BundleError> {
+        let values = self.sealed_of_any_length(document, secrets)?;
+        match values.iter().find(|(_, value)| (value.len() as u64) < SEAL_OVERHEAD) {
+            None => Ok(values),
+            Some((n, value)) => Err(self.damaged(
+                format!("sealed values of document {document}"),
+                format!("value {n} has {} bytes; none is shorter than {SEAL_OVERHEAD}", value.len()),
+            )),
+        }
+    }
+
+    /// The same with values that are too short for any, for salvage: each is judged by itself.
+    pub(super) fn sealed_of_any_length(
+        &self,
+        document: u64,
+        secrets: u32,
+    ) -> Result<Vec<(u32, Vec<u8>)>, BundleError> {
         let place = || format!("sealed values of document {document}");
         let sql = "SELECT n, value FROM sealed WHERE document = ?1 ORDER BY n";
         let mut select = self.db.prepare_cached(sql).map_err(self.reading(place()))?;

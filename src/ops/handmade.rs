@@ -37,6 +37,18 @@ impl<'m> Handmade<'m> {
         doubts: &mut Findings,
     ) {
         let before = findings.total();
+        self.faults(file, document, findings);
+        let index = self.model.kinds().iter().position(|kind| kind.name == document.kind);
+        let Some(index) = index.filter(|_| findings.total() == before) else { return };
+        let model = self.model;
+        let Some(layout) = self.layout(index, document) else { return };
+        for text in misplaced(layout, model, document).into_iter().chain(invalid(layout, model, document)) {
+            doubts.add(file, None, text);
+        }
+    }
+
+    /// The first half of the same: what no tree may hold. Before one is written `file` is what the document is called.
+    pub(super) fn faults(&mut self, file: &str, document: &Document, findings: &mut Findings) {
         let mut unknown = |place: String, kind: &KindName| {
             findings.add(file, Some(place), format!("{:?} is no kind of the model", kind.as_str()));
         };
@@ -52,20 +64,9 @@ impl<'m> Handmade<'m> {
             return;
         };
         open_secrets(self.model, index, file, document, findings);
-        let model = self.model;
-        let Some(layout) = self.layout(index, document) else {
-            findings.add(
-                file,
-                Some("columns".to_owned()),
-                "a column that the document's key names is missing",
-            );
-            return;
-        };
-        if findings.total() > before {
-            return;
-        }
-        for text in misplaced(layout, model, document).into_iter().chain(invalid(layout, model, document)) {
-            doubts.add(file, None, text);
+        if self.layout(index, document).is_none() {
+            let text = "a column that the document's key names is missing";
+            findings.add(file, Some("columns".to_owned()), text);
         }
     }
 

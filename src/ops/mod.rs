@@ -2,6 +2,7 @@
 //!
 //! Verbs join model, server, plan and bundle. They hold no SQL, know no bytes of a file, and print nothing.
 
+mod absent;
 mod adapt;
 mod against;
 mod allocate;

@@ -392,6 +392,8 @@ class Bundle:
             if not 1 <= number <= len(self.documents) or not 0 <= n < self.documents[number - 1]["secrets"]:
                 raise Refused("a sealed value at no place")
             self.limit("a sealed value", len(value), 16 * MIB + 40)
+            if len(value) < 40:
+                raise Refused("a sealed value that is too short for one")
             values = self.documents[number - 1]["sealed"]
             values[n] = value
             self.limit("the sealed values of a document", sum(map(len, values.values())), 512 * MIB)

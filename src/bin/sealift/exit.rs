@@ -489,16 +489,27 @@ impl From<TreeError> for Failure {
             TreeError::NotATree { .. } => Self::of(Exit::Failed, &error)
                 .hint("`sealift convert BUNDLE FOLDER` makes one; was sealift.json lost or renamed?"),
             TreeError::TooNew { .. } => Self::of(Exit::Failed, &error).hint("get a newer sealift"),
-            TreeError::InTheWay { .. } => {
-                Self::of(Exit::Failed, &error).hint("nothing was changed; --force overwrites them")
+            TreeError::InTheWay { .. } => Self::of(Exit::Failed, &error)
+                .hint("nothing was changed; --force overwrites them, or removes those that the new content does not have"),
+            TreeError::Incomplete { .. } => Self::of(Exit::Failed, &error)
+                .hint("run that conversion again; if another sealift is at work there, wait until it is done"),
+            TreeError::Unwritable { ref path, ref findings } => {
+                let what = match findings.total() {
+                    1 => "a document holds what a folder cannot hold".to_owned(),
+                    total => format!("{total} values are such as a folder cannot hold"),
+                };
+                Self::new(Exit::Failed, format!("{}: {what}; nothing was written", path.display()))
+                    .hint("use the bundle itself, or export again with this version of sealift and its model")
             }
+            TreeError::NotCovered { .. } => Self::of(Exit::Failed, &error).hint(
+                "nothing was changed; name another folder, or give --replace to remove them; `sealift merge FOLDER \
+                 BUNDLE -o NEW` keeps both",
+            ),
             TreeError::Busy { .. } => Self::of(Exit::Failed, &error)
                 .hint("nothing was changed; when the other is done, run it again"),
             TreeError::Partly { .. } => Self::of(Exit::Failed, &error)
                 .hint("run it again when the cause is gone: what is right already is left as it is"),
-            TreeError::Unusable { .. } | TreeError::Io { .. } | TreeError::Document { .. } => {
-                Self::of(Exit::Failed, &error)
-            }
+            TreeError::Unusable { .. } | TreeError::Io { .. } => Self::of(Exit::Failed, &error),
             TreeError::TooLarge { .. } | TreeError::TooMany { .. } => Self::of(Exit::Failed, &error),
         }
     }

@@ -15,7 +15,7 @@ use sealift::server::Server;
 use sealift::tree::TreeSummary;
 use serde_json::json;
 
-use super::convert::{self, ScriptArgs};
+use super::convert::{self, FolderArgs};
 use super::vendor;
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
@@ -95,7 +95,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "FILE")]
     source_password_file: Option<PathBuf>,
     #[command(flatten)]
-    scripts: ScriptArgs,
+    folder: FolderArgs,
     #[command(flatten)]
     password: PasswordArgs,
     #[command(flatten)]
@@ -126,6 +126,7 @@ pub struct Everything<'a> {
     pub source_password_file: Option<&'a Path>,
     pub password_file: Option<&'a Path>,
     pub scripts: convert::Scripts,
+    pub replace: bool,
 }
 
 impl Everything<'_> {
@@ -153,7 +154,7 @@ impl Everything<'_> {
             previous: None,
             kdf_memory: 256,
             source_password_file: self.source_password_file.map(Path::to_owned),
-            scripts: ScriptArgs { scripts: self.scripts },
+            folder: FolderArgs { scripts: self.scripts, replace: self.replace },
             password: PasswordArgs { password_file: self.password_file.map(Path::to_owned) },
             master_key: MasterKeyArgs { master_key_file: None },
             login: ServerArgs::default(),
@@ -206,10 +207,7 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
     let mut reader = server.read()?;
     let version = ops::product_version(&mut *reader, &model)?;
     let mut header = Header::new(model.name.clone(), model.digest, version);
-    if !args.space.is_empty() {
-        let spaces: Vec<String> = args.space.iter().map(|name| format!("--space {name:?}")).collect();
-        header.options = Some(spaces.join(" "));
-    }
+    header.options = choice(args);
     let mut writer = Writer::create(&out, header, options)?;
     for notice in found.notices() {
         writer.notice(notice)?;
@@ -250,14 +248,33 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
     let mut tree = None;
     if to_folder {
         let bundle = UncheckedBundle::open(&out, &Limits::default())?.check(&progress)?;
-        let scripts = args.scripts.scripts.into();
-        tree = Some(ops::to_tree(&bundle, &model, &args.output, scripts, args.force, &progress)?);
+        tree = Some(args.folder.write(common, &bundle, &model, &args.output, args.force, &progress)?);
         progress.clear();
     }
     let effect = format!("{} holds {} documents", args.output.display(), report.summary.documents);
     outcome::settle_effect(Exit::Done, effect);
     show(common, &args.output, &report, &found, tree.as_ref())?;
     Ok(Exit::Done)
+}
+
+/// The options that choose documents, as they were given; `None` for an export of everything.
+fn choice(args: &ExportArgs) -> Option<String> {
+    let named = [
+        ("--project", &args.project),
+        ("--project-group", &args.project_group),
+        ("--include", &args.include),
+        ("--space", &args.space),
+        ("--exclude", &args.exclude),
+        ("--only", &args.only),
+        ("--also", &args.also),
+        ("--release-version", &args.release_version),
+    ];
+    let mut given: Vec<String> = Vec::new();
+    for (option, values) in named {
+        given.extend(values.iter().map(|value| format!("{option} {value:?}")));
+    }
+    given.extend(ignored(args).into_iter().map(|group| format!("--ignore-{group}")));
+    (!given.is_empty()).then(|| given.join(" "))
 }
 
 /// The groups of kinds that are left out, as models name them.

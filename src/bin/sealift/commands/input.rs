@@ -102,7 +102,7 @@ fn open_tree(
     let out =
         folder.join(format!("{}.sealift", sealift::crypto::random_guid().map_err(ops::DiffError::from)?));
     read_tree(common, path, model, password_file, &out, (false, false), &Preliminary(progress))?;
-    open_file(&out, progress)
+    Ok(open_file(&out, progress)?.called(path))
 }
 
 /// Reads a tree into a bundle; asks for the password if secrets were moved. All that is wrong is shown.
@@ -116,7 +116,7 @@ pub fn read_tree(
     progress: &dyn Progress,
 ) -> Result<FromTree, Failure> {
     let read = || -> Result<FromTree, ConvertError> {
-        let tree = Tree::open(path)?;
+        let tree = Tree::examine(path)?;
         ops::from_tree(&tree, model, None, out, force_strict, progress)
     };
     let read = match read() {
@@ -169,7 +169,7 @@ pub fn findings_json(findings: &Findings) -> serde_json::Value {
 }
 
 /// Shows findings, each on a line of its own: to standard error, for they are not the answer that was asked for.
-fn show_findings(common: &Common, findings: &Findings, what: &str) -> Result<(), Failure> {
+pub fn show_findings(common: &Common, findings: &Findings, what: &str) -> Result<(), Failure> {
     if common.json {
         return super::print_json(&json!({ what: findings_json(findings) }));
     }

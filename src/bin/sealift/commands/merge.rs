@@ -12,7 +12,7 @@ use sealift::progress::{Preliminary, Progress};
 use sealift::tree::{self, TreeSummary};
 use serde_json::{Value as Json, json};
 
-use super::convert::{self, ScriptArgs};
+use super::convert::{self, FolderArgs};
 use super::render;
 use crate::cli::{Common, PasswordArgs};
 use crate::exit::{Exit, Failure};
@@ -60,7 +60,7 @@ pub struct MergeArgs {
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=1024))]
     kdf_memory: u32,
     #[command(flatten)]
-    scripts: ScriptArgs,
+    folder: FolderArgs,
     #[command(flatten)]
     password: PasswordArgs,
 }
@@ -142,8 +142,7 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let mut tree = None;
     if to_folder {
         let bundle = read(out, None)?;
-        tree =
-            Some(ops::to_tree(&bundle, &model, output, args.scripts.scripts.into(), args.force, &progress)?);
+        tree = Some(args.folder.write(common, &bundle, &model, output, args.force, &progress)?);
         progress.clear();
     }
     let effect = format!("{} holds {} documents", output.display(), report.summary.documents);

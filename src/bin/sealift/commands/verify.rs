@@ -114,9 +114,10 @@ fn folder(
     let preliminary = &Preliminary(progress);
     let read =
         input::read_tree(common, &args.file, &model, password_file, &out, (false, false), preliminary)?;
-    let report = bundle::verify(&out, password, &Limits::default(), &KdfLimits::default(), progress)?;
+    let report = bundle::verify(&out, password, &Limits::default(), &KdfLimits::default(), progress)
+        .map_err(|error| error.found_in(&args.file))?;
     let sound = report.findings.is_empty();
-    let exit = match (sound, read.doubts.is_empty()) {
+    let exit = match (sound, read.doubts.is_empty() && read.warnings.is_empty()) {
         (false, _) => Exit::Damaged,
         (true, false) => Exit::Differences,
         (true, true) => Exit::Done,
@@ -135,6 +136,8 @@ fn folder(
             "content_root": report.content_root.map(|root| root.to_string()),
             "findings": closed,
             "doubts": input::findings_json(&read.doubts),
+            "warnings": input::findings_json(&read.warnings),
+            "missing": read.missing,
             "passed_over": read.passed_over,
         }))?;
         return Ok(exit);
