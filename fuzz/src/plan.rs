@@ -124,6 +124,8 @@ fn hidden(value: &Value) -> Value {
 /// What a difference says is so; there is one where the documents differ, and none where they do not; and
 /// where no list is involved, the old document with the changes is the new one.
 pub fn differ(old: &Document, new: &Document) {
+    let kind = model().kind("Item");
+    let changes = |old, new| changes(kind, old, new, model().collation);
     assert!(changes(old, old).is_empty(), "nothing differs from itself");
     let found = changes(old, new);
     let same = old.columns == new.columns && old.body == new.body;

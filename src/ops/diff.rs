@@ -246,7 +246,7 @@ fn compare(
     let old = open(left, &mine, opened, &mut vault)?;
     let mut new = open(right, theirs, opened, &mut vault)?;
     respell(&mut new, &old, model.collation);
-    let found = changes(&old, &new);
+    let found = changes(model.kind(mine.kind.as_str()), &old, &new, model.collation);
     if found.is_empty() {
         report.equal += 1;
     } else {

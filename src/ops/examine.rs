@@ -304,7 +304,7 @@ impl<'m> Examiner<'_, 'm> {
                     respell(&mut document, &theirs.document, collation);
                     let complete = if joins { merge } else { keep_secrets };
                     document = complete(layout.kind, document, &theirs.document, collation);
-                    found = changes(&theirs.document, &document);
+                    found = changes(Some(layout.kind), &theirs.document, &document, collation);
                 }
                 let kind = &layout.kind.name;
                 match (found.is_empty(), policy) {
@@ -322,7 +322,7 @@ impl<'m> Examiner<'_, 'm> {
                         let grown = add_missing(layout.kind, &document, &theirs.document, collation);
                         match (grown, policy) {
                             (Some(grown), _) => {
-                                found = changes(&theirs.document, &grown);
+                                found = changes(Some(layout.kind), &theirs.document, &grown, collation);
                                 document = grown;
                                 (Action::Merge, Some(Entry::ONLY_ADDED.to_owned()))
                             }

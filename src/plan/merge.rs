@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use super::diff::{NAMING, is_naming};
+use super::align::NAMING;
 use super::exact::{exact_bytes, identity_bytes, loose_bytes};
 use super::pairs::Pairs;
 use crate::document::{Collation, Document, Map, Place, SecretId, Value, canonical, json};
@@ -177,6 +177,22 @@ fn same_elements(mine: &[Value], theirs: &[Value], collation: Collation) -> Vec<
     pairs.of
 }
 
+/// Whether every element of both lists has such a member, and no two of one list the same.
+fn is_naming(member: &str, old: &[Value], new: &[Value]) -> bool {
+    [old, new].iter().all(|list| {
+        let mut names: Vec<&str> = Vec::with_capacity(list.len());
+        let named = list.iter().all(|element| match element {
+            Value::Map(map) => map.get(member).and_then(Value::as_text).is_some_and(|name| {
+                names.push(name);
+                true
+            }),
+            _ => false,
+        });
+        names.sort_unstable();
+        named && names.windows(2).all(|pair| matches!(pair, [a, b] if a != b))
+    })
+}
+
 /// The places of the target's secrets that a document does not have any more, be it under another value.
 pub fn lost_secrets(kind: &Kind, target: &Document, written: &Document, collation: Collation) -> Vec<Place> {
     let mut lost = Lost { joined: Vec::new(), places: Vec::new(), collation };
@@ -308,6 +324,20 @@ fn twins(
 ) -> Vec<Option<usize>> {
     let mut pairs = Pairs::new(mine.len(), theirs.len());
     pairs.find(mine, theirs, apart_from_secrets, |mine, theirs| mine == theirs);
+    match_by(&mut pairs, by, prefer, mine, theirs, collation);
+    pairs.of
+}
+
+/// Pairs elements of one identity: those that differ in secrets at the most, then those that agree in `prefer` too,
+/// then the others.
+pub(super) fn match_by(
+    pairs: &mut Pairs,
+    by: &[String],
+    prefer: &[String],
+    mine: &[Value],
+    theirs: &[Value],
+    collation: Collation,
+) {
     pairs.find(mine, theirs, apart_from_secrets, alike);
     for prefer in [prefer, &[]] {
         // What is no object has nothing to be known by but itself.
@@ -320,7 +350,6 @@ fn twins(
         };
         pairs.find(mine, theirs, identity, |_, _| true);
     }
-    pairs.of
 }
 
 fn join(rule: &MergeRule, mine: Value, theirs: Value, collation: Collation) -> Value {
