@@ -16,6 +16,7 @@ use crate::server::{Lookup, Reader, Row};
 
 use super::ImportError;
 use super::choosing::Chosen;
+use super::clashes::Clashes;
 use super::handover::Handover;
 use super::into::Resettle;
 use super::misplaced::misplaced;
@@ -87,6 +88,8 @@ pub(super) struct Examiner<'x, 'm> {
     pub exact: bool,
     /// What is to be deleted in the target.
     pub deletions: Vec<Deletion>,
+    /// The unique values of what is written, while it is planned.
+    pub clashes: Option<Clashes>,
     pub secrets: Option<&'x DataKey>,
     pub master_key: Option<&'x MasterKey>,
     pub seen_key: &'x FingerprintKey,
@@ -155,11 +158,12 @@ impl<'m> Examiner<'_, 'm> {
         let mut examined = Vec::with_capacity(adapted.len());
         for (index, (entry, document, skip, notes)) in adapted.into_iter().enumerate() {
             let theirs = existing.remove(&index);
-            examined.push(self.decide(&layout, entry, document, skip, notes, theirs)?);
+            examined.push(self.decide(reader, &layout, entry, document, skip, notes, theirs)?);
         }
         // What was joined from the target refers to documents that only the target has.
-        let joined = examined.iter().filter(|e| e.existing.is_some() && e.entry.action.writes());
-        self.find_references(reader, joined.map(|e| &e.document))?;
+        let written = examined.iter().filter(|e| e.existing.is_some() && e.entry.action.writes());
+        self.find_references(reader, written.map(|e| &e.document))?;
+        self.note_unique_values(reader, &layout, &examined)?;
         self.take_faults();
         Ok(examined)
     }
@@ -273,8 +277,10 @@ impl<'m> Examiner<'_, 'm> {
         Ok(read.into_iter().filter_map(|p| positions.get(&p.row).map(|at| (*at, p))).collect())
     }
 
+    #[allow(clippy::too_many_arguments, reason = "both sides of one document")]
     fn decide(
         &mut self,
+        reader: &dyn Reader,
         layout: &Layout<'_>,
         entry: bundle::Entry,
         mut document: Document,
@@ -345,7 +351,7 @@ impl<'m> Examiner<'_, 'm> {
             self.skip_parts(layout, &document, reason, theirs.is_some());
         }
         if action.writes() {
-            self.check_needed(layout, &document);
+            self.check_needed(layout, &document, theirs.is_none());
             self.look_at_undeclared(layout, &document, theirs.as_ref().map(|theirs| &theirs.document));
             let lost = theirs
                 .as_ref()
@@ -353,7 +359,7 @@ impl<'m> Examiner<'_, 'm> {
             losses = SecretLosses::of(&document, &lost.unwrap_or_default(), &mut notes);
             let mut wrong = misplaced(layout, self.model(), &document);
             wrong.extend(self.plan_parts(layout, &document));
-            wrong.extend(unfit(layout, &document));
+            wrong.extend(unfit(reader, layout, &document, &self.ids, self.layouts())?);
             let invalid = invalid(layout, self.model(), &document);
             if self.options.accept_invalid { &mut notes } else { &mut wrong }.extend(invalid);
             for problem in wrong {
@@ -383,11 +389,24 @@ impl<'m> Examiner<'_, 'm> {
         })
     }
 
-    fn check_needed(&mut self, layout: &Layout<'_>, document: &Document) {
-        for column in &layout.content {
-            let value = document.columns.get(&column.name).unwrap_or(&Value::Null);
-            let secret = *value == Value::Secret(SecretId::UNKNOWN);
-            if column.carried && (value.is_null() || secret) && !column.nullable && !column.has_default {
+    /// Finds wrong that a document has nothing for a column that must hold something.
+    fn check_needed(&mut self, layout: &Layout<'_>, document: &Document, created: bool) {
+        for column in layout.content.iter().filter(|column| !column.nullable) {
+            let filled = column.has_default || column.identity;
+            let value = document.columns.get(&column.name);
+            let secret = value == Some(&Value::Secret(SecretId::UNKNOWN));
+            let lacking = match value {
+                // An old row keeps what it has, and a new one gets the default.
+                None if column.carried => created && !filled,
+                None => {
+                    let local =
+                        layout.kind.local.iter().find(|l| l.at.column.as_deref() == Some(&column.name));
+                    created && !filled && local.is_some_and(|local| local.initial.is_none())
+                }
+                // What is written is written, whatever the default.
+                Some(value) => value.is_null() || secret,
+            };
+            if lacking {
                 let problem = match secret {
                     true => format!(
                         "has no value for the secret {}, which the target's table needs: export it with secrets, or leave it out with --except",

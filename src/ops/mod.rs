@@ -7,6 +7,7 @@ mod against;
 mod allocate;
 mod choice;
 mod choosing;
+mod clashes;
 mod convert;
 mod diff;
 mod examine;

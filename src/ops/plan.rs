@@ -12,6 +12,7 @@ use crate::server::Reader;
 
 use super::ImportError;
 use super::choosing::{Chosen, hold_list};
+use super::clashes::Clashes;
 use super::examine::{Examined, Examiner, Source};
 use super::export::product_version;
 use super::handover::{Handover, told};
@@ -152,6 +153,7 @@ pub(super) fn examine_all<'x, 'm>(
         chosen: Chosen::default(),
         exact: matches!(work, Work::Undo(_) | Work::Copy),
         deletions: Vec::new(),
+        clashes: Some(Clashes::default()),
         secrets: keys.bundle,
         master_key: keys.master,
         seen_key: keys.seen,
@@ -206,6 +208,7 @@ pub(super) fn examine_all<'x, 'm>(
         }
         Work::Import | Work::Copy => {}
     }
+    examiner.find_clashes(reader, &plan)?;
     plan.notices.extend(losses.notices());
     examiner.look_at_created(bundle, &plan)?;
     examiner.look_at_unlisted(&plan);

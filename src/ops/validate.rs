@@ -1,13 +1,14 @@
 //! Values that are not what the model says they must be: a document may have been written by hand, by another
 //! version of the product, or damaged.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::document::{Document, Key, Value};
 use crate::model::{Form, Model, Pattern, ReferenceRule, ValueRule};
-use crate::server::ColumnType;
+use crate::server::{Reader, ServerError};
 
-use super::translate::Layout;
+use super::translate::{Id, Ids, Layout, Layouts};
 
 /// How many findings of one document are told one by one.
 const TOLD: usize = 100;
@@ -52,44 +53,53 @@ pub(super) fn invalid(layout: &Layout<'_>, model: &Model, document: &Document) -
     told.lines
 }
 
-/// Columns whose value the target's table has no such column for, as far as types tell: no one can accept these.
-pub(super) fn unfit(layout: &Layout<'_>, document: &Document) -> Vec<String> {
-    let mut lines = Vec::new();
-    for column in layout.content.iter().filter(|column| column.carried && column.declared) {
-        let mut value = document.columns.get(&column.name).unwrap_or(&Value::Null);
-        if let Value::Dangling(dangling) = value {
-            value = &dangling.id;
-        }
-        let (fits, takes) = match column.kind {
-            ColumnType::Bit => (matches!(value, Value::Bool(_) | Value::Int(0 | 1)), "truth values"),
-            ColumnType::Int => (matches!(value, Value::Int(_)), "whole numbers"),
-            ColumnType::Decimal | ColumnType::Float => {
-                (matches!(value, Value::Int(_) | Value::Number(_)), "numbers")
+/// Columns that cannot hold their value, as the target's server would refuse it: too long, out of range, of another
+/// type. No option accepts these.
+///
+/// # Errors
+/// [`ServerError`], where the target has no such table.
+pub(super) fn unfit(
+    reader: &dyn Reader,
+    layout: &Layout<'_>,
+    document: &Document,
+    ids: &Ids,
+    layouts: &Layouts<'_>,
+) -> Result<Vec<String>, ServerError> {
+    let (mut columns, mut names, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for column in layout.content.iter().filter(|column| column.carried && !column.sql_type.is_empty()) {
+        let value = match document.columns.get(&column.name) {
+            None | Some(Value::Null | Value::Secret(_) | Value::Map(_)) => continue,
+            Some(Value::Dangling(dangling)) => Cow::Borrowed(&dangling.id),
+            // The id of a document that is created is not known yet.
+            Some(Value::Ref(reference)) => match ids.id(layouts, reference) {
+                Some(id) => Cow::Owned(id.to_value()),
+                None => continue,
+            },
+            Some(Value::List(list)) => {
+                let id = |value: &Value| match value {
+                    Value::Ref(reference) => ids.id(layouts, reference).map(|id| id.to_string()),
+                    Value::Dangling(dangling) => Id::of(&dangling.id).map(|id| id.to_string()),
+                    value => value.as_text().map(str::to_owned),
+                };
+                let ids: Vec<String> = list.iter().map(|value| id(value).unwrap_or_default()).collect();
+                Cow::Owned(Value::Text(format!("|{}|", ids.join("|"))))
             }
-            // Dates are kept as numbers in some places.
-            ColumnType::Text => (!matches!(value, Value::Bytes(_) | Value::Bool(_)), "text"),
-            ColumnType::Binary => (matches!(value, Value::Bytes(_)), "bytes"),
-            ColumnType::RowVersion => (true, ""),
+            Some(value) => Cow::Borrowed(value),
         };
-        // References and secrets become what the target holds; lists and objects in columns are another matter.
-        let open = matches!(
-            value,
-            Value::Null
-                | Value::Ref(_)
-                | Value::Secret(_)
-                | Value::List(_)
-                | Value::Map(_)
-                | Value::Dangling(_)
-        );
-        if !fits && !open {
-            lines.push(format!(
-                "{} holds {}, and the target's table takes {takes}",
-                column.name,
-                value.type_name()
-            ));
-        }
+        names.push(column.server.as_str());
+        columns.push(column);
+        values.push(value);
     }
-    lines
+    let misfits = reader.misfits(&layout.table, &names, &values)?.into_iter();
+    let line = |(at, error): (usize, ServerError)| {
+        let column = columns.get(at)?;
+        let what = match error {
+            ServerError::Value { value, .. } => value,
+            other => other.to_string(),
+        };
+        Some(format!("{} cannot hold {what}: it is {} in the target", column.name, column.sql_type))
+    };
+    Ok(misfits.filter_map(line).collect())
 }
 
 /// Says whether some rule of the kind names a member of its JSON.
@@ -204,7 +214,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// A value of a document in a message: scalars only, and not much of them.
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Text(text) => match text.char_indices().nth(SHOWN) {
             Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),

@@ -13,12 +13,16 @@ mod defaults;
 pub mod spelling;
 pub mod sqlite;
 pub mod sqlserver;
+mod unique;
 mod whole;
 
 pub use address::{Address, AddressError};
 pub use catalog::{Catalog, Column, ColumnType, ForeignKey, Table};
 pub use create::{Schema, create, make, vacant};
+pub use unique::{Condition, Test, UniqueSet};
 pub use whole::WholeTable;
+
+use std::borrow::Cow;
 
 use crate::document::Value;
 use crate::progress::Cancelled;
@@ -255,6 +259,32 @@ pub trait Reader {
     /// # Errors
     /// [`ServerError`], naming the table.
     fn max_int(&mut self, table: &str, column: &str) -> Result<Option<i64>, ServerError>;
+
+    /// Whether a [`Transaction`] collects its writes and sends them by table, so that a row may get the unique values of
+    /// another only where that is changed or deleted before.
+    fn collects_writes(&self) -> bool {
+        false
+    }
+
+    /// The unique constraints and indexes of a table, its primary key too, as far as their columns and filters are
+    /// known: what an index computes is passed over. Costs no request. A reader that cannot be written says nothing.
+    fn unique_sets(&self, _table: &str) -> Vec<UniqueSet> {
+        Vec::new()
+    }
+
+    /// Says of values whether their columns cannot hold them (length, range, type), as a write would: the position
+    /// and why. NULL is not looked at. Costs no request. A reader that cannot be written says nothing.
+    ///
+    /// # Errors
+    /// [`ServerError::NoTable`] and [`ServerError::NoColumn`].
+    fn misfits(
+        &self,
+        _table: &str,
+        _columns: &[&str],
+        _values: &[Cow<'_, Value>],
+    ) -> Result<Vec<(usize, ServerError)>, ServerError> {
+        Ok(Vec::new())
+    }
 
     /// How many rows this reader has handed out so far: what the work cost the server.
     fn rows_read(&self) -> u64;

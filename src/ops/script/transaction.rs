@@ -1,7 +1,9 @@
 //! A script in the making as a transaction: reads go to the server, writes are put aside as text.
 
+use std::borrow::Cow;
+
 use crate::document::Value;
-use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, Transaction, WriteError};
+use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, Transaction, UniqueSet, WriteError};
 
 use super::{Scripting, UPDATES, Waiting};
 
@@ -33,6 +35,19 @@ impl Reader for Scripting<'_> {
 
     fn max_int(&mut self, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
         self.reader.max_int(table, column)
+    }
+
+    fn unique_sets(&self, table: &str) -> Vec<UniqueSet> {
+        self.reader.unique_sets(table)
+    }
+
+    fn misfits(
+        &self,
+        table: &str,
+        columns: &[&str],
+        values: &[Cow<'_, Value>],
+    ) -> Result<Vec<(usize, ServerError)>, ServerError> {
+        self.reader.misfits(table, columns, values)
     }
 
     fn rows_read(&self) -> u64 {

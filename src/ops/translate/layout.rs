@@ -50,16 +50,16 @@ pub struct ContentColumn {
     pub name: String,
     /// As the server spells it.
     pub server: String,
-    /// What it holds.
-    pub kind: ColumnType,
-    /// Whether the table declares that; else it takes anything.
-    pub declared: bool,
     /// Whether it takes NULL.
     pub nullable: bool,
     /// Whether it is carried; derived and local columns are not.
     pub carried: bool,
     /// Whether it has a default.
     pub has_default: bool,
+    /// Whether the server numbers rows that bring no value.
+    pub identity: bool,
+    /// The type that the table declares.
+    pub sql_type: String,
 }
 
 impl<'m> Layout<'m> {
@@ -87,11 +87,11 @@ impl<'m> Layout<'m> {
                 ContentColumn {
                     name: named.unwrap_or(&c.name).to_owned(),
                     server: c.name.clone(),
-                    kind: c.kind,
-                    declared: !c.declared.is_empty(),
                     nullable: c.nullable,
                     carried: !kind.is_uncarried(named.unwrap_or(&c.name)),
                     has_default: c.default.is_some(),
+                    identity: c.identity,
+                    sql_type: c.declared.clone(),
                 }
             })
             .collect();

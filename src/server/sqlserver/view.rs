@@ -1,5 +1,6 @@
 //! One consistent state of a database, as a reader.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tiberius::QueryItem;
@@ -16,7 +17,7 @@ use super::types::SqlType;
 use super::values::{self, Reading};
 use super::{malformed, narrow};
 use crate::document::Value;
-use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError};
+use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, UniqueSet};
 
 /// How many rows are taken off the wire ahead of who reads them.
 const AHEAD: usize = 64;
@@ -321,6 +322,27 @@ impl Reader for View<'_> {
         let sql =
             format!("SELECT CAST(MAX(t.{column}) AS bigint) FROM {} AS t", schema.qualified(field.table));
         self.one(&field.table.name, &sql)
+    }
+
+    fn collects_writes(&self) -> bool {
+        true
+    }
+
+    fn unique_sets(&self, table: &str) -> Vec<UniqueSet> {
+        self.schema.unique_sets(table).to_vec()
+    }
+
+    fn misfits(
+        &self,
+        table: &str,
+        columns: &[&str],
+        values: &[Cow<'_, Value>],
+    ) -> Result<Vec<(usize, ServerError)>, ServerError> {
+        let fields = self.schema.fields(table, columns)?;
+        let values = fields.iter().zip(values).enumerate().filter(|(_, (_, value))| !value.is_null());
+        Ok(values
+            .filter_map(|(at, (field, value))| Some((at, values::staged(field, value).err()?)))
+            .collect())
     }
 
     fn rows_read(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! The one writing transaction: writes are put aside here, and sent by [`flush`](super::flush).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::address::SqlServerAddress;
@@ -13,7 +14,7 @@ use super::values;
 use super::view::View;
 use crate::document::Value;
 use crate::progress::StopRequest;
-use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, Transaction, WriteError};
+use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, Transaction, UniqueSet, WriteError};
 
 /// A transaction under way; its view rolls it back when dropped.
 pub(super) struct Writing<'a> {
@@ -237,6 +238,23 @@ impl Reader for Writing<'_> {
 
     fn max_int(&mut self, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
         self.view.max_int(table, column)
+    }
+
+    fn collects_writes(&self) -> bool {
+        true
+    }
+
+    fn unique_sets(&self, table: &str) -> Vec<UniqueSet> {
+        self.view.unique_sets(table)
+    }
+
+    fn misfits(
+        &self,
+        table: &str,
+        columns: &[&str],
+        values: &[Cow<'_, Value>],
+    ) -> Result<Vec<(usize, ServerError)>, ServerError> {
+        self.view.misfits(table, columns, values)
     }
 
     fn rows_read(&self) -> u64 {
