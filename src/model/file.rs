@@ -275,7 +275,21 @@ pub(super) struct Reference {
     #[serde(default)]
     pub maybe: bool,
     #[serde(default)]
-    pub limits: bool,
+    pub limits: Limits,
+}
+
+/// Whether a list limits what the document applies to: by itself, or together with others of one name.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Limits {
+    Alone(bool),
+    Together(String),
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits::Alone(false)
+    }
 }
 
 fn yes() -> bool {
@@ -400,6 +414,8 @@ pub(super) struct ValueRule {
     pub required: bool,
     #[serde(default)]
     pub one_of: Vec<Scalar>,
+    #[serde(default)]
+    pub open: bool,
     #[serde(default)]
     pub unique: bool,
 }

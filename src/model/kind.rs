@@ -268,8 +268,9 @@ pub struct ReferenceRule {
     /// place is text: it does not dangle.
     pub maybe: bool,
     /// Whether the list limits what the document applies to: a document that loses all of it is skipped, since
-    /// it would apply to more than before.
-    pub limits: bool,
+    /// it would apply to more than before. Lists of one name limit together, as long as one of them holds anything;
+    /// without a name (empty text) each limits alone.
+    pub limits: Option<String>,
     /// Where another document says what the value is; `to` is then all that it may be.
     pub typed: Option<Typed>,
     /// Whether the place is any element of a set: its position means nothing and is not the same in portable form.

@@ -96,7 +96,12 @@ impl Scope<'_> {
         if matches!(wire.missing, file::Missing::Keep) && !(one_place && form(wire.form) == Form::Id) {
             return fault(wire.at.span(), "only a single id can be kept as the target has it");
         }
-        if wire.limits && !matches!(wire.missing, file::Missing::Drop) {
+        let limits = match &wire.limits {
+            file::Limits::Alone(false) => None,
+            file::Limits::Alone(true) => Some(String::new()),
+            file::Limits::Together(name) => Some(name.clone()),
+        };
+        if limits.is_some() && !matches!(wire.missing, file::Missing::Drop) {
             return fault(
                 wire.at.span(),
                 "only references that can be dropped limit a document by their list",
@@ -115,7 +120,7 @@ impl Scope<'_> {
             },
             follow: wire.follow,
             maybe: wire.maybe || typed.is_some(),
-            limits: wire.limits,
+            limits,
             typed,
             in_set: false,
         })

@@ -15,11 +15,14 @@ use crate::plan::{
 use crate::server::{Lookup, Reader, Row};
 
 use super::ImportError;
+use super::adapt::Adapted;
 use super::choosing::Chosen;
 use super::clashes::Clashes;
 use super::handover::Handover;
 use super::into::Resettle;
+use super::limits::{LimitLosses, Limits};
 use super::misplaced::misplaced;
+use super::omitted::Omitted;
 use super::options::ImportOptions;
 use super::relied::fingerprint;
 use super::secret_losses::SecretLosses;
@@ -50,6 +53,8 @@ pub(super) struct Examined {
     pub existing: Option<Existing>,
     /// The secrets that it is written without.
     pub losses: SecretLosses,
+    /// What is lost with what limited it.
+    pub limits: LimitLosses,
 }
 
 /// Why the target will not have a part of the bundle.
@@ -81,6 +86,10 @@ pub(super) struct Examiner<'x, 'm> {
     /// Parts of the bundle that the target will not have since their documents are skipped, by target and folded
     /// key.
     pub skipped_parts: HashMap<(Target, String), SkippedPart>,
+    /// Why documents are skipped that the target does not have, by kind and folded key.
+    pub skipped: HashMap<(KindName, String), String>,
+    /// The columns that the target's tables lack.
+    pub omitted: Omitted,
     /// Which documents are taken, and how.
     pub chosen: Chosen,
     /// Whether documents become what they are in the bundle, without the model's rules for joining: an import
@@ -138,12 +147,12 @@ impl<'m> Examiner<'_, 'm> {
         self.look_up_dangling(reader, &sources)?;
         let mut adapted = Vec::with_capacity(sources.len());
         for Source { entry, mut document } in sources {
-            let (skip, notes) = match self.chosen.leaves_out(entry.number) {
+            let done = match self.chosen.leaves_out(entry.number) {
                 // Nothing can be wrong with what is not taken.
-                Some(reason) => (Some(reason.to_owned()), Vec::new()),
+                Some(reason) => Adapted { skip: Some(reason.to_owned()), ..Adapted::default() },
                 None => self.adapt(&layout, &mut document),
             };
-            adapted.push((entry, document, skip, notes));
+            adapted.push((entry, document, done));
         }
         let positions: HashMap<u64, usize> =
             adapted.iter().enumerate().map(|(at, (entry, ..))| (entry.number, at)).collect();
@@ -153,12 +162,12 @@ impl<'m> Examiner<'_, 'm> {
         let new = adapted
             .iter()
             .enumerate()
-            .filter(|(at, (_, _, skip, _))| skip.is_none() && !existing.contains_key(at));
+            .filter(|(at, (_, _, done))| done.skip.is_none() && !existing.contains_key(at));
         self.check_given_ids(reader, &layout, new.map(|(_, (entry, ..))| entry).collect())?;
         let mut examined = Vec::with_capacity(adapted.len());
-        for (index, (entry, document, skip, notes)) in adapted.into_iter().enumerate() {
+        for (index, (entry, document, done)) in adapted.into_iter().enumerate() {
             let theirs = existing.remove(&index);
-            examined.push(self.decide(reader, &layout, entry, document, skip, notes, theirs)?);
+            examined.push(self.decide(reader, &layout, entry, document, done, theirs)?);
         }
         // What was joined from the target refers to documents that only the target has.
         let written = examined.iter().filter(|e| e.existing.is_some() && e.entry.action.writes());
@@ -179,33 +188,42 @@ impl<'m> Examiner<'_, 'm> {
         let Some(layout) = self.layouts().at(kind).cloned() else { return Ok(false) };
         let model = self.model();
         let mut settled = false;
-        let mut needed: Vec<(&Key, Vec<(Target, Reference)>)> = Vec::new();
-        for Source { document, .. } in sources {
-            if self.ids.get(Target::Kind(kind), &document.key) != Some(&Known::Planned) {
-                continue;
-            }
-            let mut needs = Vec::new();
-            take_out(layout.kind, &mut document.clone(), &mut |rule, value| {
-                let Value::Ref(reference) = value else { return false };
-                if layout.kind.references.get(rule).is_some_and(|r| r.missing == Missing::Skip)
+        let open = |source: &&Source| {
+            self.ids.get(Target::Kind(kind), &source.document.key) == Some(&Known::Planned)
+        };
+        let open: Vec<&Document> = sources.iter().filter(open).map(|source| &source.document).collect();
+        let decides = |rule: usize| {
+            let rule = layout.kind.references.get(rule);
+            rule.is_some_and(|rule| rule.missing == Missing::Skip || rule.limits.is_some())
+        };
+        let mut wanted: BTreeMap<Target, Vec<Key>> = BTreeMap::new();
+        for document in &open {
+            take_out(layout.kind, &mut Document::clone(document), &mut |rule, value| {
+                if let Value::Ref(reference) = value
                     && let Some(target @ Target::Kind(_)) = model.target(&reference.kind)
+                    && decides(rule)
                 {
-                    needs.push((target, Reference::clone(reference)));
+                    wanted.entry(target).or_default().push(reference.key.clone());
                 }
                 false
             });
-            needed.push((&document.key, needs));
-        }
-        let mut wanted: BTreeMap<Target, Vec<&Key>> = BTreeMap::new();
-        for (target, reference) in needed.iter().flat_map(|(_, needs)| needs) {
-            wanted.entry(*target).or_default().push(&reference.key);
         }
         for (target, keys) in wanted {
-            self.ids.find(reader, &self.translation.layouts, target, &keys)?;
+            self.ids.find(reader, &self.translation.layouts, target, &keys.iter().collect::<Vec<_>>())?;
         }
-        for (key, needs) in needed {
-            if needs.iter().any(|(_, reference)| self.ids.is_gone(self.layouts(), reference)) {
-                self.ids.set(Target::Kind(kind), key, Known::Absent);
+        for document in open {
+            let (mut left, mut skip) = (document.clone(), false);
+            take_out(layout.kind, &mut left, &mut |rule, value| {
+                let Value::Ref(reference) = value else { return false };
+                let known = matches!(model.target(&reference.kind), Some(Target::Kind(_)));
+                let gone = known && decides(rule) && self.ids.is_gone(self.layouts(), reference);
+                let rule = layout.kind.references.get(rule).filter(|_| gone);
+                skip |= rule.is_some_and(|rule| rule.missing == Missing::Skip);
+                rule.is_some_and(|rule| rule.missing == Missing::Drop)
+            });
+            let limited = Limits::of(&layout, document).widened(&Limits::of(&layout, &left)).is_some();
+            if skip || limited {
+                self.ids.set(Target::Kind(kind), &document.key, Known::Absent);
                 settled = true;
             }
         }
@@ -277,17 +295,16 @@ impl<'m> Examiner<'_, 'm> {
         Ok(read.into_iter().filter_map(|p| positions.get(&p.row).map(|at| (*at, p))).collect())
     }
 
-    #[allow(clippy::too_many_arguments, reason = "both sides of one document")]
     fn decide(
         &mut self,
         reader: &dyn Reader,
         layout: &Layout<'_>,
         entry: bundle::Entry,
         mut document: Document,
-        skip: Option<String>,
-        mut notes: Vec<String>,
+        done: Adapted,
         theirs: Option<Portable>,
     ) -> Result<Examined, ImportError> {
+        let Adapted { skip, mut notes, losses: limits, omitted } = done;
         let target = Target::Kind(layout.index);
         let collation = self.model().collation;
         let policy = self.chosen.policy(&self.options, layout.kind, &entry.key, collation);
@@ -349,6 +366,12 @@ impl<'m> Examiner<'_, 'm> {
         let mut losses = SecretLosses::default();
         if let (Action::Skip, Some(reason)) = (action, &reason) {
             self.skip_parts(layout, &document, reason, theirs.is_some());
+            if theirs.is_none() {
+                let named = (entry.kind.clone(), entry.key.folded(collation));
+                self.skipped.insert(named, reason.clone());
+            }
+        } else {
+            self.omitted.note(layout, &entry.key.path(), omitted);
         }
         if action.writes() {
             self.check_needed(layout, &document, theirs.is_none());
@@ -360,7 +383,7 @@ impl<'m> Examiner<'_, 'm> {
             let mut wrong = misplaced(layout, self.model(), &document);
             wrong.extend(self.plan_parts(layout, &document));
             wrong.extend(unfit(reader, layout, &document, &self.ids, self.layouts())?);
-            let invalid = invalid(layout, self.model(), &document);
+            let invalid = invalid(layout, self.model(), &document, &mut notes);
             if self.options.accept_invalid { &mut notes } else { &mut wrong }.extend(invalid);
             for problem in wrong {
                 self.find(layout.kind.name.as_str(), entry.key.path(), problem);
@@ -386,6 +409,7 @@ impl<'m> Examiner<'_, 'm> {
             document,
             existing: theirs.map(Existing::from),
             losses,
+            limits,
         })
     }
 

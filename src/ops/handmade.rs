@@ -64,7 +64,12 @@ impl<'m> Handmade<'m> {
         if findings.total() > before {
             return;
         }
-        for text in misplaced(layout, model, document).into_iter().chain(invalid(layout, model, document)) {
+        for text in misplaced(layout, model, document).into_iter().chain(invalid(
+            layout,
+            model,
+            document,
+            &mut Vec::new(),
+        )) {
             doubts.add(file, None, text);
         }
     }

@@ -17,7 +17,9 @@ use super::examine::{Examined, Examiner, Source};
 use super::export::product_version;
 use super::handover::{Handover, told};
 use super::into::Resettle;
+use super::limits::LimitLosses;
 use super::maintenance;
+use super::omitted::Omitted;
 use super::options::ImportOptions;
 use super::secret_losses::SecretLosses;
 use super::translate::{Id, Ids, Known, Layouts, Translation, Vault};
@@ -150,6 +152,8 @@ pub(super) fn examine_all<'x, 'm>(
         options,
         handover: Handover::default(),
         resettle: Resettle::default(),
+        skipped: HashMap::new(),
+        omitted: Omitted::default(),
         chosen: Chosen::default(),
         exact: matches!(work, Work::Undo(_) | Work::Copy),
         deletions: Vec::new(),
@@ -184,7 +188,7 @@ pub(super) fn examine_all<'x, 'm>(
     let info = bundle.info();
     progress.phase("comparing with the target", Some(info.documents));
     let mut room = Room(CHANGES_WEIGHT);
-    let mut losses = SecretLosses::default();
+    let (mut losses, mut limits) = (SecretLosses::default(), LimitLosses::default());
     for kind in examining_order(model) {
         let Some(name) = examiner.layouts().at(kind).map(|layout| layout.kind.name.clone()) else { continue };
         for_each_batch(bundle, name.as_str(), &mut |mut sources| {
@@ -192,8 +196,9 @@ pub(super) fn examine_all<'x, 'm>(
                 progress.check()?;
                 let open = sources.len();
                 let examined = examiner.examine(reader, bundle, kind, &mut sources)?;
-                for Examined { entry, losses: lost, .. } in examined {
+                for Examined { entry, losses: lost, limits: unlimited, .. } in examined {
                     losses.add(lost);
+                    limits.add(unlimited);
                     plan.entries.push(room.keep(entry));
                 }
                 progress.advance((open - sources.len()) as u64, 0);
@@ -210,6 +215,9 @@ pub(super) fn examine_all<'x, 'm>(
     }
     examiner.find_clashes(reader, &plan)?;
     plan.notices.extend(losses.notices());
+    plan.notices.extend(limits.notices());
+    let omitted = std::mem::take(&mut examiner.omitted);
+    omitted.report(examiner.options.omit_missing_columns, &mut examiner.findings, &mut plan.notices);
     examiner.look_at_created(bundle, &plan)?;
     examiner.look_at_unlisted(&plan);
     hold_list(&mut examiner, &plan);
@@ -372,7 +380,7 @@ fn settle(
     let model = examiner.layouts().model;
     let skips = |kind: &usize| {
         let rules = model.kind_at(*kind).map(|kind| kind.references.as_slice()).unwrap_or_default();
-        rules.iter().any(|rule| rule.missing == Missing::Skip)
+        rules.iter().any(|rule| rule.missing == Missing::Skip || rule.limits.is_some())
     };
     let kinds: Vec<usize> = model.key_order().iter().copied().filter(skips).collect();
     let mut open = !kinds.is_empty();

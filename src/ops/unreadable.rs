@@ -6,6 +6,7 @@ use crate::bundle;
 use crate::document::Document;
 use crate::model::Target;
 
+use super::adapt::Adapted;
 use super::examine::Examiner;
 use super::translate::{Faults, Known, Layout, Portable};
 
@@ -39,16 +40,16 @@ impl Examiner<'_, '_> {
     pub(super) fn skip_unreadable(
         &self,
         layout: &Layout<'_>,
-        documents: &mut [(bundle::Entry, Document, Option<String>, Vec<String>)],
+        documents: &mut [(bundle::Entry, Document, Adapted)],
         existing: &HashMap<usize, Portable>,
     ) {
         if !self.translation.has_faults() {
             return;
         }
-        for (index, (entry, _, skip, _)) in documents.iter_mut().enumerate() {
+        for (index, (entry, _, done)) in documents.iter_mut().enumerate() {
             let found = self.ids.get(Target::Kind(layout.index), &entry.key);
             if !existing.contains_key(&index) && matches!(found, Some(Known::Found(_))) {
-                *skip = Some("what the target has of it cannot be read".to_owned());
+                done.skip = Some("what the target has of it cannot be read".to_owned());
             }
         }
     }

@@ -17,10 +17,16 @@ const TOLD: usize = 100;
 const SHOWN: usize = 40;
 
 /// What of a document breaks the rules of its kind: each text names a place and what is wrong there. Beyond a
-/// hundred the rest is counted in one last line. Values of secrets are never shown.
+/// hundred the rest is counted in one last line. Values of secrets are never shown. Values that open lists of the
+/// model do not have are `unknown`, which is not wrong.
 ///
 /// That values stand where a rule of the model allows their like at all is looked at elsewhere (`misplaced`).
-pub(super) fn invalid(layout: &Layout<'_>, model: &Model, document: &Document) -> Vec<String> {
+pub(super) fn invalid(
+    layout: &Layout<'_>,
+    model: &Model,
+    document: &Document,
+    unknown: &mut Vec<String>,
+) -> Vec<String> {
     let mut told = Told::default();
     if let Some(body) = &document.body
         && !matches!(body, Value::Map(_))
@@ -50,6 +56,7 @@ pub(super) fn invalid(layout: &Layout<'_>, model: &Model, document: &Document) -
     if told.more > 0 {
         told.lines.push(format!("holds {} more values that are not what they must be", told.more));
     }
+    unknown.append(&mut told.unknown);
     told.lines
 }
 
@@ -113,6 +120,8 @@ fn holds_objects(layout: &Layout<'_>) -> bool {
 struct Told {
     lines: Vec<String>,
     more: usize,
+    /// Values that open lists do not have, as many as are told of.
+    unknown: Vec<String>,
 }
 
 impl Told {
@@ -126,7 +135,7 @@ impl Told {
 }
 
 fn hold(rule: &ValueRule, model: &Model, document: &Document, told: &mut Told) {
-    let mut known: HashMap<String, String> = HashMap::new();
+    let mut met: HashMap<String, String> = HashMap::new();
     rule.at.each_place(&document.columns, document.body.as_ref(), &mut |place, value| {
         let value = match value {
             None | Some(Value::Null) => {
@@ -149,14 +158,22 @@ fn hold(rule: &ValueRule, model: &Model, document: &Document, told: &mut Told) {
             }
             return;
         }
-        if !rule.one_of.is_empty() && !rule.one_of.iter().any(|one| same(one, value)) {
+        let known = rule.one_of.is_empty() || rule.one_of.iter().any(|one| same(one, value));
+        if !known && rule.open {
+            if told.unknown.len() < TOLD {
+                told.unknown.push(format!(
+                    "{place} holds {}, which the model does not know: ids and secrets that come with it travel as they are",
+                    shown(value)
+                ));
+            }
+        } else if !known {
             let names: Vec<String> = rule.one_of.iter().map(plain).collect();
             told.tell(|| format!("{place} holds {}, which is none of {}", shown(value), names.join(", ")));
         }
         if rule.unique
             && let Ok(key) = Key::new(vec![value.clone()])
         {
-            match known.entry(key.folded(model.collation)) {
+            match met.entry(key.folded(model.collation)) {
                 std::collections::hash_map::Entry::Occupied(first) => told.tell(|| {
                     format!(
                         "{place} holds {}, as {} does, and each must be another",

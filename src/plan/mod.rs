@@ -21,7 +21,7 @@ pub use diff::{Change, Changed, changes};
 pub use exact::compare_equal;
 pub(crate) use exact::identity_bytes;
 pub use maintenance::{Maintenance, Tasks, Told, said};
-pub use merge::{add_missing, keep_secrets, lost_secrets, merge, take_out};
+pub use merge::{TakenOut, add_missing, keep_secrets, lost_secrets, merge, take_out};
 pub(crate) use merge::{place_of, value_at};
 pub(crate) use pairs::Pairs;
 pub use policy::Policy;

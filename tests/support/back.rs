@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sealift::bundle::ContentRoot;
 use sealift::crypto::{DataKey, FingerprintKey, KdfLimits, MasterKey};
 use sealift::model::Model;
-use sealift::ops::{self, How, ImportError, Keys, Outcome, UndoRecord, UndoTo};
+use sealift::ops::{self, How, ImportError, ImportOptions, Keys, Outcome, UndoRecord, UndoTo};
 use sealift::plan::Plan;
 use sealift::progress::Silent;
 use sealift::server::Server;
@@ -26,12 +26,24 @@ pub fn import_kept(
     master: Option<&MasterKey>,
     undo: &Path,
 ) -> Plan {
+    import_with(bundle, server, model, master, undo, overwrite())
+}
+
+/// The same with options.
+pub fn import_with(
+    bundle: &Path,
+    server: &mut dyn Server,
+    model: &Model,
+    master: Option<&MasterKey>,
+    undo: &Path,
+    options: ImportOptions,
+) -> Plan {
     let bundle = open(bundle);
     let (key, seen) = (unlock(&bundle), FingerprintKey::generate().unwrap());
     let keys = Keys { bundle: key.as_ref(), master, seen: &seen };
     let to = to(undo);
     let how = How { undo: Some(&to), ..How::default() };
-    match ops::import(&bundle, server, model, keys, how, overwrite(), &Silent).unwrap() {
+    match ops::import(&bundle, server, model, keys, how, options, &Silent).unwrap() {
         Outcome::Applied(plan) => plan,
         other => panic!("{other:?}"),
     }

@@ -372,7 +372,7 @@ impl ReferenceView {
             required: rule.required,
             follow: rule.follow,
             maybe: rule.maybe && rule.typed.is_none(),
-            limits: rule.limits,
+            limits: rule.limits.is_some(),
             typed: rule.typed.as_ref().and_then(|typed| model.types.get(typed.by)).map(|t| t.name.clone()),
         }
     }

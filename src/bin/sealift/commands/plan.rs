@@ -59,6 +59,9 @@ pub struct TargetArgs {
     /// Write values that are not what the model says they must be, with a note
     #[arg(long)]
     pub accept_invalid: bool,
+    /// Leave out values for columns that the target's tables lack; the plan names the columns
+    #[arg(long)]
+    pub omit_missing_columns: bool,
     /// Refuse unless the target is in maintenance mode and no task waits or runs on it
     #[arg(long)]
     pub require_maintenance: bool,
@@ -93,6 +96,7 @@ impl TargetArgs {
             accept_dangling: self.accept_dangling,
             accept_undeclared: self.accept_undeclared,
             accept_invalid: self.accept_invalid,
+            omit_missing_columns: self.omit_missing_columns,
             require_maintenance: self.require_maintenance,
             into: self.into_space.iter().map(|text| IntoScope::parse(text)).collect(),
         })
@@ -119,6 +123,7 @@ impl TargetArgs {
             ("--accept-dangling", self.accept_dangling),
             ("--accept-undeclared", self.accept_undeclared),
             ("--accept-invalid", self.accept_invalid),
+            ("--omit-missing-columns", self.omit_missing_columns),
             ("--require-maintenance", self.require_maintenance),
         ];
         let flags = flags.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned());
