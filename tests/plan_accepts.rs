@@ -328,6 +328,152 @@ fn filtered_indexes_bind_the_rows_that_pass() {
     }
 }
 
+/// JSON, keys and ids have columns as well.
+#[test]
+fn what_no_rule_of_the_content_names_is_found_too() {
+    const NOTES: &str = r##"
+format = 1
+name = "notes"
+title = "Notes"
+cipher = "octopus"
+
+[[kind]]
+name = "Note"
+table = "Note"
+id = { column = "Id", new = "keep" }
+key = ["Name"]
+body = "JSON"
+secret = [{ at = "Code" }, { at = "Pin", form = "plain" }]
+"##;
+    let model = Model::parse(NOTES, "notes.toml").unwrap();
+    let tables = |length: u32| {
+        format!(
+            "CREATE TABLE [Note] ([Id] nvarchar({length}) NOT NULL PRIMARY KEY, [Name] nvarchar({length}) NOT NULL, [Code] nvarchar({length}), [Pin] nvarchar({length}), [JSON] nvarchar({length}) NOT NULL)"
+        )
+    };
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    drop(SqliteServer::create(&at("source"), Schema::Ddl(&tables(300))).unwrap());
+    let long = "long".repeat(6);
+    let code = key(1).encrypt(&sealift::crypto::SecretBytes::from("code".to_owned())).unwrap();
+    let db = rusqlite::Connection::open(at("source")).unwrap();
+    let body = format!(r#"{{"Text":"{long}"}}"#);
+    db.execute("INSERT INTO Note VALUES (?1, ?1, ?2, ?1, ?3)", (&long, &code, &body)).unwrap();
+    export(&at("source"), &model, &at("a"), &everything(Some(&key(1))));
+    drop(SqliteServer::create(&at("target"), Schema::Ddl(&tables(20))).unwrap());
+    let mut found: Vec<String> =
+        refused(&at("a"), &at("target"), &model, overwrite()).into_iter().map(|f| f.problem).collect();
+    found.sort();
+    let fit = |column: &str, length: usize| {
+        format!("{column} cannot hold text of {length} characters: it is nvarchar(20) in the target")
+    };
+    let id = format!("would get the id {long}, and the target's Id cannot hold text of 24 characters");
+    assert_eq!(found, [fit("Code", 49), fit("JSON", 35), fit("Name", 24), fit("Pin", 24), id]);
+    assert!(!found.join(" ").contains(&code));
+}
+
+/// A server that collects its writes makes them in an order of its own: what lets go too late is said.
+#[test]
+fn what_lets_go_of_its_values_too_late_is_reported() {
+    const LATE: &str = "
+CREATE TABLE [Shelf] ([Id] int NOT NULL PRIMARY KEY, [Name] nvarchar(200) NOT NULL COLLATE NOCASE UNIQUE, [Slug] nvarchar(20) COLLATE NOCASE);
+CREATE UNIQUE INDEX one ON Shelf (Slug);
+CREATE TABLE [Box] ([Id] int NOT NULL PRIMARY KEY, [Name] nvarchar(200) NOT NULL COLLATE NOCASE UNIQUE, [Slug] nvarchar(20) COLLATE NOCASE UNIQUE, [ShelfId] int REFERENCES [Shelf] ([Id]));
+";
+    // Shelves with their slugs; boxes with their slugs and shelves.
+    type Rows =
+        (&'static [(i64, &'static str, &'static str)], &'static [(i64, &'static str, &'static str, i64)]);
+    let fill = |server: &mut dyn Server, (shelves, boxes): Rows| {
+        let (text, int) = (|text: &str| Value::from(text), Value::Int);
+        let shelves: Vec<_> =
+            shelves.iter().map(|(id, name, slug)| vec![int(*id), text(name), text(slug)]).collect();
+        let row = |(id, name, slug, shelf): &(i64, &str, &str, i64)| {
+            vec![int(*id), text(name), text(slug), int(*shelf)]
+        };
+        let boxes: Vec<_> = boxes.iter().map(row).collect();
+        let mut transaction = server.begin().unwrap();
+        transaction.insert("Shelf", &["Id", "Name", "Slug"], &shelves).unwrap();
+        transaction.insert("Box", &["Id", "Name", "Slug", "ShelfId"], &boxes).unwrap();
+        transaction.check().unwrap();
+        transaction.commit().unwrap();
+    };
+    let run = |source: Rows, target: Rows, options: ImportOptions| -> [Vec<String>; 2] {
+        let folder = folder();
+        let path = folder.path().join("source");
+        let mut server = SqliteServer::create(&path, Schema::Ddl(LATE)).unwrap();
+        let catalog = server.read().unwrap().catalog().clone();
+        fill(&mut server, source);
+        drop(server);
+        let case = Case { bundle: folder.path().join("a"), folder };
+        export(&path, &depot(), &case.bundle, &everything(None));
+        let mut embedded =
+            SqliteServer::create(&case.folder.path().join("target"), Schema::Ddl(LATE)).unwrap();
+        fill(&mut embedded, target);
+        let tsql = TestServer::own(Default::default());
+        let database = tsql.database();
+        database.make(&catalog);
+        let mut server = SqlServer::open(&database.address()).unwrap();
+        fill(&mut server, target);
+        [case.run(&mut embedded, &options), case.run(&mut server, &options)]
+    };
+    // A new box takes the slug of one that moves to a new shelf: boxes are updated after there are new shelves.
+    let source: Rows = (&[(1, "S", "s"), (2, "New", "n")], &[(1, "A", "b", 2), (2, "B", "a", 1)]);
+    let target: Rows = (&[(7, "S", "s")], &[(8, "A", "a", 7)]);
+    let [embedded, sqlserver] = run(source, target, overwrite());
+    assert_eq!(embedded, [""; 0]);
+    assert_eq!(
+        sqlserver,
+        [
+            "Box B: would have Slug \"a\", as Box A (8) of the target does until later in the import, and the column must be unique: import twice, first with --except for this one"
+        ]
+    );
+    // Without a new shelf nothing waits.
+    let source: Rows = (&[(1, "S", "s")], &[(1, "A", "b", 1), (2, "B", "a", 1)]);
+    assert_eq!(run(source, target, overwrite()), [const { Vec::<String>::new() }; 2]);
+    // A shelf that boxes leave is deleted after these were updated; one that nothing was on before.
+    let source: Rows = (&[(1, "New", "s")], &[(1, "A", "a", 1)]);
+    let prune = || ImportOptions { prune: true, ..overwrite() };
+    let [embedded, sqlserver] = run(source, target, prune());
+    assert_eq!(embedded, [""; 0]);
+    assert!(
+        sqlserver.len() == 1 && sqlserver[0].contains("as Shelf S (7) of the target does until later"),
+        "{sqlserver:?}"
+    );
+    let source: Rows = (&[(1, "New", "s")], &[]);
+    let target: Rows = (&[(7, "S", "s")], &[]);
+    assert_eq!(run(source, target, prune()), [const { Vec::<String>::new() }; 2]);
+}
+
+/// A plan over a network asks as often for many documents as for few.
+#[test]
+fn unique_values_cost_a_request_for_each_index() {
+    let requests = |count: usize| {
+        let names: Vec<String> = (0..count).map(|n| format!("name{n}")).collect();
+        let rows: Vec<Vec<Value>> = (1i64..)
+            .zip(&names)
+            .map(|(id, name)| {
+                let mut row = boxes(id, &[("", "", None)]).remove(0);
+                (row[1], row[2], row[3]) = (name.as_str().into(), name.as_str().into(), name.as_str().into());
+                row
+            })
+            .collect();
+        let case = Case::new(&rows);
+        let tsql = TestServer::own(Default::default());
+        let database = tsql.database();
+        database.make(case.embedded(&[]).read().unwrap().catalog());
+        let mut server = SqlServer::open(&database.address()).unwrap();
+        let endpoint = tsql.endpoint.clone().unwrap();
+        endpoint.clear_requests();
+        let (bundle, seen) = (open(&case.bundle), FingerprintKey::generate().unwrap());
+        let keys = Keys { bundle: None, master: None, seen: &seen };
+        let plan =
+            ops::plan(&bundle, &mut *server.read().unwrap(), &depot(), keys, overwrite(), &Silent).unwrap();
+        assert_eq!((plan.entries.len(), plan.findings.len()), (count, 0));
+        endpoint.requests().len()
+    };
+    assert_eq!(requests(2), requests(1000));
+}
+
 /// Documents that the default of a column makes alike.
 #[test]
 fn defaults_are_values_too() {

@@ -30,7 +30,7 @@ use super::translate::{
     Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault,
 };
 use super::undo::Deletion;
-use super::validate::{invalid, unfit};
+use super::validate::invalid;
 
 /// How many bytes of the target's rows are compared together, about.
 const EXISTING_BYTES: usize = 4 << 20;
@@ -382,7 +382,7 @@ impl<'m> Examiner<'_, 'm> {
             losses = SecretLosses::of(&document, &lost.unwrap_or_default(), &mut notes);
             let mut wrong = misplaced(layout, self.model(), &document);
             wrong.extend(self.plan_parts(layout, &document));
-            wrong.extend(unfit(reader, layout, &document, &self.ids, self.layouts())?);
+            wrong.extend(self.unfit(reader, layout, &document)?);
             let invalid = invalid(layout, self.model(), &document, &mut notes);
             if self.options.accept_invalid { &mut notes } else { &mut wrong }.extend(invalid);
             for problem in wrong {

@@ -1,12 +1,13 @@
 //! The ids of documents and of their parts in a target: those that are given before anything is allocated, and
 //! those that it has.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::bundle;
 use crate::document::{Document, Key, Reference, Value};
 use crate::model::{Composed, IdRule, NewId, Target};
-use crate::server::{Lookup, Reader};
+use crate::server::{Lookup, Reader, ServerError};
 
 use super::ImportError;
 use super::examine::{Examiner, SkippedPart};
@@ -32,6 +33,13 @@ impl Examiner<'_, '_> {
                 self.find(layout.kind.name.as_str(), entry.key.path(), problem);
             }
             given.push((entry, id));
+        }
+        for (entry, id) in &given {
+            let misfits = reader.misfits(&layout.table, &[column.as_str()], &[Cow::Owned(id.to_value())])?;
+            if let Some((_, ServerError::Value { value, .. })) = misfits.into_iter().next() {
+                let problem = format!("would get the id {id}, and the target's {column} cannot hold {value}");
+                self.find(layout.kind.name.as_str(), entry.key.path(), problem);
+            }
         }
         let ids: Vec<Vec<Value>> = given.iter().map(|(_, id)| vec![id.to_value()]).collect();
         let columns = [column.as_str()];

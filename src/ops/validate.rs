@@ -4,11 +4,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::document::{Document, Key, Value};
-use crate::model::{Form, Model, Pattern, ReferenceRule, ValueRule};
+use crate::document::{Document, Key, SecretId, Value, json};
+use crate::model::{Form, Model, Pattern, ReferenceRule, SecretForm, ValueRule};
 use crate::server::{Reader, ServerError};
 
-use super::translate::{Id, Ids, Layout, Layouts};
+use super::ImportError;
+use super::examine::Examiner;
+use super::translate::{Id, Layout};
 
 /// How many findings of one document are told one by one.
 const TOLD: usize = 100;
@@ -60,53 +62,95 @@ pub(super) fn invalid(
     told.lines
 }
 
-/// Columns that cannot hold their value, as the target's server would refuse it: too long, out of range, of another
-/// type. No option accepts these.
-///
-/// # Errors
-/// [`ServerError`], where the target has no such table.
-pub(super) fn unfit(
-    reader: &dyn Reader,
-    layout: &Layout<'_>,
-    document: &Document,
-    ids: &Ids,
-    layouts: &Layouts<'_>,
-) -> Result<Vec<String>, ServerError> {
-    let (mut columns, mut names, mut values) = (Vec::new(), Vec::new(), Vec::new());
-    for column in layout.content.iter().filter(|column| column.carried && !column.sql_type.is_empty()) {
-        let value = match document.columns.get(&column.name) {
-            None | Some(Value::Null | Value::Secret(_) | Value::Map(_)) => continue,
-            Some(Value::Dangling(dangling)) => Cow::Borrowed(&dangling.id),
-            // The id of a document that is created is not known yet.
-            Some(Value::Ref(reference)) => match ids.id(layouts, reference) {
-                Some(id) => Cow::Owned(id.to_value()),
-                None => continue,
-            },
-            Some(Value::List(list)) => {
-                let id = |value: &Value| match value {
-                    Value::Ref(reference) => ids.id(layouts, reference).map(|id| id.to_string()),
-                    Value::Dangling(dangling) => Id::of(&dangling.id).map(|id| id.to_string()),
-                    value => value.as_text().map(str::to_owned),
-                };
-                let ids: Vec<String> = list.iter().map(|value| id(value).unwrap_or_default()).collect();
-                Cow::Owned(Value::Text(format!("|{}|", ids.join("|"))))
-            }
-            Some(value) => Cow::Borrowed(value),
+impl Examiner<'_, '_> {
+    /// Columns that cannot hold their value, as the target's server would refuse it: too long, out of range, of another
+    /// type. No option accepts these. Ids that the import has yet to give out count as nothing.
+    pub(super) fn unfit(
+        &self,
+        reader: &dyn Reader,
+        layout: &Layout<'_>,
+        document: &Document,
+    ) -> Result<Vec<String>, ImportError> {
+        let (mut columns, mut values): (Vec<(&str, &str, &str)>, Vec<Cow<'_, Value>>) = Default::default();
+        for column in layout.content.iter().filter(|column| column.carried && !column.sql_type.is_empty()) {
+            let value = match document.columns.get(&column.name) {
+                None | Some(Value::Null | Value::Map(_)) => continue,
+                Some(Value::Secret(secret)) => match self.stored_secret(layout, &column.name, *secret)? {
+                    Some(text) => Cow::Owned(Value::Text(text)),
+                    None => continue,
+                },
+                Some(Value::List(list)) => {
+                    let ids: Vec<String> = list.iter().map(|value| self.spelled(value)).collect();
+                    Cow::Owned(Value::Text(format!("|{}|", ids.join("|"))))
+                }
+                Some(Value::Dangling(dangling)) => Cow::Borrowed(&dangling.id),
+                Some(Value::Ref(reference)) => match self.ids.id(self.layouts(), reference) {
+                    Some(id) => Cow::Owned(id.to_value()),
+                    None => continue,
+                },
+                Some(value) => Cow::Borrowed(value),
+            };
+            columns.push((&column.server, &column.name, &column.sql_type));
+            values.push(value);
+        }
+        if let (Some(body), Some((column, sql_type))) = (&document.body, layout.limited_body()) {
+            columns.push((column, column, sql_type));
+            values.push(Cow::Owned(Value::Text(json::write(&self.shortest(body)))));
+        }
+        let names: Vec<&str> = columns.iter().map(|(server, ..)| *server).collect();
+        let misfits = reader.misfits(&layout.table, &names, &values)?.into_iter();
+        let line = |(at, error): (usize, ServerError)| {
+            let (_, name, sql_type) = columns.get(at)?;
+            let what = match error {
+                ServerError::Value { value, .. } => value,
+                other => other.to_string(),
+            };
+            Some(format!("{name} cannot hold {what}: it is {sql_type} in the target"))
         };
-        names.push(column.server.as_str());
-        columns.push(column);
-        values.push(value);
+        Ok(misfits.filter_map(line).collect())
     }
-    let misfits = reader.misfits(&layout.table, &names, &values)?.into_iter();
-    let line = |(at, error): (usize, ServerError)| {
-        let column = columns.get(at)?;
-        let what = match error {
-            ServerError::Value { value, .. } => value,
-            other => other.to_string(),
+
+    /// A secret of a column as the target will keep it, where its value is known.
+    fn stored_secret(
+        &self,
+        layout: &Layout<'_>,
+        column: &str,
+        secret: SecretId,
+    ) -> Result<Option<String>, ImportError> {
+        let rule = layout.kind.secrets.iter().find(|rule| rule.at.column.as_deref() == Some(column));
+        Ok(match (rule.map(|rule| rule.form), self.vault.value(secret), self.master_key) {
+            (Some(SecretForm::Plain), Some(plain), _) => {
+                Some(String::from_utf8_lossy(plain.expose()).into_owned())
+            }
+            (Some(SecretForm::Encrypted), Some(plain), Some(key)) => Some(key.encrypt(plain)?),
+            _ => None,
+        })
+    }
+
+    /// A value as a list of ids in a column has it.
+    fn spelled(&self, value: &Value) -> String {
+        let id = match value {
+            Value::Ref(reference) => self.ids.id(self.layouts(), reference),
+            Value::Dangling(dangling) => Id::of(&dangling.id),
+            value => return value.as_text().unwrap_or_default().to_owned(),
         };
-        Some(format!("{} cannot hold {what}: it is {} in the target", column.name, column.sql_type))
-    };
-    Ok(misfits.filter_map(line).collect())
+        id.map(|id| id.to_string()).unwrap_or_default()
+    }
+
+    /// JSON with ids in the place of references, and no secrets: no longer than what will be written.
+    fn shortest(&self, value: &Value) -> Value {
+        match value {
+            Value::Ref(_) | Value::Dangling(_) => Value::Text(self.spelled(value)),
+            Value::Secret(_) => Value::Null,
+            Value::List(list) => Value::List(list.iter().map(|value| self.shortest(value)).collect()),
+            Value::Map(map) => {
+                let mut map = map.clone();
+                map.iter_mut().for_each(|(_, value)| *value = self.shortest(value));
+                Value::Map(map)
+            }
+            other => other.clone(),
+        }
+    }
 }
 
 /// Says whether some rule of the kind names a member of its JSON.

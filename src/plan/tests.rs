@@ -248,12 +248,12 @@ fn a_variable_whose_scopes_all_vanish_is_dropped_and_never_unscoped() {
         scope.insert("Environment", Value::List(names.iter().map(|n| environment(n)).collect()));
         map.insert("Scope", Value::Map(scope));
     }
-    let notes = take_out(
+    let TakenOut { notes, parts } = take_out(
         &model.kinds()[0],
         &mut d,
         &mut |_, value| matches!(value, Value::Ref(r) if r.key == Key::name("Lost")),
     );
-    assert_eq!(notes.len(), 3, "{notes:?}");
+    assert_eq!((notes.len(), parts), (3, 1), "{notes:?}");
     assert!(notes[2].contains("\"Gone\" lost what its Scope was limited to"), "{notes:?}");
     let left = model.kinds()[0].parts[0].at.elements_mut(d.body.as_mut().unwrap()).unwrap();
     assert_eq!(left.len(), 2);

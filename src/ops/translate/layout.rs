@@ -144,6 +144,14 @@ impl<'m> Layout<'m> {
         })
     }
 
+    /// The text column of the JSON and its type, where that says how long it may be.
+    pub fn limited_body(&self) -> Option<(&str, &str)> {
+        self.body.as_ref()?.text_type().filter(|(_, sql_type)| {
+            let length = sql_type.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+            length.is_some_and(|(length, _)| length.trim().parse::<u32>().is_ok())
+        })
+    }
+
     /// How many parts the keys of the kind have here, without a number.
     pub fn key_len(&self) -> usize {
         self.key.len() + usize::from(self.open.is_some())
