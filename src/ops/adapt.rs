@@ -142,14 +142,13 @@ impl Examiner<'_, '_> {
                 owner.kind, owner.kind
             ),
             Some(SkippedPart { owner, reason, joins: false }) => format!("and {owner} is skipped ({reason})"),
-            None if self.skipped.contains_key(&named) => {
-                let reason = self.skipped.get(&named).map(String::as_str).unwrap_or_default();
-                format!("which is skipped ({reason})")
-            }
             None if self.chosen.left_out(&reference.kind, &reference.key, collation) => {
                 "which is left out and not in the target".to_owned()
             }
-            None => "which is neither in the bundle nor in the target".to_owned(),
+            None => match self.skipped.get(&named) {
+                Some(reason) => format!("which is skipped ({reason})"),
+                None => "which is neither in the bundle nor in the target".to_owned(),
+            },
         }
     }
 

@@ -36,14 +36,22 @@ struct Set {
     defaults: BTreeMap<String, Option<Value>>,
 }
 
-/// What makes up one entry of a unique index: the table, the index, and the values as they compare.
-type Values = (String, usize, String);
+/// An entry of a unique index, as a hash: of the table, the index, and the values as they compare.
+type Values = [u8; 32];
+
+/// A document that is written, and what it would share with another.
+struct Clash {
+    number: u64,
+    /// Its kind and the index, by their positions.
+    layout: usize,
+    at: usize,
+    /// The columns with their values, for people.
+    what: String,
+}
 
 /// A row of the target that has the values of a document.
 struct Met {
-    layout: usize,
-    at: usize,
-    number: u64,
+    clash: Clash,
     /// Whether the document is new.
     created: bool,
     values: Values,
@@ -59,10 +67,8 @@ pub(super) struct Clashes {
     /// What rows held that are updated to something else, by the kind of their documents.
     freed: HashMap<(Values, String), usize>,
     met: Vec<Met>,
-    /// Two documents that are written with the same values.
-    twins: Vec<(usize, usize, u64, u64)>,
-    /// How to show the values of those that clashed.
-    shown: HashMap<u64, String>,
+    /// Documents that are written with the values of another, and the number of that.
+    twins: Vec<(Clash, u64)>,
 }
 
 /// What a row holds in a column.
@@ -149,7 +155,8 @@ impl Look<'_, '_> {
                 Held::New(_) => sought = None,
             }
         }
-        Some(((layout.table.to_lowercase(), set.at, folded), sought))
+        let place = format!("{} {} ", layout.table.to_lowercase(), set.at);
+        Some((self.key.of(&[place.as_bytes(), folded.as_bytes()]), sought))
     }
 }
 
@@ -314,10 +321,10 @@ impl Examiner<'_, '_> {
                     clashes.freed.insert(before, layout.index);
                 }
                 let Some((values, keys)) = after else { continue };
-                let first = *clashes.taken.entry(values.clone()).or_insert(number);
+                let first = *clashes.taken.entry(values).or_insert(number);
                 if first != number {
-                    clashes.twins.push((layout.index, position, number, first));
-                    clashes.shown.entry(number).or_insert_with(|| set.shown(layout, &examined.document));
+                    let what = set.shown(layout, &examined.document);
+                    clashes.twins.push((Clash { number, layout: layout.index, at: position, what }, first));
                 }
                 if let (Some(keys), false) = (keys, stays) {
                     sought.push(keys);
@@ -343,16 +350,12 @@ impl Examiner<'_, '_> {
                     existing.row.to_string().to_lowercase() == row.to_string().to_lowercase()
                 });
                 if !own {
-                    let (layout, values) = (layout.index, values.clone());
+                    let what = set.shown(layout, &examined.document);
+                    let clash = Clash { number, layout: layout.index, at: position, what };
                     let created = examined.existing.is_none();
-                    clashes.met.push(Met { layout, at: position, number, created, values, row });
+                    clashes.met.push(Met { clash, created, values: *values, row });
                 }
             })?;
-            for met in clashes.met.iter().filter(|met| met.layout == layout.index && met.at == position) {
-                if let Some((examined, _)) = whose.iter().find(|(e, _)| e.entry.number == met.number) {
-                    clashes.shown.entry(met.number).or_insert_with(|| set.shown(layout, &examined.document));
-                }
-            }
         }
         self.clashes = Some(clashes);
         Ok(())
@@ -368,12 +371,13 @@ impl Examiner<'_, '_> {
             self.deletions.iter().map(|d| (table(d.kind), folded(&d.row))).collect();
         let order = Order::of(reader, &layouts, plan, &deleted);
         let freed = |met: &Met| {
-            let row = folded(&met.row);
-            if deleted.contains(&(Some(met.values.0.clone()), row.clone())) {
-                return Some(order.deletes_in_time(&met.values.0));
+            let (row, table) = (folded(&met.row), table(met.clash.layout));
+            let name = table.clone().unwrap_or_default();
+            if deleted.contains(&(table, row.clone())) {
+                return Some(order.deletes_in_time(&name));
             }
-            let kind = *clashes.freed.get(&(met.values.clone(), row))?;
-            Some(order.updates_in_time(&met.values.0, kind == met.layout, met.created))
+            let kind = *clashes.freed.get(&(met.values, row))?;
+            Some(order.updates_in_time(&name, kind == met.clash.layout, met.created))
         };
         let clash = |met| match freed(met) {
             Some(true) => None,
@@ -388,42 +392,33 @@ impl Examiner<'_, '_> {
             return Ok(());
         }
         let kinds = |met: &Met| -> Vec<Target> {
-            let same =
-                |layout: &&Layout<'_>| layout.table.to_lowercase() == met.values.0 && layout.id.is_some();
+            let own = table(met.clash.layout);
+            let same = |layout: &&Layout<'_>| Some(layout.table.to_lowercase()) == own && layout.id.is_some();
             layouts.iter().filter(same).map(|layout| Target::Kind(layout.index)).collect()
         };
         let wanted: BTreeSet<(Target, Id)> = { met.iter() }
             .flat_map(|(met, _)| kinds(met).into_iter().map(|target| (target, met.row.clone())))
             .collect();
         self.translation.learn(reader, wanted)?;
-        let numbers =
-            met.iter().map(|(met, _)| met.number).chain(twins.iter().flat_map(|(.., a, b)| [*a, *b]));
+        let numbers = met.iter().map(|(met, _)| met.clash.number);
+        let numbers = numbers.chain(twins.iter().flat_map(|(clash, first)| [clash.number, *first]));
         let numbers: HashSet<u64> = numbers.collect();
         let entries: HashMap<u64, &Entry> = { plan.entries.iter() }
             .filter(|entry| numbers.contains(&entry.number) && entry.action != Action::Delete)
             .map(|entry| (entry.number, entry))
             .collect();
-        let held = |layout: usize, at: usize, number: u64| {
-            let columns =
-                clashes.sets.get(&layout).and_then(|sets| sets.get(at)).map_or(0, |set| set.columns.len());
-            let what = clashes.shown.get(&number).cloned().unwrap_or_default();
-            (
-                what,
-                if columns == 1 {
-                    "the column must be unique"
-                } else {
-                    "the columns must be unique together"
-                },
-            )
+        let rule = |clash: &Clash| match clashes.sets.get(&clash.layout).and_then(|sets| sets.get(clash.at)) {
+            Some(set) if set.columns.len() > 1 => "the columns must be unique together",
+            _ => "the column must be unique",
         };
         let mut found: Vec<(KindName, String, String)> = Vec::new();
         for (met, late) in met {
-            let Some(entry) = entries.get(&met.number) else { continue };
+            let Some(entry) = entries.get(&met.clash.number) else { continue };
             let other = match self.translation.name(&kinds(met), &met.row) {
                 Some(reference) => format!("{reference} ({})", met.row),
-                None => format!("the row {} of {}", met.row, met.values.0),
+                None => format!("the row {}", met.row),
             };
-            let (what, rule) = held(met.layout, met.at, met.number);
+            let (what, rule) = (&met.clash.what, rule(&met.clash));
             let problem = match late {
                 false => format!(
                     "would have {what}, as {other} of the target does, and {rule}: rename or change one of the two, or leave this one out with --except"
@@ -434,9 +429,11 @@ impl Examiner<'_, '_> {
             };
             found.push((entry.kind.clone(), entry.key.path(), problem));
         }
-        for (layout, at, number, first) in twins {
-            let (Some(entry), Some(other)) = (entries.get(number), entries.get(first)) else { continue };
-            let (what, rule) = held(*layout, *at, *number);
+        for (clash, first) in twins {
+            let (Some(entry), Some(other)) = (entries.get(&clash.number), entries.get(first)) else {
+                continue;
+            };
+            let (what, rule) = (&clash.what, rule(clash));
             let problem = format!(
                 "would have {what}, as {} {} of the bundle would, and {rule}: change one of the two, or leave one out with --except",
                 other.kind, other.key
