@@ -173,7 +173,7 @@ impl Order {
         reader: &dyn Reader,
         layouts: &Layouts<'_>,
         plan: &Plan,
-        deleted: &HashSet<(Option<String>, String)>,
+        deleted: &BTreeSet<(Option<String>, String)>,
     ) -> Self {
         if !reader.collects_writes() {
             return Self { held: None, late: BTreeSet::new() };
@@ -367,7 +367,7 @@ impl Examiner<'_, '_> {
         let layouts = self.layouts().clone();
         let folded = |row: &Id| row.to_string().to_lowercase();
         let table = |kind: usize| layouts.at(kind).map(|layout| layout.table.to_lowercase());
-        let deleted: HashSet<(Option<String>, String)> =
+        let deleted: BTreeSet<(Option<String>, String)> =
             self.deletions.iter().map(|d| (table(d.kind), folded(&d.row))).collect();
         let order = Order::of(reader, &layouts, plan, &deleted);
         let freed = |met: &Met| {

@@ -71,7 +71,9 @@ impl Examiner<'_, '_> {
         layout: &Layout<'_>,
         document: &Document,
     ) -> Result<Vec<String>, ImportError> {
-        let (mut columns, mut values): (Vec<(&str, &str, &str)>, Vec<Cow<'_, Value>>) = Default::default();
+        // The names in the server and in documents, and the types.
+        let mut columns: Vec<(&str, &str, &str)> = Vec::new();
+        let mut values: Vec<Cow<'_, Value>> = Vec::new();
         for column in layout.content.iter().filter(|column| column.carried && !column.sql_type.is_empty()) {
             let value = match document.columns.get(&column.name) {
                 None | Some(Value::Null | Value::Map(_)) => continue,

@@ -31,20 +31,35 @@ struct Detail {
     foreign_keys: Vec<String>,
 }
 
+/// A unique constraint or index as the catalog has it.
+struct Unique {
+    name: String,
+    primary: bool,
+    /// What its rows must pass, where it does not bind all.
+    filter: Option<String>,
+    columns: Vec<String>,
+}
+
 impl Detail {
-    /// Adds a unique constraint or index, unless a column of it is computed or its filter is not understood.
-    fn add_set(&mut self, table: &Table, columns: &[String], filter: Option<&Option<String>>) {
+    /// Adds a unique constraint or index. One with a computed column, or a filter that is not understood, can only be
+    /// named in errors.
+    fn add(&mut self, table: &mut Table, unique: Unique) {
+        let Unique { name, primary, filter, columns } = unique;
         let column = |name: &String| {
             let at = table.columns.iter().position(|column| column.name == *name)?;
             Some((name.clone(), self.natures.get(at)?.compares()))
         };
-        let filter = match filter {
-            None => Some(Vec::new()),
-            Some(filter) => filter.as_deref().and_then(Condition::parse),
-        };
-        if let (Some(columns), Some(filter)) = (columns.iter().map(column).collect(), filter) {
+        let conditions = filter.as_deref().map_or(Some(Vec::new()), Condition::parse);
+        if let (Some(columns), Some(filter)) = (columns.iter().map(column).collect(), conditions) {
             self.sets.push(UniqueSet { columns, filter, null_is_value: true });
         }
+        match filter {
+            None if primary => table.primary_key.clone_from(&columns),
+            None => table.unique.push(columns.clone()),
+            // It binds no set of columns.
+            Some(_) => {}
+        }
+        self.unique.push((name, columns));
     }
 }
 
@@ -215,30 +230,20 @@ impl Schema {
             Some(())
         })?;
         let at: HashMap<i32, usize> = tables.iter().enumerate().map(|(at, (id, ..))| (*id, at)).collect();
-        // By table and index: name, whether it is the primary key, the filter where there is one, columns.
-        let mut unique: BTreeMap<(i32, i32), (String, bool, Option<Option<String>>, Vec<String>)> =
-            BTreeMap::new();
+        let mut unique: BTreeMap<(i32, i32), Unique> = BTreeMap::new();
         ask(UNIQUE, &mut |row| {
             let key = (row.try_get(0).ok()??, row.try_get(1).ok()??);
             let (name, primary) = (text(row, 2).unwrap_or_default(), row.try_get(3).ok()??);
             let filtered: bool = row.try_get(5).ok()??;
-            let filter = filtered.then(|| text(row, 6));
-            unique.entry(key).or_insert_with(|| (name, primary, filter, Vec::new())).3.push(text(row, 4)?);
+            let filter = filtered.then(|| text(row, 6).unwrap_or_default());
+            let new = || Unique { name, primary, filter, columns: Vec::new() };
+            unique.entry(key).or_insert_with(new).columns.push(text(row, 4)?);
             Some(())
         })?;
-        for ((table, _), (name, primary, filter, columns)) in unique {
-            let Some((_, table, detail)) = at.get(&table).and_then(|at| tables.get_mut(*at)) else {
-                continue;
-            };
-            detail.add_set(table, &columns, filter.as_ref());
-            if filter.is_some() {
-                // It binds no set of columns, and is named all the same.
-            } else if primary {
-                table.primary_key.clone_from(&columns);
-            } else {
-                table.unique.push(columns.clone());
+        for ((table, _), unique) in unique {
+            if let Some((_, table, detail)) = at.get(&table).and_then(|at| tables.get_mut(*at)) {
+                detail.add(table, unique);
             }
-            detail.unique.push((name, columns));
         }
         let mut last = None;
         ask(FOREIGN_KEYS, &mut |row| {
