@@ -304,7 +304,7 @@ impl<'m> Examiner<'_, 'm> {
         done: Adapted,
         theirs: Option<Portable>,
     ) -> Result<Examined, ImportError> {
-        let Adapted { skip, mut notes, losses: limits, omitted } = done;
+        let Adapted { skip, mut notes, losses: mut limits, omitted } = done;
         let target = Target::Kind(layout.index);
         let collation = self.model().collation;
         let policy = self.chosen.policy(&self.options, layout.kind, &entry.key, collation);
@@ -365,8 +365,9 @@ impl<'m> Examiner<'_, 'm> {
         };
         let mut losses = SecretLosses::default();
         if let (Action::Skip, Some(reason)) = (action, &reason) {
+            limits.parts = 0;
             self.skip_parts(layout, &document, reason, theirs.is_some());
-            if theirs.is_none() {
+            if theirs.is_none() && self.chosen.leaves_out(entry.number).is_none() {
                 let named = (entry.kind.clone(), entry.key.folded(collation));
                 self.skipped.insert(named, reason.clone());
             }
