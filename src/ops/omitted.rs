@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::document::{Document, KindName, Value};
+use crate::document::{Document, KindName};
 use crate::plan::Finding;
 
 use super::translate::Layout;
@@ -24,8 +24,8 @@ pub(super) fn take_columns(layout: &Layout<'_>, document: &mut Document) -> Vec<
     let mut foreign = Vec::new();
     document.columns.retain(|column, value| {
         let known = layout.column(column).is_some();
-        let empty = value.is_null() || matches!(value, Value::List(list) if list.is_empty());
-        if !known && !empty {
+        // An empty list says something too: that nothing limits a document, say.
+        if !known && !value.is_null() {
             foreign.push(column.to_owned());
         }
         known
