@@ -482,6 +482,7 @@ fn notices_stay_with_their_counts_on_every_way() {
         force: true,
         limits: Default::default(),
         kdf: Default::default(),
+        expected_root: None,
     };
     ops::salvage(&damaged, &saved, &options, &Silent).unwrap();
     let kept = open(&saved).notices().unwrap();

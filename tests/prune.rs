@@ -362,6 +362,7 @@ fn a_bundle_that_does_not_say_what_it_carries_whole_is_not_pruned() {
         header: open(&whole).info().header.clone(),
         limits: Default::default(),
         kdf: Default::default(),
+        expected_root: None,
     };
     let saved =
         sealift::ops::salvage(&at("damaged.sealift"), &at("saved.sealift"), &options, silent).unwrap();

@@ -345,6 +345,7 @@ fn salvaged(path: &Path, folder: &Path, report: &Report) {
         force: true,
         limits: LIMITS,
         kdf: KDF,
+        expected_root: None,
     };
     match salvage(path, &out, &options, &Silent) {
         Ok(Salvage::Sound) => panic!("not sound, but nothing to salvage"),

@@ -9,6 +9,8 @@ use crate::crypto;
 use crate::document::{KindName, canonical};
 use crate::progress::Cancelled;
 
+use super::{ContentRoot, FileRoot};
+
 /// Why a bundle could not be written, read or trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
@@ -73,6 +75,21 @@ pub enum BundleError {
         place: String,
         /// What is wrong there.
         what: String,
+    },
+    /// The file is another one than was expected, or was changed.
+    #[error(
+        "{}: expected the root {}, but its content root is {content_root}{}",
+        path.display(), FileRoot(*expected), file_root.map(|root| format!(", its file root {root}")).unwrap_or_default()
+    )]
+    OtherRoot {
+        /// The file, or the folder.
+        path: PathBuf,
+        /// What was expected: a file root or a content root.
+        expected: [u8; 32],
+        /// Its content root.
+        content_root: ContentRoot,
+        /// Its file root; a folder has none.
+        file_root: Option<FileRoot>,
     },
     /// The file, or what is to be written, is beyond what is taken on.
     #[error("{}: {place}: {found} is over the limit of {limit}", path.display())]

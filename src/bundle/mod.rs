@@ -10,6 +10,7 @@ mod bits;
 mod carried;
 mod chunk;
 mod condition;
+mod copy;
 mod count;
 mod entry;
 mod error;

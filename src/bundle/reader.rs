@@ -8,11 +8,13 @@ use std::rc::Rc;
 
 use crate::crypto::{DataKey, Envelope, KdfLimits, OpenError, Password, SecretBytes};
 use crate::document::{ContentId, Document, Key, KindName, canonical};
+use crate::progress::Progress;
 
 use super::chunk::Chunk;
 use super::info::{Info, KindInfo};
 use super::limits::CHUNK_DOCUMENTS;
 use super::pack::Window;
+use super::roots::ContentHasher;
 use super::store::{Name, Store};
 use super::writer::sealed_place;
 use super::{BundleError, Coverage, Entry, Notice};
@@ -44,6 +46,43 @@ impl Bundle {
     /// What the bundle says about itself.
     pub fn info(&self) -> &Info {
         &self.info
+    }
+
+    /// Says whether this is the bundle's file root, or its content root. [`Info::content_root`] is what the bundle
+    /// says; here it is computed from the keys and content ids, against which every document is checked when it is
+    /// read.
+    ///
+    /// # Errors
+    /// [`BundleError::Damaged`] where the documents do not have the content root that the bundle says, what the
+    /// system refuses, and [`BundleError::Cancelled`].
+    pub fn has_root(&self, root: &[u8; 32], progress: &dyn Progress) -> Result<bool, BundleError> {
+        if self.info.file_root.0 == *root {
+            return Ok(true);
+        }
+        if self.info.content_root.0 != *root {
+            return Ok(false);
+        }
+        self.check_content_root(progress).map(|()| true)
+    }
+
+    /// Computes the content root anew, and holds it against what the bundle says.
+    ///
+    /// # Errors
+    /// As for [`Bundle::has_root`].
+    pub fn check_content_root(&self, progress: &dyn Progress) -> Result<(), BundleError> {
+        let mut content = ContentHasher::new();
+        self.entries::<BundleError>(None, &mut |entry| {
+            if entry.number % CHUNK_DOCUMENTS == 1 {
+                progress.check()?;
+            }
+            content.push(entry.kind.as_str(), &entry.key.to_text(), &entry.content_id);
+            Ok(())
+        })?;
+        if content.finish() == self.info.content_root {
+            Ok(())
+        } else {
+            Err(self.store.damaged("content root", "it is not that of the documents"))
+        }
     }
 
     /// What its passwords open, where it has any.

@@ -153,8 +153,8 @@ pub fn from_tree(
         options: about.options.clone(),
     };
     let protection = about.envelope.clone().map_or(Protection::None, Protection::Carried);
-    let options =
-        WriterOptions { force, created: about.created.clone(), protection, ..WriterOptions::default() };
+    let (created, expected_root) = (about.created.clone(), tree.expected_root());
+    let options = WriterOptions { force, created, protection, expected_root, ..WriterOptions::default() };
     let mut writer = Writer::create(out, header, options)?;
     let mut checks = Handmade::new(model);
     let mut doubts = Findings::default();
@@ -215,7 +215,13 @@ pub fn from_tree(
         );
         writer.notice(Notice { count: reading.missing, ..Notice::new(MISSING_FILES, text) })?;
     }
-    let summary = writer.finish(progress)?;
+    let summary = writer.finish(progress).map_err(|error| match error {
+        // Not what was to be written is another one, but what was read.
+        BundleError::OtherRoot { expected, content_root, file_root, .. } => {
+            BundleError::OtherRoot { path: tree.root().to_owned(), expected, content_root, file_root }
+        }
+        error => error,
+    })?;
     Ok(FromTree { summary, doubts, passed_over: reading.passed_over, resealed: moves.resealed })
 }
 

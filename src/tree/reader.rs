@@ -29,6 +29,7 @@ pub struct Tree {
     root: PathBuf,
     about: About,
     lines: Lines,
+    expected_root: Option<[u8; 32]>,
 }
 
 /// A document of a tree.
@@ -80,7 +81,7 @@ impl Tree {
             }
         }
         match about::read(&disk::read(&path)?) {
-            Ok((about, lines)) => Ok(Self { root: root.to_owned(), about, lines }),
+            Ok((about, lines)) => Ok(Self { root: root.to_owned(), about, lines, expected_root: None }),
             Err(about::Unreadable::TooNew(found)) => Err(TreeError::TooNew { path, found }),
             Err(about::Unreadable::Wrong(wrong)) => {
                 let mut findings = Findings::default();
@@ -88,6 +89,16 @@ impl Tree {
                 Err(TreeError::Findings { path: root.to_owned(), findings })
             }
         }
+    }
+
+    /// Says which content root the documents must have together for the tree to be taken.
+    pub fn expecting(self, content_root: Option<[u8; 32]>) -> Self {
+        Self { expected_root: content_root, ..self }
+    }
+
+    /// The content root that the documents must have.
+    pub fn expected_root(&self) -> Option<[u8; 32]> {
+        self.expected_root
     }
 
     /// The folder.

@@ -322,6 +322,7 @@ impl From<BundleError> for Failure {
         }
         let exit = match &error {
             BundleError::WrongPassword { .. } | BundleError::TooExpensive { .. } => Exit::WrongKey,
+            BundleError::OtherRoot { .. } => Exit::Damaged,
             error if error.is_damage() => Exit::Damaged,
             _ => Exit::Failed,
         };
@@ -331,8 +332,15 @@ impl From<BundleError> for Failure {
                 failure.hint("take the password that the export was made with")
             }
             BundleError::TooExpensive { .. } => {
-                failure.hint("the file asks for more work than a reader accepts; do not trust it")
+                failure.hint(
+                    "a bundle that asks for this much may be hostile; if you know who made it, --kdf-budget GIB allows \
+                     more: the sum over its password slots of memory in GiB times passes",
+                )
             }
+            BundleError::OtherRoot { .. } => failure.hint(
+                "it is another file than the one whose root you were given, or somebody changed it: do not use it; \
+                 `sealift info` prints the roots of a bundle",
+            ),
             BundleError::Exists { .. } => failure.hint("--force overwrites it"),
             BundleError::TooNew { .. } => failure.hint("get a newer sealift"),
             error if error.is_damage() => failure

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use sealift::bundle::{Bundle, Limits, Previous, Protection, UncheckedBundle, WriterOptions};
-use sealift::crypto::{DataKey, KdfLimits};
+use sealift::crypto::DataKey;
 use sealift::model::Model;
 use sealift::ops::{self, ConvertError};
 use sealift::progress::{Preliminary, Progress};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::export::{self, Everything};
 use super::{input, vendor};
-use crate::cli::{Common, PasswordArgs};
+use crate::cli::{Common, ExpectArgs, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::{Files, Format};
 use crate::outcome;
@@ -48,6 +48,8 @@ pub struct ConvertArgs {
     /// Take an export folder of the product's migrator without the values of its secrets
     #[arg(long)]
     no_secrets: bool,
+    #[command(flatten)]
+    expect: ExpectArgs,
     #[command(flatten)]
     password: PasswordArgs,
 }
@@ -119,6 +121,10 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
     super::input::refuse_server(&args.input)?;
     let input = args.input.to_string_lossy().into_owned();
     if !tree::is_tree(&args.input) && vendor::recognise(&input).is_some() {
+        if args.expect.expect_root.is_some() {
+            let text = "--expect-root is for bundles and their folders; an export folder of the migrator has no root";
+            return Err(Failure::new(Exit::Usage, text));
+        }
         let everything = Everything {
             folder: input,
             output,
@@ -152,14 +158,24 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
     }
     if from_folder && !to_folder {
         let flags = (args.force, args.strict);
-        let read = input::read_tree(common, &args.input, &model, password_file, output, flags, &progress)?;
+        let expected = args.expect.expect_root;
+        let read =
+            input::read_tree(common, &args.input, expected, &model, password_file, output, flags, &progress)?;
         progress.clear();
         let effect = format!("{} holds {} documents", output.display(), read.summary.documents);
         outcome::settle_effect(Exit::Done, effect);
         return show_bundle(common, output, &read);
     }
     let folder = tempfile::tempdir()?;
-    let bundle = input::open_in(common, &args.input, &model, password_file, folder.path(), &progress)?;
+    let bundle = input::open_in(
+        common,
+        &args.input,
+        args.expect.expect_root,
+        &model,
+        password_file,
+        folder.path(),
+        &progress,
+    )?;
     let bundle = keep_sealed(common, bundle, output, &model, password_file, folder.path(), &progress)?;
     let written = ops::to_tree(&bundle, &model, output, args.scripts.scripts.into(), args.force, &progress)?;
     progress.clear();
@@ -176,6 +192,7 @@ fn is_bundle_name(path: &Path) -> bool {
 ///
 /// `None` where there is none, it has no secrets, or it is in no state to be read, which is said.
 pub fn earlier_tree(
+    common: &Common,
     root: &Path,
     model: &Model,
     password_file: Option<&Path>,
@@ -198,7 +215,7 @@ pub fn earlier_tree(
         Ok(None) => Ok(None),
         Ok(Some(bundle)) => {
             let password = secrets::password(password_file)?;
-            let key = bundle.unlock(&password, &KdfLimits::default())?;
+            let key = super::unlock_with(common, &bundle, &password)?;
             Ok(Some(Previous { bundle, key }))
         }
         Err(ConvertError::Cancelled(cancelled)) => Err(cancelled.into()),
@@ -239,10 +256,10 @@ fn keep_sealed(
         }
         return Ok(bundle);
     }
-    let Some(previous) = earlier_tree(output, model, password_file, folder, progress)? else {
+    let Some(previous) = earlier_tree(common, output, model, password_file, folder, progress)? else {
         return Ok(bundle);
     };
-    let key: DataKey = bundle.unlock(&secrets::password(password_file)?, &KdfLimits::default())?;
+    let key: DataKey = super::unlock_with(common, &bundle, &secrets::password(password_file)?)?;
     let protection = Protection::Password { envelope: theirs, key: previous.key.duplicate() };
     let options =
         WriterOptions { protection, previous: Some(previous), level: 1, ..WriterOptions::default() };

@@ -232,7 +232,7 @@ fn act(
     story.tell(format!("every byte is as it was written, and all {} secrets open.", report.secrets_opened));
 
     story.chapter("Plan: what would change in production");
-    let bundle = super::input::open(common, &file, None, &progress)?;
+    let bundle = super::input::open(common, &file, None, None, &progress)?;
     let key = bundle.unlock(&password, &KdfLimits::default())?;
     let seen = super::plan::seen_key()?;
     let keys = Keys { bundle: Some(&key), master: Some(&production.key), seen: &seen };

@@ -13,7 +13,7 @@ use sealift::server::Server as _;
 use serde_json::json;
 
 use super::render;
-use crate::cli::{Common, ServerArgs};
+use crate::cli::{Common, ExpectEachArgs, ExpectedRoot, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::outcome;
 use crate::secrets;
@@ -49,6 +49,8 @@ pub struct DiffArgs {
     #[arg(long, value_name = "KIND")]
     also: Vec<String>,
     #[command(flatten)]
+    expect: ExpectEachArgs,
+    #[command(flatten)]
     login: ServerArgs,
 }
 
@@ -69,8 +71,12 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     let folder = tempfile::tempdir()?;
-    let open =
-        |text: &str, key: Option<&Path>| side(common, args, text, key, &model, folder.path(), &progress);
+    let bundles = is_bundle(&args.left)? as usize + is_bundle(&args.right)? as usize;
+    let mut expected = args.expect.each(bundles)?.into_iter();
+    let mut open = |text: &str, key: Option<&Path>| {
+        let expected = if is_bundle(text)? { expected.next().flatten() } else { None };
+        side(common, args, text, expected, key, &model, folder.path(), &progress)
+    };
     let left = open(&args.left, args.left_key_file.as_deref())?;
     let right = open(&args.right, args.right_key_file.as_deref())?;
     let report = ops::diff(&left, &right, &model, &args.options(ServerSecrets::Mask), &progress)?;
@@ -149,10 +155,17 @@ fn print(report: &ops::DiffReport) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether a side is a bundle or a folder made of one.
+fn is_bundle(text: &str) -> Result<bool, Failure> {
+    Ok(super::vendor::recognise(text).is_none() && super::server_or_path(text)?.is_err())
+}
+
+#[allow(clippy::too_many_arguments)]
 fn side(
     common: &Common,
     args: &DiffArgs,
     text: &str,
+    expected: Option<ExpectedRoot>,
     key_file: Option<&Path>,
     model: &Model,
     folder: &Path,
@@ -176,10 +189,10 @@ fn side(
             Ok(ops::server_side(&mut *server.read()?, model, &args.options(read), folder, progress)?)
         }
         Err(path) => {
-            let bundle = super::input::open_in(common, &path, model, key_file, folder, progress)?;
+            let bundle = super::input::open_in(common, &path, expected, model, key_file, folder, progress)?;
             let key = match key_file {
                 Some(_) if bundle.info().sealed > 0 => {
-                    Some(super::unlock_with(&bundle, &secrets::password(key_file)?)?)
+                    Some(super::unlock_with(common, &bundle, &secrets::password(key_file)?)?)
                 }
                 _ => None,
             };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sealift::bundle::{Header, Limits, Previous, Protection, UncheckedBundle, Writer, WriterOptions};
-use sealift::crypto::{Envelope, KdfLimits, KdfParams};
+use sealift::crypto::{Envelope, KdfParams};
 use sealift::document::json as document_json;
 use sealift::model::Model;
 use sealift::ops::Versions;
@@ -200,7 +200,7 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
     let folder = tempfile::tempdir()?;
     let mut options = WriterOptions { force: args.force, ..WriterOptions::default() };
     if !args.no_secrets {
-        protect(args, &model, folder.path(), &mut options)?;
+        protect(common, args, &model, folder.path(), &mut options)?;
     }
     let out = if to_folder { folder.path().join("export.sealift") } else { args.output.clone() };
     let mut reader = server.read()?;
@@ -305,6 +305,7 @@ fn roots(args: &ExportArgs) -> Result<Vec<Root>, Failure> {
 /// Sets up the sealing of secrets: with a new key, or with that of an earlier bundle so that what did not
 /// change keeps its bytes.
 fn protect(
+    common: &Common,
     args: &ExportArgs,
     model: &Model,
     folder: &Path,
@@ -312,7 +313,7 @@ fn protect(
 ) -> Result<(), Failure> {
     let file = args.password.password_file.as_deref();
     let tree = args.previous.as_ref().unwrap_or(&args.output);
-    if let Some(previous) = convert::earlier_tree(tree, model, file, folder, &ui::Bars::new())?
+    if let Some(previous) = convert::earlier_tree(common, tree, model, file, folder, &ui::Bars::new())?
         && let Some(envelope) = previous.bundle.envelope().cloned()
     {
         options.protection = Protection::Password { envelope, key: previous.key.duplicate() };
@@ -325,7 +326,7 @@ fn protect(
         None => None,
     };
     if let Some(path) = earlier {
-        let found = earlier_bundle(&path, args, options);
+        let found = earlier_bundle(common, &path, args, options);
         match (found, &args.previous) {
             (Ok(true), _) => return Ok(()),
             (Err(failure), Some(_)) => return Err(failure),
@@ -345,12 +346,17 @@ fn protect(
     Ok(())
 }
 
-fn earlier_bundle(path: &Path, args: &ExportArgs, options: &mut WriterOptions) -> Result<bool, Failure> {
+fn earlier_bundle(
+    common: &Common,
+    path: &Path,
+    args: &ExportArgs,
+    options: &mut WriterOptions,
+) -> Result<bool, Failure> {
     let progress = ui::Bars::new();
     let bundle = UncheckedBundle::open(path, &Limits::default())?.check(&progress)?;
     let Some(envelope) = bundle.envelope().cloned() else { return Ok(false) };
     let password = secrets::password(args.password.password_file.as_deref())?;
-    let key = bundle.unlock(&password, &KdfLimits::default())?;
+    let key = super::unlock_with(common, &bundle, &password)?;
     options.previous = Some(Previous { bundle, key: key.duplicate() });
     options.protection = Protection::Password { envelope, key };
     Ok(true)

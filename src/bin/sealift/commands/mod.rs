@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sealift::bundle::Bundle;
-use sealift::crypto::{DataKey, KdfLimits, Password};
+use sealift::crypto::{DataKey, Password};
 use sealift::model::Model;
 use sealift::server::{self, Address, Server};
 use sealift::text::write_json_pretty;
@@ -122,16 +122,20 @@ fn with_login(address: &Address, args: &ServerArgs) -> Result<Address, Failure> 
 }
 
 /// Opens the secrets of a bundle, asking for the password; `None` where it holds none.
-fn unlock(bundle: &Bundle, password_file: Option<&Path>) -> Result<Option<DataKey>, Failure> {
+fn unlock(
+    common: &Common,
+    bundle: &Bundle,
+    password_file: Option<&Path>,
+) -> Result<Option<DataKey>, Failure> {
     if bundle.info().sealed == 0 {
         return Ok(None);
     }
     let password = crate::secrets::password(password_file)?;
-    unlock_with(bundle, &password).map(Some)
+    unlock_with(common, bundle, &password).map(Some)
 }
 
-fn unlock_with(bundle: &Bundle, password: &Password) -> Result<DataKey, Failure> {
-    Ok(bundle.unlock(password, &KdfLimits::default())?)
+fn unlock_with(common: &Common, bundle: &Bundle, password: &Password) -> Result<DataKey, Failure> {
+    Ok(bundle.unlock(password, &common.kdf_limits())?)
 }
 
 /// Prints a JSON object as the command's answer.

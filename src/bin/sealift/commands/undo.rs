@@ -1,10 +1,10 @@
 //! `undo`: an import taken back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use sealift::bundle::Bundle;
-use sealift::crypto::{DataKey, KdfLimits, MasterKey};
+use sealift::crypto::{DataKey, MasterKey};
 use sealift::model::Model;
 use sealift::ops::{self, How, Keys, Relied, UndoRecord};
 use sealift::server::Address;
@@ -12,7 +12,7 @@ use sealift::server::Address;
 use super::import::question;
 use super::leave::{Done, LeaveArgs};
 use super::{around, render};
-use crate::cli::{Common, MasterKeyArgs, ServerArgs};
+use crate::cli::{Common, ExpectArgs, MasterKeyArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::Files;
 use crate::{secrets, ui};
@@ -35,6 +35,8 @@ pub struct UndoArgs {
     /// Refuse unless the target is in maintenance mode and no task waits or runs on it
     #[arg(long)]
     require_maintenance: bool,
+    #[command(flatten)]
+    expect: ExpectArgs,
     #[command(flatten)]
     leave: LeaveArgs,
     #[command(flatten)]
@@ -62,12 +64,14 @@ struct Opened {
 }
 
 fn open(
-    path: &Path,
+    common: &Common,
+    args: &UndoArgs,
     model: &Model,
     master: Option<&MasterKey>,
     progress: &dyn sealift::progress::Progress,
 ) -> Result<Opened, Failure> {
-    let bundle = super::input::open_file(path, progress)?;
+    let path = args.file.as_path();
+    let bundle = super::input::open_file(path, args.expect.expect_root, progress)?;
     let record = UndoRecord::read(&bundle, model.collation)?.ok_or_else(|| {
         Failure::new(Exit::Usage, format!("{} is no undo file", path.display()))
             .hint("an import writes one beside it; a bundle is imported with `sealift import`")
@@ -76,7 +80,7 @@ fn open(
     record.key(master)?;
     let key = match (bundle.info().sealed, master) {
         (0, _) | (_, None) => None,
-        (_, Some(master)) => Some(bundle.unlock(&master.password(), &KdfLimits::default())?),
+        (_, Some(master)) => Some(bundle.unlock(&master.password(), &common.kdf_limits())?),
     };
     Ok(Opened { bundle, record, key })
 }
@@ -85,7 +89,7 @@ pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     let master = secrets::master_key(args.master_key.master_key_file.as_deref())?;
-    let Opened { bundle, record, key } = open(&args.file, &model, master.as_ref(), &progress)?;
+    let Opened { bundle, record, key } = open(common, args, &model, master.as_ref(), &progress)?;
     let address: Address = args.to.parse()?;
     let leaving = args.leave.prepare(&address, args.dry_run)?;
     let mut server = super::open_server(&address, &args.server)?;
