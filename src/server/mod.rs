@@ -102,6 +102,12 @@ pub enum ServerError {
         /// Why, in the words of the TLS library.
         reason: String,
     },
+    /// The server does not encrypt, and its address asks for that.
+    #[error("{address} offers no encryption, and the address asks for it")]
+    NotEncrypted {
+        /// The server's address, without secrets.
+        address: String,
+    },
     /// The server knows no such login, or the password is wrong, or the login may not connect.
     #[error("{address} refuses the login: {reason}")]
     Login {

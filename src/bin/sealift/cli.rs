@@ -107,6 +107,10 @@ pub struct ServerArgs {
     /// Wait so long for rows of a SQL Server that others have locked (`lock_timeout` of the address, else 30)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
     pub lock_timeout: Option<u64>,
+    /// Show the messages of a SQL Server's errors in full. They may hold values of rows, secrets too; without this, what
+    /// they quote is left out
+    #[arg(long)]
+    pub show_server_messages: bool,
 }
 
 /// Where a server's master key comes from.

@@ -276,6 +276,10 @@ impl Failure {
                 "ca=FILE in the address names the authority that made the certificate, host_name_in_certificate=NAME \
                  the name in it; trust_server_certificate=true takes any: only in a network you trust",
             ),
+            ServerError::NotEncrypted { .. } => self.hint(
+                "turn encryption on at the server, and ask who sits between you and it: encryption may have been taken \
+                 away on the way. encrypt=off in the address sends everything, the password too, for all to read",
+            ),
             ServerError::Login { .. } => {
                 self.hint("check user and password, and that the login may connect to this database")
             }

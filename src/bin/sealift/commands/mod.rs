@@ -114,6 +114,12 @@ fn with_login(address: &Address, args: &ServerArgs) -> Result<Address, Failure> 
     if let Address::SqlServer(address) = &mut address {
         crate::secrets::log_in(address, args.sql_password_file.as_deref())?;
         address.stop = crate::outcome::stop_request();
+        if args.show_server_messages {
+            address.messages = crate::outcome::server_messages();
+        }
+        for risk in address.risks() {
+            crate::ui::aside!("warning: {address}: {risk}");
+        }
         if let Some(seconds) = args.lock_timeout {
             address.lock_timeout = Duration::from_secs(seconds);
         }
