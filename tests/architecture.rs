@@ -9,14 +9,19 @@ use std::path::{Path, PathBuf};
 /// Which modules of ours a module may import, and why not more.
 const LAYERS: &[(&str, &[&str], &str)] = &[
     ("text", &[], "L0: what anything may show"),
+    ("temporary", &[], "L0: knows no file that is put there"),
     ("document", &["text"], "L0: what everything speaks of"),
     ("crypto", &[], "L0: knows no document and no file"),
     ("progress", &[], "L0: knows nobody who reports"),
     ("model", &["document"], "L0: describes documents, reads no server"),
     ("plan", &["text", "document", "model"], "L1: pure; no I/O, no secrets"),
-    ("bundle", &["document", "crypto", "progress"], "L1: a file knows no server and no model"),
-    ("tree", &["document", "crypto", "progress", "model"], "L1: a folder knows no bundle and no server"),
-    ("server", &["document", "crypto", "progress"], "L1: a server knows no file, no kinds, no keys"),
+    ("bundle", &["temporary", "document", "crypto", "progress"], "L1: a file knows no server and no model"),
+    (
+        "tree",
+        &["temporary", "document", "crypto", "progress", "model"],
+        "L1: a folder knows no bundle and no server",
+    ),
+    ("server", &["text", "document", "crypto", "progress"], "L1: a server knows no file, no kinds, no keys"),
     (
         "vendor",
         &["text", "document", "crypto", "progress"],
@@ -24,7 +29,19 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "ops",
-        &["text", "document", "crypto", "progress", "model", "plan", "bundle", "tree", "server", "vendor"],
+        &[
+            "text",
+            "temporary",
+            "document",
+            "crypto",
+            "progress",
+            "model",
+            "plan",
+            "bundle",
+            "tree",
+            "server",
+            "vendor",
+        ],
         "L2: one verb a file, on everything below",
     ),
     ("demo", &["document", "crypto", "progress", "model", "server"], "L2: made-up servers"),

@@ -11,6 +11,29 @@ use crate::progress::Cancelled;
 
 use super::{ContentRoot, FileRoot};
 
+/// A bundle, or a folder, that has another root than was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{}: expected the root {}, but its content root is {content_root}{}",
+    path.display(), FileRoot(*expected), file_root.map(|root| format!(", its file root {root}")).unwrap_or_default()
+)]
+pub struct OtherRoot {
+    /// The file, or the folder.
+    pub path: PathBuf,
+    /// What was expected: a file root or a content root.
+    pub expected: [u8; 32],
+    /// Its content root.
+    pub content_root: ContentRoot,
+    /// Its file root; a folder has none.
+    pub file_root: Option<FileRoot>,
+}
+
+impl From<OtherRoot> for BundleError {
+    fn from(other: OtherRoot) -> Self {
+        BundleError::OtherRoot(Box::new(other))
+    }
+}
+
 /// Why a bundle could not be written, read or trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
@@ -77,20 +100,8 @@ pub enum BundleError {
         what: String,
     },
     /// The file is another one than was expected, or was changed.
-    #[error(
-        "{}: expected the root {}, but its content root is {content_root}{}",
-        path.display(), FileRoot(*expected), file_root.map(|root| format!(", its file root {root}")).unwrap_or_default()
-    )]
-    OtherRoot {
-        /// The file, or the folder.
-        path: PathBuf,
-        /// What was expected: a file root or a content root.
-        expected: [u8; 32],
-        /// Its content root.
-        content_root: ContentRoot,
-        /// Its file root; a folder has none.
-        file_root: Option<FileRoot>,
-    },
+    #[error(transparent)]
+    OtherRoot(Box<OtherRoot>),
     /// The file, or what is to be written, is beyond what is taken on.
     #[error("{}: {place}: {found} is over the limit of {limit}", path.display())]
     Limit {

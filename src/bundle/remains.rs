@@ -259,7 +259,8 @@ fn first_page() -> Result<Vec<u8>, BundleError> {
     if let Some(page) = PAGE.get() {
         return Ok(page.clone());
     }
-    let folder = tempfile::tempdir().map_err(BundleError::io(&std::env::temp_dir(), "make a folder"))?;
+    let folder =
+        crate::temporary::folder().map_err(BundleError::io(&std::env::temp_dir(), "make a folder"))?;
     let path = folder.path().join("empty");
     let making = |error| BundleError::sql(&path, "make an empty bundle")(error);
     super::spool::private_file(&path)?;

@@ -18,7 +18,9 @@ use super::limits::{SHORT_TEXT_BYTES, most_key_bytes};
 use super::roots::{RootError, file_root};
 use super::schema::SEAL_OFFSET;
 use super::spool::{Spool, Spooled};
-use super::{Bundle, BundleError, ContentRoot, Coverage, FileRoot, Header, KindInfo, Limits, Notice, Reason};
+use super::{
+    Bundle, BundleError, ContentRoot, Coverage, FileRoot, Header, KindInfo, Limits, Notice, OtherRoot, Reason,
+};
 use super::{chunk, order};
 
 /// How hard zstd works unless told otherwise.
@@ -389,7 +391,7 @@ impl Writer {
         let totals = assemble::assemble(&path, &mut self.spool, &self.header, &mut self.options, progress)?;
         if let Some(expected) = self.options.expected_root.filter(|root| *root != totals.content_root.0) {
             let (path, content_root) = (self.out, totals.content_root);
-            return Err(BundleError::OtherRoot { path, expected, content_root, file_root: None });
+            return Err(OtherRoot { path, expected, content_root, file_root: None }.into());
         }
         // The earlier bundle may be the file about to be replaced.
         self.options.previous = None;

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use crate::bundle::{
-    self, Bundle, BundleError, Coverage, Entry, Extent, Header, Notice, Protection, Reason, Summary, Writer,
-    WriterOptions,
+    self, Bundle, BundleError, Coverage, Entry, Extent, Header, Notice, OtherRoot, Protection, Reason,
+    Summary, Writer, WriterOptions,
 };
 use crate::crypto::{CryptoError, DataKey, MAX_SECRET_BYTES, SEALED_OVERHEAD_BYTES};
 use crate::document::{Document, Key, KindName, Place};
@@ -217,9 +217,7 @@ pub fn from_tree(
     }
     let summary = writer.finish(progress).map_err(|error| match error {
         // Not what was to be written is another one, but what was read.
-        BundleError::OtherRoot { expected, content_root, file_root, .. } => {
-            BundleError::OtherRoot { path: tree.root().to_owned(), expected, content_root, file_root }
-        }
+        BundleError::OtherRoot(other) => OtherRoot { path: tree.root().to_owned(), ..*other }.into(),
         error => error,
     })?;
     Ok(FromTree { summary, doubts, passed_over: reading.passed_over, resealed: moves.resealed })

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::bundle::{
-    self, BundleError, Condition, ContentRoot, Header, Limits, Notice, Protection, Remains, State, Summary,
-    Survivor, Writer, WriterOptions,
+    self, BundleError, Condition, ContentRoot, Header, Limits, Notice, OtherRoot, Protection, Remains, State,
+    Summary, Survivor, Writer, WriterOptions,
 };
 use crate::crypto::{DataKey, KdfLimits, Password};
 use crate::progress::{Cancelled, Progress};
@@ -134,7 +134,7 @@ pub fn salvage(
                     if content_root.0 != expected && file_root.is_none_or(|root| root.0 != expected) =>
                 {
                     let path = path.to_owned();
-                    Err(BundleError::OtherRoot { path, expected, content_root, file_root }.into())
+                    Err(BundleError::from(OtherRoot { path, expected, content_root, file_root }).into())
                 }
                 _ => Ok(Salvage::Sound),
             };

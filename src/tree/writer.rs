@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::document::{Document, Value};
 use crate::model::Model;
 use crate::progress::Progress;
+use crate::temporary;
 
 use super::about::{self, ABOUT, About, Line, Lines, ScriptMode, Why};
 use super::disk::{self, Folders, Found};
@@ -152,7 +153,7 @@ impl<'m> TreeWriter<'m> {
         let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let (beside, what) =
             if new { (parent, "make the folder") } else { (root, "make a temporary folder") };
-        let staging = tempfile::Builder::new().prefix(disk::TEMPORARY).tempdir_in(beside);
+        let staging = temporary::folder_in(beside, disk::TEMPORARY);
         let staging = staging.map_err(TreeError::io(root, what))?;
         let waiting = staging.path().join(disk::WAITING);
         fs::create_dir(&waiting).map_err(TreeError::io(root, "make a temporary folder"))?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use sealift::bundle::FileRoot;
 use sealift::crypto::KdfLimits;
 
 use crate::commands;
@@ -92,8 +93,8 @@ impl std::str::FromStr for ExpectedRoot {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = blake3::Hash::from_hex(text.trim());
-        parsed.map(|root| Self(*root.as_bytes())).map_err(|_| "a root has 64 hexadecimal digits".to_owned())
+        let root = FileRoot::from_hex(text.trim()).ok_or("a root has 64 hexadecimal digits")?;
+        Ok(Self(root.0))
     }
 }
 

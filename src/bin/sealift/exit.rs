@@ -326,7 +326,7 @@ impl From<BundleError> for Failure {
         }
         let exit = match &error {
             BundleError::WrongPassword { .. } | BundleError::TooExpensive { .. } => Exit::WrongKey,
-            BundleError::OtherRoot { .. } => Exit::Damaged,
+            BundleError::OtherRoot(_) => Exit::Damaged,
             error if error.is_damage() => Exit::Damaged,
             _ => Exit::Failed,
         };
@@ -341,7 +341,7 @@ impl From<BundleError> for Failure {
                      more: the sum over its password slots of memory in GiB times passes",
                 )
             }
-            BundleError::OtherRoot { .. } => failure.hint(
+            BundleError::OtherRoot(_) => failure.hint(
                 "it is another file than the one whose root you were given, or somebody changed it: do not use it; \
                  `sealift info` prints the roots of a bundle",
             ),

@@ -12,6 +12,7 @@ use crate::document::{Key, Reference, Value};
 use crate::model::Model;
 use crate::progress::{Preliminary, Progress};
 use crate::server::{Reader, Row};
+use crate::temporary;
 
 use super::super::export::product_version;
 use super::super::relied::fingerprint;
@@ -75,7 +76,7 @@ impl<'k> Keeping<'k> {
         drop(Writer::create(&to.path, header.clone(), WriterOptions::default())?);
         let (mut trial, mut out) = (None, to.path.clone());
         if dry_run {
-            let folder = tempfile::tempdir().map_err(|source| ImportError::UndoFolder { source })?;
+            let folder = temporary::folder().map_err(|source| ImportError::UndoFolder { source })?;
             out = folder.path().join("trial.sealift");
             trial = Some(folder);
         }

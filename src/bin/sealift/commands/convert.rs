@@ -166,7 +166,7 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
         outcome::settle_effect(Exit::Done, effect);
         return show_bundle(common, output, &read);
     }
-    let folder = tempfile::tempdir()?;
+    let folder = sealift::temporary::folder()?;
     let bundle = input::open_in(
         common,
         &args.input,

@@ -70,7 +70,7 @@ impl DiffArgs {
 pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
-    let folder = tempfile::tempdir()?;
+    let folder = sealift::temporary::folder()?;
     let bundles = is_bundle(&args.left)? as usize + is_bundle(&args.right)? as usize;
     let mut expected = args.expect.each(bundles)?.into_iter();
     let mut open = |text: &str, key: Option<&Path>| {

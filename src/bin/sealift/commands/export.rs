@@ -197,7 +197,7 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         }
     };
     let read = if args.no_secrets { ServerSecrets::Mask } else { ServerSecrets::Read(master_key.as_ref()) };
-    let folder = tempfile::tempdir()?;
+    let folder = sealift::temporary::folder()?;
     let mut options = WriterOptions { force: args.force, ..WriterOptions::default() };
     if !args.no_secrets {
         protect(common, args, &model, folder.path(), &mut options)?;

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::path::Path;
 
-use sealift::bundle::{Bundle, BundleError, Limits, UncheckedBundle};
+use sealift::bundle::{Bundle, BundleError, Limits, OtherRoot, UncheckedBundle};
 use sealift::crypto::{DataKey, Envelope, OpenError, Password};
 use sealift::model::Model;
 use sealift::ops::{self, ConvertError, FromTree};
@@ -47,7 +47,7 @@ pub fn open(
         return Ok(Opened { bundle: open_file(path, expected, progress)?, _folder: None });
     }
     let model = super::load_model(common)?;
-    let folder = tempfile::tempdir()?;
+    let folder = sealift::temporary::folder()?;
     let bundle = open_tree(common, path, expected, &model, password_file, folder.path(), progress)?;
     Ok(Opened { bundle, _folder: Some(folder) })
 }
@@ -94,7 +94,7 @@ pub fn open_file(
         Some(ExpectedRoot(expected)) if !bundle.has_root(&expected, progress)? => {
             let (path, content_root) = (path.to_owned(), bundle.info().content_root);
             let file_root = Some(bundle.info().file_root);
-            Err(BundleError::OtherRoot { path, expected, content_root, file_root }.into())
+            Err(BundleError::from(OtherRoot { path, expected, content_root, file_root }).into())
         }
         _ => Ok(bundle),
     }

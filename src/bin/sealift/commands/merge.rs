@@ -98,7 +98,7 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
     let files = password_files(args)?;
     // Before the inputs: what is made of folders goes after they are closed.
-    let folder = tempfile::tempdir()?;
+    let folder = sealift::temporary::folder()?;
     let expected = args.expect.each(args.inputs.len())?;
     let read = |path: &Path, expected: Option<ExpectedRoot>, password_file: Option<&Path>| {
         super::input::open_in(common, path, expected, &model, password_file, folder.path(), &progress)

@@ -220,7 +220,7 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
         bundle.check_content_root(&progress)?;
     }
     let mut options = target.options()?;
-    let folder = tempfile::tempdir()?;
+    let folder = sealift::temporary::folder()?;
     let Side { mut server, address, against, master, plan_key } = match &args.against {
         Some(path) => args.stand(common, path, &bundle, &model, folder.path(), &progress)?,
         None => args.reach(&bundle)?,

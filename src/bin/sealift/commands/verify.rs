@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sealift::bundle::{self, BundleError, Limits};
+use sealift::bundle::{self, BundleError, Limits, OtherRoot};
 use sealift::crypto::Password;
 use sealift::progress::{Preliminary, Progress};
 use sealift::tree;
@@ -49,7 +49,7 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
         let file_root = report.file_root;
         if content_root.0 != expected && file_root.is_none_or(|root| root.0 != expected) {
             let path = args.file.clone();
-            return Err(BundleError::OtherRoot { path, expected, content_root, file_root }.into());
+            return Err(BundleError::from(OtherRoot { path, expected, content_root, file_root }).into());
         }
     }
     let sound = report.findings.is_empty();
@@ -118,7 +118,7 @@ fn folder(
     progress: &dyn Progress,
 ) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
-    let made = tempfile::tempdir()?;
+    let made = sealift::temporary::folder()?;
     let out = made.path().join("verify.sealift");
     let password_file = args.password.password_file.as_deref();
     let preliminary = &Preliminary(progress);
