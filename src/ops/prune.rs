@@ -196,19 +196,17 @@ fn superfluous(
             .into_iter()
             .filter(|id| !fixed(id) && !ids.contains(&id.to_string().to_lowercase()))
             .collect();
-        examiner.translation.learn(reader, open.iter().map(|id| (target, id.clone())).collect())?;
-        for id in open {
-            // What cannot be named cannot be shown either.
-            let Some(reference) = examiner.translation.name(&[target], &id) else { continue };
-            let within = scope.and_then(|scope| scope_in(scope, &reference.key));
+        // What cannot be named cannot be shown either.
+        for (id, key) in named(reader, examiner, layout, open)? {
+            let within = scope.and_then(|scope| scope_in(scope, &key));
             let elsewhere = match within {
                 Some(key) => !whole.scopes.contains(&key.folded(model.collation)),
                 // What is the whole server's is not the business of documents that go into one scope of it.
                 None => !examiner.options.into.is_empty(),
             };
             // What ids mean wherever they stand is there on every server.
-            let everywhere = layout.is_meant(&reference.key).is_some();
-            if !elsewhere && !everywhere && !names.contains(&reference.key.folded(model.collation)) {
+            let everywhere = layout.is_meant(&key).is_some();
+            if !elsewhere && !everywhere && !names.contains(&key.folded(model.collation)) {
                 let within = within.map(|key| (layout.index, key.folded(model.collation)));
                 let whole = whole.kinds.contains(&layout.index)
                     || within.is_some_and(|within| whole.within.contains(&within));
@@ -217,6 +215,29 @@ fn superfluous(
         }
     }
     Ok((found, undecided))
+}
+
+/// The keys of some rows. Nothing refers to rows without ids, whose names nobody learns: they are read.
+fn named(
+    reader: &mut dyn Reader,
+    examiner: &mut Examiner<'_, '_>,
+    layout: &Layout<'_>,
+    rows: Vec<Id>,
+) -> Result<Vec<(Id, Key)>, ImportError> {
+    let target = Target::Kind(layout.index);
+    if layout.id.is_some() {
+        examiner.translation.learn(reader, rows.iter().map(|id| (target, id.clone())).collect())?;
+        let name = |id: Id| examiner.translation.name(&[target], &id).map(|reference| (id, reference.key));
+        return Ok(rows.into_iter().filter_map(name).collect());
+    }
+    let mut named = Vec::with_capacity(rows.len());
+    fetch::<ImportError>(reader, layout, &rows, &mut |reader, _, rows| {
+        let mut vault = Vault::new();
+        let read = examiner.translation.read(reader, layout.index, rows, ServerSecrets::Mask, &mut vault)?;
+        named.extend(read.into_iter().map(|portable| (portable.row, portable.document.key)));
+        Ok(())
+    })?;
+    Ok(named)
 }
 
 /// Those of some rows that belong to an owner that the bundle carries whole.
