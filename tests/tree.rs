@@ -116,7 +116,7 @@ fn tidy(files: &BTreeMap<String, Vec<u8>>) {
 
 #[test]
 fn a_server_with_everything_comes_back() {
-    for generation in [Generation::Y2018, Generation::Spaces] {
+    for generation in [Generation::Y2018, Generation::Spaces, Generation::Y2026] {
         let folder = folder();
         let bundle = bundle_of(folder.path(), generation, Twist::default());
         comes_back(&bundle, &octopus(), folder.path());

@@ -11,6 +11,7 @@ use super::file::{self, File};
 use super::identity::{alias, check_meant, group};
 use super::kind::{Duplicates, Form, Kind, NewPartId, RowFilter, Target};
 use super::maintenance;
+use super::notes;
 use super::pattern::Pattern;
 use super::places::{derived, find_reference, local, merge, part, pattern};
 use super::scope::scope_kind;
@@ -109,11 +110,12 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
     };
     let types = file.types.iter().map(|types| scope.types(types)).collect::<Checked<Vec<_>>>()?;
     scope.types = &types;
-    let kinds = file
-        .kind
-        .iter()
-        .map(|wire| scripts::complete(&scope, wire, values::complete(&scope, wire, scope.kind(wire)?)?));
-    let kinds = kinds.collect::<Checked<Vec<_>>>()?;
+    let complete = |wire: &file::Kind| {
+        let kind = values::complete(&scope, wire, scope.kind(wire)?)?;
+        notes::complete(&scope, wire, scripts::complete(&scope, wire, kind)?)
+    };
+    let kinds = file.kind.iter().map(complete).collect::<Checked<Vec<_>>>()?;
+    notes::check(&file, &kinds)?;
     let key_order = key_order(&kinds, &file)?;
     let blob = super::blob::check(&file, &kinds)?;
     super::vendor::alone(&file)?;
@@ -231,6 +233,7 @@ impl Scope<'_> {
             rule.in_set =
                 rule.at.collection().is_some_and(|list| sets.iter().any(|set| set.at.covers(&list)));
         }
+        let apart = self.apart(wire, &references)?;
         let merges = wire.merge.iter().map(merge).collect::<Checked<Vec<_>>>()?;
         let mut places = PlaceTree::default();
         let (mut reference_places, mut set_places) = (PlaceTree::default(), PlaceTree::default());
@@ -284,6 +287,8 @@ impl Scope<'_> {
                 file::Duplicates::Number => Duplicates::Number,
             },
             number_by: wire.number_by.clone(),
+            apart,
+            inferred: wire.inferred,
             groups: wire.groups.iter().map(group).collect::<Checked<_>>()?,
             ask: wire.ask,
             vendor_types: super::vendor::check(wire)?,
@@ -299,6 +304,7 @@ impl Scope<'_> {
             merges,
             values: Vec::new(),
             scripts: Vec::new(),
+            notes: Vec::new(),
             places,
             reference_places,
             set_places,
@@ -342,7 +348,7 @@ fn key_order(kinds: &[Kind], file: &File) -> Checked<Vec<usize>> {
         }
         let Some(kind) = kinds.get(at) else { return Ok(0) };
         let mut below = 0;
-        for reference in kind.key.iter().filter_map(|k| k.reference) {
+        for reference in kind.key.iter().filter_map(|k| k.reference).chain(kind.apart.iter().copied()) {
             for target in kind.references.get(reference).into_iter().flat_map(|r| &r.to) {
                 below = below.max(1 + visit(target.kind(), above + 1, kinds, turns, order)?);
             }

@@ -174,6 +174,10 @@ pub(super) struct Kind {
     #[serde(default)]
     pub number_by: Vec<String>,
     #[serde(default)]
+    pub apart: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub inferred: bool,
+    #[serde(default)]
     pub groups: Vec<Spanned<String>>,
     #[serde(default)]
     pub ask: bool,
@@ -204,6 +208,20 @@ pub(super) struct Kind {
     pub value: Vec<ValueRule>,
     #[serde(default)]
     pub script: Vec<Script>,
+    #[serde(default)]
+    pub note: Vec<Note>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Note {
+    pub at: Spanned<OneOrMore>,
+    pub equals: Spanned<Vec<Scalar>>,
+    pub text: Spanned<String>,
+    #[serde(default)]
+    pub remains: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub ids: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -276,6 +294,8 @@ pub(super) struct Reference {
     pub maybe: bool,
     #[serde(default)]
     pub limits: bool,
+    #[serde(default)]
+    pub omit_empty: bool,
 }
 
 fn yes() -> bool {
@@ -287,6 +307,15 @@ fn yes() -> bool {
 pub(super) enum OneOrMore {
     One(String),
     More(Vec<String>),
+}
+
+impl OneOrMore {
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            OneOrMore::One(one) => std::slice::from_ref(one),
+            OneOrMore::More(more) => more,
+        }
+    }
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -359,7 +388,7 @@ pub(super) struct Part {
     pub id: String,
     pub key: Spanned<Vec<String>>,
     pub new: Spanned<String>,
-    pub drop_when_emptied: Option<String>,
+    pub drop_when_emptied: Option<OneOrMore>,
     #[serde(default)]
     pub add_missing: bool,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::document::{KindName, Value};
 
 use super::walk::PlaceTree;
-use super::{Pattern, ScriptRule, SetRule, ValueRule};
+use super::{NoteRule, Pattern, ScriptRule, SetRule, ValueRule};
 
 /// A type of document.
 #[derive(Debug, Clone)]
@@ -26,6 +26,12 @@ pub struct Kind {
     pub duplicates: Duplicates,
     /// The columns that order documents of one key where they are numbered, before their ids do.
     pub number_by: Vec<String>,
+    /// References (positions in `references`) whose documents tell apart what shares the columns of the key: they
+    /// follow these in the key, as a set. Such a kind has as many parts in its keys as there are documents.
+    pub apart: Vec<usize>,
+    /// Whether its table is inferred: a server whose table lacks a column that the kind needs is taken for one
+    /// without the table.
+    pub inferred: bool,
     /// The groups it belongs to: an export can leave out a group as a whole.
     pub groups: Vec<String>,
     /// Whether it is carried only where it is asked for by name.
@@ -58,6 +64,8 @@ pub struct Kind {
     pub values: Vec<ValueRule>,
     /// Places that hold scripts.
     pub scripts: Vec<ScriptRule>,
+    /// What people are told of some documents.
+    pub notes: Vec<NoteRule>,
     /// The places of all rules.
     pub(super) places: PlaceTree,
     /// The places of references alone.
@@ -270,6 +278,8 @@ pub struct ReferenceRule {
     /// Whether the list limits what the document applies to: a document that loses all of it is skipped, since
     /// it would apply to more than before.
     pub limits: bool,
+    /// Whether an empty list means the same as none: a table without the column takes it.
+    pub omit_empty: bool,
     /// Where another document says what the value is; `to` is then all that it may be.
     pub typed: Option<Typed>,
     /// Whether the place is any element of a set: its position means nothing and is not the same in portable form.
@@ -381,8 +391,8 @@ pub struct Part {
     pub key: Vec<String>,
     /// How new ids are made.
     pub new: NewPartId,
-    /// A member which, emptied by dropped references, takes the part with it.
-    pub drop_when_emptied: Option<String>,
+    /// Members of which each, emptied by dropped references, takes the part with it.
+    pub drop_when_emptied: Vec<String>,
     /// Whether parts that the target lacks are added to a document that it has and that is not overwritten.
     pub add_missing: bool,
 }

@@ -13,6 +13,7 @@ mod file;
 mod identity;
 mod kind;
 mod maintenance;
+mod notes;
 mod pattern;
 mod places;
 mod scope;
@@ -33,6 +34,7 @@ pub use kind::{
     TypeVersions, Typed, Types,
 };
 pub use maintenance::{MaintenanceRule, RunningRule};
+pub use notes::NoteRule;
 pub(crate) use pattern::pick;
 pub use pattern::{Pattern, PatternError};
 pub use scripts::{NamedScript, Script, ScriptRule};
@@ -130,6 +132,11 @@ pub const OCTOPUS_2018_SQL: &str = include_str!("octopus-2018.sql");
 
 /// The tables of an Octopus Server with spaces (2019.1 and later), as SQL for an embedded server.
 pub const OCTOPUS_SPACES_SQL: &str = include_str!("octopus-spaces.sql");
+
+/// The tables of an Octopus Server of 2026 as SQL for an embedded server: those with spaces, and what is inferred to
+/// have come since.
+pub const OCTOPUS_2026_SQL: &str =
+    concat!(include_str!("octopus-spaces.sql"), "\n", include_str!("octopus-2026.sql"));
 
 /// So many targets are looked for by an id that begins as none of their ids does.
 const FEW_TARGETS: usize = 8;

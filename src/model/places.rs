@@ -31,11 +31,10 @@ fn form(form: file::Form) -> Form {
 impl Scope<'_> {
     /// What the names of kinds and parts in a rule lead to.
     fn targets(&self, to: &file::OneOrMore, span: std::ops::Range<usize>) -> Checked<Vec<Target>> {
-        let names = match to {
-            file::OneOrMore::One(name) if name == "*" => return Ok(self.anything.to_vec()),
-            file::OneOrMore::One(name) => std::slice::from_ref(name),
-            file::OneOrMore::More(names) => names.as_slice(),
-        };
+        if matches!(to, file::OneOrMore::One(name) if name == "*") {
+            return Ok(self.anything.to_vec());
+        }
+        let names = to.as_slice();
         let mut to = Vec::new();
         for name in names {
             match self.by_name.get(name) {
@@ -102,6 +101,9 @@ impl Scope<'_> {
                 "only references that can be dropped limit a document by their list",
             );
         }
+        if wire.omit_empty && !(at.column.is_some() && form(wire.form) == Form::Pipe) {
+            return fault(wire.at.span(), "only a list A|B of a column can be empty and mean none");
+        }
         Ok(ReferenceRule {
             at,
             to,
@@ -116,6 +118,7 @@ impl Scope<'_> {
             follow: wire.follow,
             maybe: wire.maybe || typed.is_some(),
             limits: wire.limits,
+            omit_empty: wire.omit_empty,
             typed,
             in_set: false,
         })
@@ -225,7 +228,11 @@ pub(super) fn part(wire: &file::Part) -> Checked<Part> {
         id: wire.id.clone(),
         key: wire.key.get_ref().clone(),
         new,
-        drop_when_emptied: wire.drop_when_emptied.clone(),
+        drop_when_emptied: wire
+            .drop_when_emptied
+            .as_ref()
+            .map(|members| members.as_slice().to_vec())
+            .unwrap_or_default(),
         add_missing: wire.add_missing,
     })
 }

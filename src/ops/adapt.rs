@@ -119,7 +119,10 @@ impl Examiner<'_, '_> {
         document.columns.retain(|column, value| match layout.column(column) {
             Some(_) => true,
             None => {
-                if !value.is_null() {
+                let rule = layout.kind.references.iter().find(|r| r.at.column.as_deref() == Some(column));
+                let omitted = rule.is_some_and(|rule| rule.omit_empty)
+                    && matches!(value, Value::List(list) if list.is_empty());
+                if !value.is_null() && !omitted {
                     foreign.push(column.to_owned());
                 }
                 false

@@ -19,6 +19,7 @@ use super::choosing::Chosen;
 use super::handover::Handover;
 use super::into::Resettle;
 use super::misplaced::misplaced;
+use super::noted::Noted;
 use super::options::ImportOptions;
 use super::relied::fingerprint;
 use super::secret_losses::SecretLosses;
@@ -85,6 +86,8 @@ pub(super) struct Examiner<'x, 'm> {
     /// Whether documents become what they are in the bundle, without the model's rules for joining: an import
     /// is taken back.
     pub exact: bool,
+    /// The notes of the model on what is written.
+    pub noted: Vec<Noted>,
     /// What is to be deleted in the target.
     pub deletions: Vec<Deletion>,
     pub secrets: Option<&'x DataKey>,
@@ -346,6 +349,7 @@ impl<'m> Examiner<'_, 'm> {
         }
         if action.writes() {
             self.check_needed(layout, &document);
+            self.note(layout, entry.number, &document);
             self.look_at_undeclared(layout, &document, theirs.as_ref().map(|theirs| &theirs.document));
             let lost = theirs
                 .as_ref()

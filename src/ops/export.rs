@@ -288,7 +288,13 @@ pub fn export(
         writer.notice(Notice { count, ..Notice::about("dangling", kind.as_str(), text) })?;
     }
     for (table, rows) in &unknown {
-        let text = format!("table {table} ({rows} rows) is not known to the model and was not carried");
+        let inferred = model.kinds().iter().any(|kind| kind.table.eq_ignore_ascii_case(table));
+        let text = match inferred {
+            true => format!(
+                "table {table} ({rows} rows) lacks columns that the model infers for it and was not carried"
+            ),
+            false => format!("table {table} ({rows} rows) is not known to the model and was not carried"),
+        };
         writer.notice(Notice { count: *rows, ..Notice::about("unknown-table", table, text) })?;
     }
     let summary = writer.finish(progress).map_err(|error| match error {

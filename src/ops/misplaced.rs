@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::document::{Document, Key, Map, Place, Value};
 use crate::model::{Direction, Form, Keep, Model, Rule, Target};
 
-use super::translate::Layout;
+use super::translate::{Layout, apart};
 
 /// What a document holds that its kind has no rule for, or the target no place: it could only be written as
 /// something else. No export makes such a document; hands, and other versions of the model, do.
@@ -27,6 +27,16 @@ pub(super) fn misplaced(layout: &Layout<'_>, model: &Model, document: &Document)
         let named = Key::new(vec![part.clone()]).ok();
         if held.map(|k| k.folded(model.collation)) != named.map(|k| k.folded(model.collation)) {
             wrong.push(format!("is named otherwise by its column {}", column.name));
+        }
+    }
+    if let Some((named, _)) = layout.beyond(&document.key).filter(|_| !layout.kind.apart.is_empty()) {
+        let held = apart(layout, &document.columns, document.body.as_ref());
+        let folded = |parts: Vec<Value>| Key::new(parts).ok().map(|key| key.folded(model.collation));
+        let named = crate::model::sorted_set(named.to_vec(), model.collation);
+        if folded(held) != folded(named) {
+            let at = layout.kind.apart.iter().filter_map(|rule| layout.kind.references.get(*rule));
+            let at: Vec<&str> = at.map(|rule| rule.at.text.as_str()).collect();
+            wrong.push(format!("is named differently by what it holds at {}", at.join(" or ")));
         }
     }
     if document.body.is_some() && layout.body.is_none() {

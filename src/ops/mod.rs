@@ -20,6 +20,7 @@ mod maintenance;
 mod merge;
 mod misplaced;
 mod named;
+mod noted;
 mod options;
 mod plan;
 mod prune;

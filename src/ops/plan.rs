@@ -6,7 +6,7 @@ use crate::bundle::Bundle;
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
 use crate::document::{Key, KindName, Value};
 use crate::model::{Duplicates, Missing, Model, NewPartId, Target};
-use crate::plan::{Change, Changed, Entry, Plan};
+use crate::plan::{Action, Change, Changed, Entry, Plan};
 use crate::progress::Progress;
 use crate::server::Reader;
 
@@ -151,6 +151,7 @@ pub(super) fn examine_all<'x, 'm>(
         resettle: Resettle::default(),
         chosen: Chosen::default(),
         exact: matches!(work, Work::Undo(_) | Work::Copy),
+        noted: Vec::new(),
         deletions: Vec::new(),
         secrets: keys.bundle,
         master_key: keys.master,
@@ -174,6 +175,7 @@ pub(super) fn examine_all<'x, 'm>(
     examiner.take_over(notices, reader)?;
     let named = |kind: &KindName, key| examiner.resettle.key(examiner.layouts(), kind, key);
     examiner.chosen = Chosen::of(bundle, &examiner.options, model, &named, progress)?;
+    check_tables(bundle, reader, &mut examiner, &mut plan)?;
     match work {
         Work::Import | Work::Copy => identify(bundle, reader, &mut examiner, progress)?,
         Work::Undo(record) => undo::identify(bundle, record, reader, &mut examiner, progress)?,
@@ -207,6 +209,7 @@ pub(super) fn examine_all<'x, 'm>(
         Work::Import | Work::Copy => {}
     }
     plan.notices.extend(losses.notices());
+    examiner.add_notes(bundle, reader, &mut plan)?;
     examiner.look_at_created(bundle, &plan)?;
     examiner.look_at_unlisted(&plan);
     hold_list(&mut examiner, &plan);
@@ -269,13 +272,54 @@ fn check_sides(
         match model.kind(&kind.name) {
             None if undo::is_ours(&kind.name) => {}
             None => examiner.find(&kind.name, String::new(), "the model does not know this kind"),
-            // A target without scopes is a matter of where documents go.
-            Some(known)
-                if model.scope.and_then(|s| model.kind_at(s)).is_some_and(|s| s.name == known.name) => {}
-            Some(known) if !examiner.layouts().iter().any(|layout| layout.kind.name == known.name) => {
-                examiner.find(&kind.name, String::new(), format!("the target has no table {}", known.table));
-            }
             Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Looks whether the target has the tables of what is taken. Documents that are left out need none.
+fn check_tables(
+    bundle: &Bundle,
+    reader: &dyn Reader,
+    examiner: &mut Examiner<'_, '_>,
+    plan: &mut Plan,
+) -> Result<(), ImportError> {
+    let model = examiner.model();
+    for (index, kind) in model.kinds().iter().enumerate() {
+        // A target without scopes is a matter of where documents go.
+        if model.scope == Some(index) || examiner.layouts().at(index).is_some() {
+            continue;
+        }
+        let mut taken = false;
+        bundle.entries(Some(kind.name.as_str()), &mut |entry| -> Result<(), ImportError> {
+            let Some(reason) = examiner.chosen.leaves_out(entry.number) else {
+                taken = true;
+                return Ok(());
+            };
+            plan.entries.push(Entry {
+                number: entry.number,
+                key: examiner.resettle.key(examiner.layouts(), &entry.kind, entry.key),
+                kind: entry.kind,
+                action: Action::Skip,
+                reason: Some(reason.to_owned()),
+                changes: Vec::new(),
+                notes: Vec::new(),
+                seen: None,
+            });
+            Ok(())
+        })?;
+        if taken {
+            let (table, name) = (&kind.table, &kind.name);
+            let problem = match reader.catalog().table(table) {
+                Some(_) => format!(
+                    "the target's table {table} lacks columns that the model needs; --except {name} leaves these documents out"
+                ),
+                None => {
+                    format!("the target has no table {table}; --except {name} leaves these documents out")
+                }
+            };
+            examiner.find(name.as_str(), String::new(), problem);
         }
     }
     Ok(())
@@ -319,10 +363,11 @@ fn identify(
             }
             entry.key = examiner.resettle.key(&layouts, &entry.kind, entry.key);
             // The first of several documents of one key has no number.
-            let shaped = match entry.key.parts().split_at_checked(layout.key_len()) {
-                Some((_, [])) => true,
-                Some((_, [Value::Int(2..)])) => rule.duplicates == Duplicates::Number,
-                _ => false,
+            let numbered = matches!(entry.key.parts().last(), Some(Value::Int(_)))
+                && entry.key.parts().len() > layout.key_len();
+            let shaped = match layout.beyond(&entry.key) {
+                Some((_, ordinal)) if numbered => ordinal >= 2 && rule.duplicates == Duplicates::Number,
+                beyond => beyond.is_some(),
             };
             if !shaped {
                 let problem = "its key has another shape than the target's: it comes from another generation of the product";

@@ -422,13 +422,13 @@ pub fn take_out(
     document: &mut Document,
     gone: &mut dyn FnMut(usize, &Value) -> bool,
 ) -> Vec<String> {
-    let scoped: Vec<Vec<Vec<String>>> = kind
+    let scoped: Vec<Vec<Vec<(&str, String)>>> = kind
         .parts
         .iter()
         .map(|part| {
             let mut had = Vec::new();
-            if let (Some(member), Some(body)) = (&part.drop_when_emptied, &document.body) {
-                part.at.find(body, &mut |element| had.push(held(element, member)));
+            if let ([_, ..], Some(body)) = (part.drop_when_emptied.as_slice(), &document.body) {
+                part.at.find(body, &mut |element| had.push(held(element, &part.drop_when_emptied)));
             }
             had
         })
@@ -483,13 +483,15 @@ pub fn take_out(
         );
     }
     for (part, had) in kind.parts.iter().zip(scoped) {
-        let (Some(member), Some(body)) = (&part.drop_when_emptied, document.body.as_mut()) else { continue };
+        let ([_, ..], Some(body)) = (part.drop_when_emptied.as_slice(), document.body.as_mut()) else {
+            continue;
+        };
         let Some(elements) = part.at.elements_mut(body) else { continue };
         let mut had = had.into_iter();
         elements.retain(|element| {
-            let now = held(element, member);
-            let emptied = had.next().is_some_and(|had| had.iter().any(|name| !now.contains(name)));
-            if emptied {
+            let now = held(element, &part.drop_when_emptied);
+            let emptied = had.next().into_iter().flatten().find(|name| !now.contains(name));
+            if let Some((member, _)) = &emptied {
                 let name = match element {
                     Value::Map(map) => {
                         map.get("Name").and_then(Value::as_text).unwrap_or_default().to_owned()
@@ -501,15 +503,15 @@ pub fn take_out(
                     part.name
                 ));
             }
-            !emptied
+            emptied.is_none()
         });
     }
     notes
 }
 
-/// The names of what holds anything in a member of an element: of the member's own members where it is an
-/// object (the environments of a scope, its machines), else of the member.
-fn held(element: &Value, member: &str) -> Vec<String> {
+/// The names of what holds anything in some members of an element: of a member's own members where it is an
+/// object (the environments of a scope, its machines), else of the member. Each with the member.
+fn held<'m>(element: &Value, members: &'m [String]) -> Vec<(&'m str, String)> {
     fn any(value: &Value) -> bool {
         match value {
             Value::Null => false,
@@ -519,11 +521,16 @@ fn held(element: &Value, member: &str) -> Vec<String> {
         }
     }
     let Value::Map(map) = element else { return Vec::new() };
-    match map.get(member) {
-        Some(Value::Map(members)) => {
-            members.iter().filter(|(_, value)| any(value)).map(|(name, _)| name.to_owned()).collect()
+    let mut held = Vec::new();
+    for member in members {
+        match map.get(member) {
+            Some(Value::Map(inner)) => {
+                let inner = inner.iter().filter(|(_, value)| any(value));
+                held.extend(inner.map(|(name, _)| (member.as_str(), name.to_owned())));
+            }
+            Some(value) if any(value) => held.push((member.as_str(), member.clone())),
+            _ => {}
         }
-        Some(value) if any(value) => vec![member.to_owned()],
-        _ => Vec::new(),
     }
+    held
 }

@@ -25,6 +25,7 @@ pub use faults::Faults;
 pub use ids::{Ids, Known};
 pub use layout::{ContentColumn, Layout, Layouts};
 pub use names::id_order;
+pub(in crate::ops) use read::apart;
 pub use read::{Followed, Portable, Raw, Translation};
 pub use render::{Existing, Rendered, Renderer, part_ids};
 pub use secrets::ServerSecrets;

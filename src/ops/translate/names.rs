@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::document::{Dangling, Key, KindName, Reference, Value};
-use crate::model::{Duplicates, ReferenceRule, Target};
+use crate::model::{Duplicates, ReferenceRule, Target, sorted_set};
 use crate::server::{Lookup, Reader, ServerError};
 
 use super::meant::{Home, MeantRows, Sense};
@@ -150,8 +150,8 @@ impl Names {
                     self.ordinals.entry(layout.index).or_default().extend(behind);
                 }
                 for (id, raw) in found {
-                    for (value, column) in raw.iter().zip(&layout.key) {
-                        queue.extend(self.nested(layouts, layout, *column, value));
+                    for (at, value) in raw.iter().enumerate() {
+                        queue.extend(self.nested(layouts, key_rule(layout, at), value));
                     }
                     rows.insert((kind, id), raw);
                 }
@@ -174,14 +174,8 @@ impl Names {
         self.learn_parts(reader, layouts, parts)
     }
 
-    fn nested(
-        &self,
-        layouts: &Layouts<'_>,
-        layout: &Layout<'_>,
-        column: usize,
-        value: &Value,
-    ) -> Vec<(usize, Id)> {
-        let targets = key_rule(layout, column).map_or(&[][..], |rule| &rule.to);
+    fn nested(&self, layouts: &Layouts<'_>, rule: Option<&ReferenceRule>, value: &Value) -> Vec<(usize, Id)> {
+        let targets = rule.map_or(&[][..], |rule| &rule.to);
         let Some(id) = Id::of(value) else { return Vec::new() };
         // An id that is not there costs the embedded server a pass over the table it is sought in.
         let likely = match value.as_text() {
@@ -201,8 +195,7 @@ impl Names {
     ) -> Result<Key, TranslateError> {
         let mut parts = Vec::with_capacity(raw.len());
         for (at, value) in raw.into_iter().enumerate() {
-            let rule = layout.key.get(at).and_then(|column| key_rule(layout, *column));
-            parts.push(match rule {
+            parts.push(match key_rule(layout, at) {
                 // A checked model has no key that runs through what ids mean wherever they stand.
                 Some(rule) => self.value(layouts, rule, &rule.to, value, &Home::default()),
                 None => value,
@@ -218,6 +211,9 @@ impl Names {
         id: &Id,
         mut parts: Vec<Value>,
     ) -> Result<Key, TranslateError> {
+        // What tells documents apart is in the order of names, not of ids.
+        let apart = parts.split_off(layout.key_len().min(parts.len()));
+        parts.extend(sorted_set(apart, layout.collation()));
         let ordinal = self.ordinals.get(&layout.index).and_then(|o| o.get(id)).copied();
         if let Some(ordinal @ (BEHIND | 2..)) = ordinal {
             parts.push(Value::Int(ordinal));
@@ -256,19 +252,22 @@ impl Names {
         let rows: Vec<&(Id, RawKey)> = rows.iter().filter(|(id, _)| !known.contains_key(id)).collect();
         // The values of the columns, not other names: rows that bear one share what it replaces at most.
         let by = layout.key_columns();
-        let keys: Vec<RawKey> = rows.iter().map(|(_, key)| key.clone()).collect();
+        let columns = |(_, key): &&(Id, RawKey)| key.iter().take(by.len()).cloned().collect();
+        let keys: Vec<RawKey> = rows.iter().map(columns).collect();
         if keys.is_empty() {
             return Ok(());
         }
         let naming = layout.naming_columns();
         let columns: Vec<&str> = std::iter::once(id.as_str()).chain(naming).collect();
-        let mut groups: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+        let mut groups: BTreeMap<(usize, String), Vec<_>> = BTreeMap::new();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
         reader.lookup(&lookup, &mut |position, row| {
             if let Some((Some(id), rest)) = row.split_first().map(|(id, rest)| (Id::of(id), rest))
-                && layout.raw_key(&id, rest).is_some()
+                && let Some(mut key) = layout.raw_key(&id, rest)
             {
-                groups.entry(position).or_default().push((layout.standing(&id, rest), id));
+                let apart = Key::new(key.split_off(layout.key_len().min(key.len())));
+                let apart = apart.map(|apart| apart.folded(layout.collation())).unwrap_or_default();
+                groups.entry((position, apart)).or_default().push((layout.standing(&id, rest), id));
             }
         })?;
         for mut ids in groups.into_values() {
@@ -388,10 +387,16 @@ fn number_all(
     Ok(ordinals)
 }
 
-/// The rule that a column of a key is under, where it holds ids.
-fn key_rule<'l>(layout: &'l Layout<'_>, column: usize) -> Option<&'l ReferenceRule> {
-    let name = layout.content.get(column)?.name.as_str();
-    let reference = layout.kind.key.iter().find(|k| k.column == name)?.reference?;
+/// The rule that a part of a key is under, where it holds ids.
+fn key_rule<'l>(layout: &'l Layout<'_>, at: usize) -> Option<&'l ReferenceRule> {
+    let reference = match layout.key.get(at) {
+        Some(column) => {
+            let name = layout.content.get(*column)?.name.as_str();
+            layout.kind.key.iter().find(|k| k.column == name)?.reference?
+        }
+        // All that tells documents apart leads to the same kinds.
+        None => *layout.kind.apart.first()?,
+    };
     layout.kind.references.get(reference)
 }
 

@@ -379,7 +379,8 @@ impl<'m> Translation<'m> {
         if !whole {
             return Ok(None);
         }
-        let parts = key_parts(layout, &columns, made_up);
+        let mut parts = key_parts(layout, &columns, made_up);
+        parts.extend(apart(layout, &columns, body.as_ref()));
         let key = self.names.finish_key(layout, &Id::of(&id).unwrap_or(Id::Int(0)), parts)?;
         let document = Document { kind: layout.kind.name.clone(), key, columns, body };
         Ok(Some(Portable { document, id, row, dangling: loose, raw }))
@@ -513,9 +514,25 @@ fn key_parts(layout: &Layout<'_>, columns: &Map, made_up: Option<Value>) -> Vec<
     parts
 }
 
-/// The values of a row's key columns as they were read.
+/// The values of a row's key as they were read.
 fn raw_key(layout: &Layout<'_>, row: &Parsed) -> Vec<Value> {
-    key_parts(layout, &row.columns, None)
+    let mut key = key_parts(layout, &row.columns, None);
+    key.extend(layout.apart(&row.columns, row.body.as_ref()));
+    key
+}
+
+/// What tells a document in portable form apart from others of its key.
+pub(in crate::ops) fn apart(layout: &Layout<'_>, columns: &Map, body: Option<&Value>) -> Vec<Value> {
+    let mut apart: Vec<Value> = Vec::new();
+    let mut take = |value: &Value| apart.extend(Some(value.clone()).filter(|value| !value.is_null()));
+    for rule in layout.kind.apart.iter().filter_map(|rule| layout.kind.references.get(*rule)) {
+        match (rule.at.column.as_deref().map(|column| columns.get(column)), body) {
+            (Some(Some(Value::List(list))), _) => list.iter().for_each(&mut take),
+            (None, Some(body)) => rule.at.find(body, &mut take),
+            _ => {}
+        }
+    }
+    sorted_set(apart, layout.collation())
 }
 
 /// What to call a row in a message: its id, or its key columns where it has none.

@@ -6,7 +6,7 @@
 //! the folder's password takes the place of the master key.
 //!
 //! Which members were columns at the source no file says. The tables are those of 2018 where no document is in
-//! a space, else those with spaces; a column that no document of its table mentions is left out, unless it
+//! a space, else those with spaces, or of 2026 where a document is of one of those; a column that no document of its table mentions is left out, unless it
 //! decides what a document is.
 
 mod gather;

@@ -77,7 +77,11 @@ impl Job<'_> {
 
     fn place(&mut self, kind: &Kind, document: VendorDocument) -> Result<(), VendorReadError> {
         let VendorDocument { file, members, .. } = document;
-        let Some(table) = self.shapes.table(kind) else { return Ok(()) };
+        let Some(table) = self.shapes.table(kind) else {
+            let problem = format!("is of the table {}, whose columns are not known", kind.table);
+            self.found(&file, None, problem);
+            return Ok(());
+        };
         let id = match identity(kind, table, &members) {
             Ok(id) => id,
             Err(column) => {

@@ -40,7 +40,8 @@ pub fn collection(prefix: &str) -> String {
     match prefix {
         "Environments" => "DeploymentEnvironment".to_owned(),
         "Proxies" => "Proxy".to_owned(),
-        "MachinePolicies" => "MachinePolicy".to_owned(),
+        other if other.ends_with("ties") => other.replace("ties", "ty"),
+        other if other.ends_with("cies") => other.replace("cies", "cy"),
         other => other.strip_suffix('s').unwrap_or(other).to_owned(),
     }
 }
@@ -96,6 +97,30 @@ pub const DOCUMENTS: &[(&str, &[&str])] = &[
     // What tells two of one team and one role apart are the sets they are scoped to; the walk adds them.
     ("ScopedUserRole", &["SpaceId>Space", "TeamId>Team", "UserRoleId>UserRole"]),
     ("Subscription", &["SpaceId>Space", "Name"]),
+    // Of 2026.
+    ("ParentEnvironment", &["SpaceId>Space", "Name"]),
+    ("GitHubAppConnection", &["SpaceId>Space", "Name"]),
+    ("ProjectLibraryVariableSet", &["ProjectId>Project", "LibraryVariableSetId>LibraryVariableSet"]),
+    ("DeploymentFreeze", &["OwnerId>Project", "Name"]),
+    ("ApprovalPolicy", &["SpaceId>Space", "Name"]),
+    ("RetentionPolicy", &["SpaceId>Space", "RetentionType", "Name"]),
+    ("ServiceAccountOidcIdentity", &["ServiceAccountId>User", "Name"]),
+    ("PlatformHubAccount", &["Name"]),
+    ("PlatformHubGitCredential", &["Name"]),
+    ("PlatformHubPolicy", &["Slug", "Version"]),
+];
+
+/// Documents of 2026 that are in no space.
+const IN_NO_SPACE: &[&str] = &[
+    "Space",
+    "CommunityActionTemplate",
+    "User",
+    "UserRole",
+    "DeploymentFreeze",
+    "ServiceAccountOidcIdentity",
+    "PlatformHubAccount",
+    "PlatformHubGitCredential",
+    "PlatformHubPolicy",
 ];
 
 /// The same for what has happened. Rows of other tables that are frozen belong here as well.
@@ -133,6 +158,14 @@ pub const STAY: &[&str] = &[
     "ExtensionConfiguration",
     "Mutex",
     "NuGetPackage",
+    "Approval",
+    "ArgoCDGateway",
+    "BuildInformation",
+    "EnvironmentState",
+    "KubernetesMonitor",
+    "PlatformHubVersionControlSettings",
+    "RateLimitingPolicy",
+    "ServerTaskApproval",
 ];
 
 /// Tables that the server makes of the others, and its counters: an import leaves them to it.
@@ -162,6 +195,7 @@ fn steps(rules: &mut Vec<Rule>, table: &'static str) {
     add("/TenantTags/*", &["Tag"]);
     add("/Packages/*/FeedId", &["Feed"]);
     add("/GitDependencies/*/GitCredentialId", &["GitCredential"]);
+    add("/GitDependencies/*/GitHubConnectionId", &["GitHubAppConnection"]);
     let release = "$/Steps/*/Actions/*{ActionType=Octopus.DeployRelease}";
     rules.push((
         table,
@@ -218,6 +252,8 @@ fn template(rules: &mut Vec<Rule>, table: &'static str) {
     rules.push((table, "$/Packages/*/FeedId".to_owned(), Id, vec!["Feed"]));
     rules.push((table, "$/Container/FeedId".to_owned(), Id, vec!["Feed"]));
     rules.push((table, "$/GitDependencies/*/GitCredentialId".to_owned(), Id, vec!["GitCredential"]));
+    let connection = "$/GitDependencies/*/GitHubConnectionId".to_owned();
+    rules.push((table, connection, Id, vec!["GitHubAppConnection"]));
     parameters(rules, table, "$/Parameters");
 }
 
@@ -266,7 +302,7 @@ pub fn rules() -> Vec<Rule> {
     // Every document of a space says of which.
     let all = DOCUMENTS.iter().chain(PAST);
     rules.extend(
-        all.filter(|(table, _)| !["Space", "CommunityActionTemplate", "User", "UserRole"].contains(table))
+        all.filter(|(table, _)| !IN_NO_SPACE.contains(table))
             .map(|(table, _)| (*table, "SpaceId".to_owned(), Id, vec!["Space"])),
     );
     rules

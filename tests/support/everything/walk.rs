@@ -218,6 +218,12 @@ impl Snapshot {
                 path.push(copy["$"][set].to_string());
             }
         }
+        if table == "TenantVariable" {
+            let mut copy = row.clone();
+            self.references(table, &mut copy);
+            path.push(copy["EnvironmentIds"].to_string());
+            path.push(copy["$"]["Scope"].to_string());
+        }
         format!("{table}: {}", path.join(" / "))
     }
 

@@ -33,6 +33,9 @@ pub struct InitArgs {
 /// The generations of tables that are built in.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Generation {
+    /// Octopus Deploy of 2026: with spaces, and what came since, as far as it can be inferred
+    #[value(name = "octopus-2026")]
+    Octopus2026,
     /// Octopus Deploy with spaces (2019.1 and later)
     OctopusSpaces,
     /// Octopus Deploy before spaces (2018)
@@ -62,6 +65,7 @@ pub fn run(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
     } else {
         let ddl = match args.schema {
             Generation::OctopusSpaces => sealift::model::OCTOPUS_SPACES_SQL,
+            Generation::Octopus2026 => sealift::model::OCTOPUS_2026_SQL,
             Generation::Octopus2018 => sealift::model::OCTOPUS_2018_SQL,
         };
         server::make(&place, Schema::Ddl(ddl), &progress)?;

@@ -104,6 +104,12 @@ fn sections(view: &KindView) -> Vec<Section> {
             _ => "are refused".to_owned(),
         },
     ));
+    if !view.apart.is_empty() {
+        all.push(line("told apart", format!("by what stands at {}", view.apart.join(" or at "))));
+    }
+    if view.inferred {
+        all.push(line("inferred", "a table without the columns named here is passed over"));
+    }
     for rows in &view.rows {
         let values: Vec<String> = rows.equals.iter().map(ToString::to_string).collect();
         all.push(line("only rows", format!("where {} is {}", rows.column, values.join(" or "))));
@@ -181,10 +187,10 @@ fn sections(view: &KindView) -> Vec<Section> {
         "parts",
         &["name", "id", "new ids", "key", "place"],
         view.parts.iter().map(|p| {
-            let drop = match &p.drop_when_emptied {
-                Some(member) => format!("  (goes when {member} loses all it held)"),
-                None if p.add_missing => "  (added to a document that is not overwritten)".to_owned(),
-                None => String::new(),
+            let drop = match p.drop_when_emptied.as_slice() {
+                [_, ..] => format!("  (goes when {} loses all it held)", p.drop_when_emptied.join(" or ")),
+                [] if p.add_missing => "  (added to a document that is not overwritten)".to_owned(),
+                [] => String::new(),
             };
             let (name, key) = (p.name.clone(), p.key.join(" + "));
             vec![name, p.id.clone(), p.new.clone(), key, format!("{}{drop}", p.at)]
@@ -214,6 +220,14 @@ fn sections(view: &KindView) -> Vec<Section> {
                 _ => "the elements of both".to_owned(),
             };
             vec![m.at.clone(), how]
+        }),
+    ));
+    all.push(list(
+        "noted",
+        &["place", "values", "text"],
+        view.notes.iter().map(|n| {
+            let values: Vec<String> = n.equals.iter().map(ToString::to_string).collect();
+            vec![n.at.join(" or "), values.join(" or "), n.text.clone()]
         }),
     ));
     all

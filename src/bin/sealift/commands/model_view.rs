@@ -42,6 +42,10 @@ pub struct KindView {
     pub duplicates: &'static str,
     /// The columns that order documents of one key before their ids do.
     pub number_by: Vec<String>,
+    /// The places whose documents follow the columns in the key.
+    pub apart: Vec<String>,
+    /// Whether the table is inferred, and passed over where it is another one.
+    pub inferred: bool,
     pub rows: Vec<RowsView>,
     /// Documents that are the same on every server, whatever they are called.
     pub aliases: Vec<AliasView>,
@@ -69,6 +73,8 @@ pub struct KindView {
     /// Lists whose order and repetitions mean nothing.
     pub sets: Vec<SetView>,
     pub merges: Vec<MergeView>,
+    /// What people are told of documents that hold certain values.
+    pub notes: Vec<NoteView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,6 +135,8 @@ pub struct ReferenceView {
     pub maybe: bool,
     /// Whether a document that loses all of the list is skipped.
     pub limits: bool,
+    /// Whether an empty list means the same as none.
+    pub omit_empty: bool,
     /// The declarations that say what the value is.
     pub typed: Option<String>,
 }
@@ -162,7 +170,8 @@ pub struct PartView {
     pub key: Vec<String>,
     /// `guid`, `keep`, or the pattern of a numbered id.
     pub new: String,
-    pub drop_when_emptied: Option<String>,
+    /// Members of which each, losing all it held, takes the part with it.
+    pub drop_when_emptied: Vec<String>,
     /// Whether parts that the target lacks are added to a document that is not overwritten.
     pub add_missing: bool,
 }
@@ -172,6 +181,17 @@ pub struct SetView {
     pub at: String,
     /// Whether an empty list means the same as none.
     pub omit_empty: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct NoteView {
+    pub at: Vec<String>,
+    pub equals: Vec<serde_json::Value>,
+    pub text: String,
+    /// The kinds whose documents of this one are named where only the target has them.
+    pub remains: Vec<String>,
+    /// The kinds whose ids the plan lists where the target's are different.
+    pub ids: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -208,6 +228,9 @@ impl KindLine {
 
 impl KindView {
     pub fn of(model: &Model, kind: &Kind) -> Self {
+        let names = |kinds: &[usize]| -> Vec<String> {
+            kinds.iter().filter_map(|kind| Some(model.kind_at(*kind)?.name.to_string())).collect()
+        };
         Self {
             kind: kind.name.to_string(),
             table: kind.table.clone(),
@@ -218,6 +241,13 @@ impl KindView {
                 Duplicates::Number => "number",
             },
             number_by: kind.number_by.clone(),
+            apart: kind
+                .apart
+                .iter()
+                .filter_map(|at| kind.references.get(*at))
+                .map(|r| r.at.text.clone())
+                .collect(),
+            inferred: kind.inferred,
             rows: (kind.rows.iter())
                 .map(|r| RowsView {
                     column: r.column.clone(),
@@ -273,6 +303,15 @@ impl KindView {
                         MergeRule::Match { by, prefer } => ("match", by.clone(), prefer.clone()),
                     };
                     MergeView { at: m.at.text.clone(), rule, by, prefer }
+                })
+                .collect(),
+            notes: (kind.notes.iter())
+                .map(|n| NoteView {
+                    at: n.at.iter().map(|at| at.text.clone()).collect(),
+                    equals: n.equals.iter().map(describe).collect(),
+                    text: n.text.clone(),
+                    remains: names(&n.remains),
+                    ids: names(&n.ids),
                 })
                 .collect(),
         }
@@ -373,6 +412,7 @@ impl ReferenceView {
             follow: rule.follow,
             maybe: rule.maybe && rule.typed.is_none(),
             limits: rule.limits,
+            omit_empty: rule.omit_empty,
             typed: rule.typed.as_ref().and_then(|typed| model.types.get(typed.by)).map(|t| t.name.clone()),
         }
     }
