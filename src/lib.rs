@@ -7,7 +7,8 @@
 //! | L0 | [`document`] | documents in portable form: values, keys, references, canonical bytes, content ids |
 //! | L0 | [`model`] | products as data: kinds, natural keys, references, secrets, merge rules |
 //! | L0 | [`crypto`] | password → keys, sealed values, the server's master key; knows no document and no file |
-//! | L0 | [`text`] | text made fit to be seen: which characters are spelled, and how |
+//! | L0 | [`text`] | small text files read; text made fit to be seen: which characters are spelled, and how |
+//! | L0 | [`temporary`] | folders for temporary files that are private |
 //! | L0 | [`progress`] | how long work reports itself and is cancelled |
 //! | L1 | [`bundle`] | the file format: packs, index, sealed secrets; writer, reader, verify |
 //! | L1 | [`plan`] | the difference between a bundle and a target, as a value: diff, merge, findings |
@@ -30,6 +31,7 @@ pub mod ops;
 pub mod plan;
 pub mod progress;
 pub mod server;
+pub mod temporary;
 pub mod text;
 pub mod tree;
 pub mod vendor;

@@ -5,6 +5,8 @@
 //! categories Cc, Cf, Zl and Zp, and what has the property Default_Ignorable_Code_Point. What is stored stays as it is;
 //! only what is shown is spelled.
 
+pub mod input;
+
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io;

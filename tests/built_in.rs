@@ -30,7 +30,7 @@ fn texts(server: &Path, sql: &str) -> Vec<String> {
 fn astray(server: &Path, generation: Generation) -> Vec<String> {
     let (own, space) = match generation {
         Generation::Y2018 => ("", "''"),
-        Generation::Spaces => ("AND f.SpaceId = p.SpaceId", "p.SpaceId"),
+        _ => ("AND f.SpaceId = p.SpaceId", "p.SpaceId"),
     };
     texts(
         server,

@@ -148,7 +148,7 @@ fn a_conversion_is_stopped_anywhere() {
     let (tree, back) = (servers.folder.path().join("tree"), servers.folder.path().join("back.sealift"));
     let stopped = |error: &ConvertError| format!("{error:?}").contains("Cancelled");
     everywhere("convert to a folder", servers.folder.path(), None, &|progress| {
-        let done = ops::to_tree(&bundle, &model, &tree, ScriptMode::default(), false, progress);
+        let done = ops::to_tree(&bundle, &model, &tree, ScriptMode::default(), Default::default(), progress);
         done.inspect_err(|error| assert!(stopped(error), "{error:?}")).is_ok()
     });
     everywhere("convert to a bundle", servers.folder.path(), None, &|progress| {

@@ -184,6 +184,7 @@ fn options<'p>(password: Option<&'p Password>, uncertain: bool) -> SalvageOption
         force: true,
         limits: Limits::default(),
         kdf: KdfLimits::default(),
+        expected_root: None,
     }
 }
 

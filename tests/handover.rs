@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use sealift::bundle::{Header, Notice, Reason, Writer, WriterOptions};
-use sealift::document::{Document, Key, KindName, Map, Value};
+use sealift::document::{Document, Key, KindName, Map, Value, json};
 use sealift::ops::{self, ImportOptions, Outcome};
 use sealift::plan::{Action, Plan};
 use sealift::progress::Silent;
@@ -35,7 +35,7 @@ fn fill(path: &Path, environments: [(u32, &str); 3], prefix: u32) {
             INSERT INTO ProjectGroup (Id, Name, SpaceId, JSON) VALUES ('ProjectGroups-1', 'All', 'Spaces-1', '{{}}');
             INSERT INTO Project (Id, Name, Slug, IsDisabled, ProjectGroupId, LifecycleId, AutoCreateRelease, SpaceId, JSON)
               VALUES ('Projects-{prefix}', 'Web', 'web', 0, 'ProjectGroups-1', 'Lifecycles-1', 0, 'Spaces-1', '{{}}');
-            ALTER TABLE Channel ADD COLUMN ParentEnvironmentId nvarchar(50);"#
+            ALTER TABLE Channel ADD COLUMN SisterEnvironmentId nvarchar(50);"#
         ),
     );
     for (number, name) in environments {
@@ -72,7 +72,7 @@ impl Pair {
 
     fn channel(&self, name: &str, parent: &str, json: &str) {
         let db = Connection::open(&self.source).unwrap();
-        let sql = "INSERT INTO Channel (Id, Name, ProjectId, SpaceId, ParentEnvironmentId, JSON)
+        let sql = "INSERT INTO Channel (Id, Name, ProjectId, SpaceId, SisterEnvironmentId, JSON)
                    VALUES ('Channels-' || ?1, ?1, 'Projects-1', 'Spaces-1', ?2, ?3)";
         db.execute(sql, (name, parent, json)).unwrap();
     }
@@ -109,7 +109,7 @@ impl Pair {
     }
 
     fn parent(&self, name: &str) -> Option<String> {
-        one(&self.target, &format!("SELECT ParentEnvironmentId FROM Channel WHERE Name = '{name}'"))
+        one(&self.target, &format!("SELECT SisterEnvironmentId FROM Channel WHERE Name = '{name}'"))
     }
 }
 
@@ -127,7 +127,7 @@ fn an_undeclared_id_that_names_another_document_in_the_target_stops_the_import()
     let [problem] = problems.as_slice() else { panic!("{problems:?}") };
     for part in [
         "Channel Default / Web / Early",
-        "ParentEnvironmentId holds \"Environments-2\"",
+        "SisterEnvironmentId holds \"Environments-2\"",
         "named Environment Default / Production at the source",
         "is Environment Default / Training in the target",
         "--accept-undeclared",
@@ -150,7 +150,7 @@ fn an_undeclared_id_that_names_the_same_document_in_the_target_stops_nothing() {
     let done = pair.import(&pair.export());
     assert_eq!(pair.parent("Early").as_deref(), Some("Environments-2"));
     let said: Vec<_> = done.source.iter().map(|notice| (notice.place.as_deref(), notice.count)).collect();
-    assert_eq!(said, [(Some("$.List"), 2), (Some("ParentEnvironmentId"), 1)], "it is still reported");
+    assert_eq!(said, [(Some("$.List"), 2), (Some("SisterEnvironmentId"), 1)], "it is still reported");
 }
 
 /// Whatever way ids are written there: in lists of either kind, as members' names, in another case, deep in the JSON.
@@ -295,7 +295,7 @@ fn by_hand(path: &Path, notices: Vec<Notice>) {
         kind: KindName::new("Environment"),
         key: Key::new(vec![space, "New".into()]).unwrap(),
         columns,
-        body: Some(Value::Map(Map::new())),
+        body: Some(json::parse(br#"{"Token":"AAAAAAAAAAAAAAAAAAAAAA==|AAAAAAAAAAAAAAAAAAAAAA=="}"#).unwrap()),
     };
     let folded = document.key.folded(model.collation);
     writer.add(&document, &folded, &Value::Null, &Reason::All, &[]).unwrap();
@@ -378,7 +378,7 @@ fn the_importer_reads_what_the_exporter_was_told() {
     let bundle = pair.export();
     let folder = pair.folder.path();
     let to = address(&pair.target);
-    let expected = ["ParentEnvironmentId", "Environments-2", "PlatformHub"];
+    let expected = ["SisterEnvironmentId", "Environments-2", "PlatformHub"];
 
     let run = |args: &[&str], code: i32| {
         let (status, out, err) = sealift(args, folder);
@@ -397,7 +397,7 @@ fn the_importer_reads_what_the_exporter_was_told() {
     let found = notices.iter().find(|notice| notice["code"] == "undeclared-reference").unwrap();
     assert_eq!(
         (&found["kind"], &found["place"], &found["count"]),
-        (&"Channel".into(), &"ParentEnvironmentId".into(), &2.into())
+        (&"Channel".into(), &"SisterEnvironmentId".into(), &2.into())
     );
     let mut examples: Vec<String> =
         found["examples"].as_array().unwrap().iter().map(|example| example["names"].to_string()).collect();
@@ -442,7 +442,7 @@ fn notices_stay_with_their_counts_on_every_way() {
 
     // As a folder and back.
     let tree = pair.at("tree");
-    ops::to_tree(&open(&bundle), &model, &tree, Default::default(), false, &Silent).unwrap();
+    ops::to_tree(&open(&bundle), &model, &tree, Default::default(), Default::default(), &Silent).unwrap();
     let back = pair.at("back.sealift");
     ops::from_tree(&Tree::open(&tree).unwrap(), &model, None, &back, (false, false), &Silent).unwrap();
     assert_eq!(open(&back).notices().unwrap(), notices);
@@ -482,6 +482,7 @@ fn notices_stay_with_their_counts_on_every_way() {
         force: true,
         limits: Default::default(),
         kdf: Default::default(),
+        expected_root: None,
     };
     ops::salvage(&damaged, &saved, &options, &Silent).unwrap();
     let kept = open(&saved).notices().unwrap();
@@ -496,7 +497,7 @@ fn an_id_of_two_servers_in_one_bundle_must_mean_the_same_for_both() {
     // The second source is like the first pair's crossed target.
     fill(&two.at("second.sqlite"), [(1, "Test"), (2, "Training"), (3, "Production")], 9);
     let second = two.at("second.sqlite");
-    let sql = "INSERT INTO Channel (Id, Name, ProjectId, SpaceId, ParentEnvironmentId, JSON)
+    let sql = "INSERT INTO Channel (Id, Name, ProjectId, SpaceId, SisterEnvironmentId, JSON)
                VALUES ('Channels-1', 'Late', 'Projects-9', 'Spaces-1', 'Environments-2', '{}')";
     run(&second, sql);
     let other = two.at("second.sealift");

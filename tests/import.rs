@@ -672,7 +672,7 @@ fn what_no_export_makes_is_a_finding_and_not_written_as_something_else() {
         (web("Links", Value::List(vec![Value::Null])), "holds something else than pairs at $.Links"),
         (column("NextId", secret), "holds a secret at NextId, which has no place there"),
         (column("NextId", Value::List(vec![])), "holds a list at NextId, which has no place there"),
-        (column("JSON", Value::from("{}")), "has a value for JSON, a column that the target's table has not"),
+        (column("JSON", Value::from("{}")), "has a value for JSON, which the target's table Project lacks"),
         (env(vec![Value::from("A")], "Production"), "is named otherwise by its column Name"),
         (env(vec![Value::from("A"), Value::Int(2)], "A"), "its key has another shape"),
         (env(vec![Value::from("A"), Value::Int(i64::MIN)], "A"), "its key has another shape"),

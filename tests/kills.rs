@@ -141,10 +141,8 @@ struct Figures {
     struck: usize,
     before: usize,
     after: usize,
-    /// Folders that are no trees yet, or are refused with the reason.
+    /// Folders that say that a conversion into them did not end.
     refused: usize,
-    /// Folders that hold some files of the former tree and some of the new one.
-    mixed: usize,
     /// Temporary files and folders beside the output.
     leftovers: usize,
     /// Undo files of imports that were not committed.
@@ -448,13 +446,13 @@ fn round_of(
                 assert!(same(&stage.folder) == same(&stage.start), "{at}");
             }
         }
-        // Files are put there one by one, and the list of them all comes last.
-        Writes::Tree(_) if found == State::Refused => figures.refused += 1,
-        Writes::Tree(_) if !is_before && !is_after => {
-            assert!(*before != State::Absent, "{at}: a tree that is not whole is taken for one");
-            figures.mixed += 1;
+        // Files are put there one by one: until that ended nobody takes the folder for a tree.
+        Writes::Tree(name) if found == State::Refused => {
+            let told = tree_root(&stage.folder, name).unwrap_err();
+            assert!(told.contains("did not end"), "{at}: {told}");
+            figures.refused += 1;
         }
-        Writes::Tree(_) => {}
+        Writes::Tree(_) => assert!(is_before || is_after, "{at}: {found:?}"),
         Writes::Server => {
             assert!(is_before || is_after, "{at}: {found:?}");
             let kept = stage.undo_file();

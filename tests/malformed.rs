@@ -195,7 +195,8 @@ fn damage(server: &Path, rng: &mut generator::Rng) -> String {
     use serde_json::{Value as Json, json};
     let db = Connection::open(server).unwrap();
     let model = octopus();
-    let kinds: Vec<_> = model.kinds().iter().filter(|kind| kind.body.is_some()).collect();
+    let has = |table: &str| db.table_exists(None, table).unwrap();
+    let kinds: Vec<_> = model.kinds().iter().filter(|kind| kind.body.is_some() && has(&kind.table)).collect();
     loop {
         let table = &rng.pick(&kinds).table;
         let count: i64 = db.query_row(&format!("SELECT count(*) FROM [{table}]"), [], |r| r.get(0)).unwrap();

@@ -298,7 +298,8 @@ fn a_bundle_that_does_not_say_what_it_carries_whole_is_not_pruned() {
     // A folder carries it, and so does the bundle that comes out of it.
     let (tree, model) = (at("tree"), octopus());
     let silent = &sealift::progress::Silent;
-    sealift::ops::to_tree(&open(&whole), &model, &tree, Default::default(), false, silent).unwrap();
+    sealift::ops::to_tree(&open(&whole), &model, &tree, Default::default(), Default::default(), silent)
+        .unwrap();
     let from = |out: &Path| {
         let read = sealift::tree::Tree::open(&tree).unwrap();
         let key = unlock(&open(&whole));
@@ -362,6 +363,7 @@ fn a_bundle_that_does_not_say_what_it_carries_whole_is_not_pruned() {
         header: open(&whole).info().header.clone(),
         limits: Default::default(),
         kdf: Default::default(),
+        expected_root: None,
     };
     let saved =
         sealift::ops::salvage(&at("damaged.sealift"), &at("saved.sealift"), &options, silent).unwrap();

@@ -108,6 +108,38 @@ impl Case {
     }
 }
 
+/// Values of one template that only lists of environments in JSON tell apart: some are in the target, and a script makes
+/// the others.
+#[test]
+fn a_script_makes_documents_that_json_tells_apart() {
+    use sealift::ops::{How, ImportOptions};
+    use sealift::plan::Action;
+    use support::everything::{Generation, SOURCE, Twist, build};
+    let folder = tempfile::tempdir().unwrap();
+    let (path, file) = (folder.path().join("source.sqlite"), folder.path().join("a.sealift"));
+    build(&path, Generation::Y2026, 1, SOURCE, Twist::default());
+    export(&path, &octopus(), &file, &everything(Some(&key(SOURCE.key))));
+    let database = TestServer::own(Default::default()).database();
+    database.make(SqliteServer::open(&path).unwrap().read().unwrap().catalog());
+    let case = Case { _folder: folder, bundle: open(&file), database };
+    let (bundle_key, master, model) = (unlock(&case.bundle), key(2), octopus());
+    let seen = FingerprintKey::generate().unwrap();
+    let keys = Keys { bundle: bundle_key.as_ref(), master: Some(&master), seen: &seen };
+    let mut server = SqlServer::open(&case.database.address()).unwrap();
+    // Not those that are for environments.
+    let except = ImportOptions { except: vec!["TenantVariable/*pr-1*".to_owned()], ..overwrite() };
+    let done = ops::import(&case.bundle, &mut server, &model, keys, How::default(), except, &Silent).unwrap();
+    assert!(matches!(done, ops::Outcome::Applied(_)), "{done:?}");
+    let plan = |server: &mut SqlServer| {
+        let mut reader = server.read().unwrap();
+        ops::plan(&case.bundle, &mut *reader, &model, keys, overwrite(), &Silent).unwrap()
+    };
+    let open = plan(&mut server);
+    assert_eq!((open.count(Action::Create), open.count(Action::Update)), (4, 0), "{:?}", open.findings);
+    assert_eq!(case.run(&case.script()), []);
+    assert!(plan(&mut server).is_empty());
+}
+
 /// The batches of a script, as tools make them.
 fn batches(script: &str) -> Vec<String> {
     assert!(!script.contains("$("), "sqlcmd would replace it");

@@ -107,7 +107,7 @@ macro_rules! suite {
             pages_follow_composite_keys, pages_end_at_bytes, lookups_compare_as_the_server_does,
             lookups_see_nulls_and_numbers, lookups_answer_each_key, lookups_stop_at_bytes, commit_rollback_and_drop,
             a_transaction_sees_its_own_writes, a_second_writer_is_busy, constraints_are_named,
-            values_must_fit, updates_touch_one_row, deletions_take_one_row, deletions_leave_room,
+            values_must_fit, updates_touch_one_row, deletions_take_one_row, every_row_of_a_key_is_deleted, deletions_leave_room,
             deletions_keep_foreign_keys, foreign_keys_wait_for_the_check,
             a_check_fails_where_the_commit_would, missing_names_are_told, the_largest_integer_is_found,
             a_table_is_read_whole_between_lookups, tables_are_read_side_by_side, a_reader_may_end_within_a_table,
@@ -878,6 +878,39 @@ fn deletions_take_one_row(bench: &dyn Bench) {
     transaction.commit().unwrap();
     let left = all(&mut *server.read().unwrap(), "Thing", &["Id"], &["Id"], 10);
     assert_eq!(left, [["1".into()]]);
+}
+
+fn every_row_of_a_key_is_deleted(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let row = |a: i64, b: &str| vec![int(a), b.into()];
+    let mut transaction = server.begin().unwrap();
+    let rows = [row(1, "a"), row(1, "b"), row(2, "A"), row(2, "it's"), row(3, "\u{e4}b")];
+    transaction.insert("Pair", &["A", "B"], &rows).unwrap();
+    transaction.commit().unwrap();
+    let mut transaction = server.begin().unwrap();
+    // Writes are counted by keys, of which there may be no row.
+    transaction.delete_all("pair", &["b"], &[vec!["a".into()], vec!["none".into()]]).unwrap();
+    transaction.delete_all("Pair", &["B"], &[]).unwrap();
+    transaction
+        .delete_all("Pair", &["A", "B"], &[vec![int(2), "it's".into()], vec![int(3), "b".into()]])
+        .unwrap();
+    transaction.insert("Pair", &["A", "B"], &[row(2, "a")]).unwrap();
+    transaction.check().unwrap();
+    let left = all(transaction.reader(), "Pair", &["A", "B"], &["A", "B"], 10);
+    assert_eq!(left, [row(1, "b"), row(2, "a"), row(3, "\u{e4}b")]);
+    transaction.rollback().unwrap();
+    assert_eq!(server.read().unwrap().count("Pair").unwrap(), 5);
+    let late = attempt(&mut *server, &|transaction| {
+        transaction.delete_all("Pair", &["A"], &[vec![int(1)], vec![int(9)]])?;
+        transaction.insert("Pair", &["A", "B"], &[row(3, "\u{e4}b")])
+    });
+    let error = late.unwrap_err();
+    assert_eq!(error.write, Some(2), "{error}");
+    let wrong =
+        attempt(&mut *server, &|transaction| transaction.delete_all("Pair", &["A"], &[vec![int(1), int(2)]]));
+    assert!(wrong.is_err());
+    assert_eq!(server.read().unwrap().count("Pair").unwrap(), 5);
 }
 
 /// What a deleted row was called is free for others in the same transaction.

@@ -440,7 +440,7 @@ fn teams_that_every_server_has_stay_the_servers_own() {
     assert!(
         plan.findings
             .iter()
-            .all(|f| f.kind == "Team" && f.problem.contains("a column that the target's table has not")),
+            .all(|f| f.kind == "Team" && f.problem.contains(", which the target's table Team lacks")),
         "{:#?}",
         plan.findings
     );

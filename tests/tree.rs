@@ -8,6 +8,8 @@ mod edits;
 mod generator;
 #[path = "tree/hostile.rs"]
 mod hostile;
+#[path = "tree/refused.rs"]
+mod refused;
 mod support;
 #[path = "tree/update.rs"]
 mod update;
@@ -21,7 +23,7 @@ use sealift::crypto::DataKey;
 use sealift::model::Model;
 use sealift::ops::{self, ConvertError, FromTree};
 use sealift::progress::Silent;
-use sealift::tree::{Findings, ScriptMode, Tree, TreeError, TreeSummary};
+use sealift::tree::{Findings, Replace, ScriptMode, Tree, TreeError, TreeSummary};
 use support::everything::{Generation, SOURCE, Twist, build};
 use support::*;
 
@@ -44,7 +46,7 @@ fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn to_tree(bundle: &Path, model: &Model, root: &Path, scripts: ScriptMode) -> TreeSummary {
-    ops::to_tree(&open(bundle), model, root, scripts, false, &Silent).unwrap()
+    ops::to_tree(&open(bundle), model, root, scripts, Default::default(), &Silent).unwrap()
 }
 
 fn try_from_tree(
@@ -83,7 +85,8 @@ fn comes_back(bundle: &Path, model: &Model, folder: &Path) {
         assert_eq!(written.documents, open(bundle).info().documents);
         assert_eq!(written.scripts == 0, scripts == ScriptMode::Inline, "{written:?}");
         let back = folder.join(format!("back-{scripts:?}.sealift"));
-        from_tree(&root, model, &back);
+        let read = try_from_tree(&root, model, None, &back).unwrap();
+        assert!(read.warnings.is_empty(), "a false alarm: {:?}", read.warnings);
         assert!(
             fs::read(bundle).unwrap() == fs::read(&back).unwrap(),
             "{scripts:?}: the bundle came back otherwise"
@@ -116,7 +119,7 @@ fn tidy(files: &BTreeMap<String, Vec<u8>>) {
 
 #[test]
 fn a_server_with_everything_comes_back() {
-    for generation in [Generation::Y2018, Generation::Spaces] {
+    for generation in [Generation::Y2018, Generation::Spaces, Generation::Y2026] {
         let folder = folder();
         let bundle = bundle_of(folder.path(), generation, Twist::default());
         comes_back(&bundle, &octopus(), folder.path());

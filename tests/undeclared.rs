@@ -151,7 +151,8 @@ fn a_rule_at_the_place_that_was_told_settles_it() {
         let form = u.form_name();
         format!("  {{ at = \"{}\", to = \"{}\", form = \"{form}\" }},\n", u.place.replace('\\', "\\\\"), u.to)
     });
-    let known = "  { at = \"$.EnvironmentIds[*]\", to = \"Environment\", missing = \"drop\" },\n";
+    let known =
+        "  { at = \"$.EnvironmentIds[*]\", to = \"Environment\", missing = \"drop\", limits = true },\n";
     assert_eq!(OCTOPUS_TOML.matches(known).count(), 1);
     let toml = OCTOPUS_TOML.replace(known, &format!("{known}{}", rules.collect::<String>()));
     let model = Model::parse(&toml, "declared.toml").unwrap();
@@ -311,7 +312,7 @@ fn strict_names_the_places_and_leaves_no_file() {
         error.to_string(),
         "1 place of the documents holds ids of the server, and the model knows of no reference there"
     );
-    let ExportError::Undeclared { found, beyond } = error else { panic!("{error}") };
+    let ExportError::Undeclared { found, beyond, .. } = error else { panic!("{error}") };
     assert_eq!((told(&found), beyond), (vec![("ProjectGroup", "$.My", Form::Id, "Project", 1)], 0));
     let left: Vec<_> =
         std::fs::read_dir(server.folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();

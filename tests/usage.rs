@@ -118,3 +118,22 @@ fn a_reader_that_went_away_does_not_make_servers_equal() {
         assert_eq!(status.code(), Some(3), "{more:?}");
     }
 }
+
+#[test]
+fn a_folder_for_temporary_files_that_is_not_there_is_named_with_its_variable() {
+    let stage = Stage::new();
+    let commands: &[&[&str]] = &[
+        &["verify", "build.sealift"],
+        &["export", "sqlite:build.sqlite", "-o", "out.sealift", "--no-secrets"],
+        &["import", "build.sealift", "--yes", TO[0], TO[1], TO[2], TO[3], TO[4], TO[5]],
+        &["convert", "build.sealift", "out/"],
+        &["diff", "build.sealift", "sqlite:production.sqlite"],
+    ];
+    for args in commands {
+        let out = stage.command("d", args).env("TMPDIR", "/no/such/folder").output().unwrap();
+        let said = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{args:?}\n{said}");
+        let (folder, variable) = ("cannot use /no/such/folder for temporary files", "TMPDIR");
+        assert!(said.contains(folder) && said.contains(variable), "{args:?}\n{said}");
+    }
+}

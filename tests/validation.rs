@@ -311,7 +311,8 @@ fn an_edited_octopus_bundle_gives_all_its_findings_in_one_run() {
     assert!(
         lines.iter().any(|l| l.contains("$.Steps[1].Name holds") && l.contains("as $.Steps[0].Name does"))
     );
-    assert!(lines.iter().any(|l| l.contains("$.Variables[0].Type holds \"Password\"")), "{lines:#?}");
+    // The vendor adds types of variables: one that the model does not know is no finding.
+    assert!(!lines.iter().any(|l| l.contains("$.Variables[0].Type")), "{lines:#?}");
 
     // Notes instead of findings, where a person says so; and nothing but these.
     let accept = ImportOptions { accept_invalid: true, ..overwrite() };

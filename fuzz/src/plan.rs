@@ -4,7 +4,9 @@ use std::sync::OnceLock;
 
 use sealift::document::{Collation, Document, Place, SecretId, Step, Value};
 use sealift::model::Model;
-use sealift::plan::{Change, Changed, changes, compare_equal, keep_secrets, merge, respell, take_out};
+use sealift::plan::{
+    Change, Changed, TakenOut, changes, compare_equal, keep_secrets, merge, respell, take_out,
+};
 
 use super::feed::Feed;
 
@@ -124,6 +126,8 @@ fn hidden(value: &Value) -> Value {
 /// What a difference says is so; there is one where the documents differ, and none where they do not; and
 /// where no list is involved, the old document with the changes is the new one.
 pub fn differ(old: &Document, new: &Document) {
+    let kind = model().kind("Item");
+    let changes = |old, new| changes(kind, old, new, model().collation);
     assert!(changes(old, old).is_empty(), "nothing differs from itself");
     let found = changes(old, new);
     let same = old.columns == new.columns && old.body == new.body;
@@ -257,7 +261,7 @@ fn names(document: &Document, collation: Collation) -> Vec<String> {
 pub fn lose(document: &Document, feed: &mut Feed<'_>) {
     let kind = model().kind("Item").unwrap();
     let mut kept = document.clone();
-    assert!(take_out(kind, &mut kept, &mut |_, _| false).is_empty());
+    assert_eq!(take_out(kind, &mut kept, &mut |_, _| false), TakenOut::default());
     assert_eq!(&kept, document, "nothing was to be taken out");
     let odd = feed.below(2) == 1;
     let mut gone = |_: usize, value: &Value| match value {
@@ -265,9 +269,9 @@ pub fn lose(document: &Document, feed: &mut Feed<'_>) {
         _ => odd,
     };
     let mut left = document.clone();
-    let notes = take_out(kind, &mut left, &mut gone);
+    let TakenOut { notes, .. } = take_out(kind, &mut left, &mut gone);
     assert_eq!(notes.is_empty(), left == *document, "what is taken out is said: {notes:?}");
     let mut again = left.clone();
     let more = take_out(kind, &mut again, &mut gone);
-    assert!(more.is_empty(), "all was taken out at once: {more:?}");
+    assert_eq!(more, TakenOut::default(), "all was taken out at once");
 }

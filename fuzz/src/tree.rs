@@ -8,15 +8,15 @@ use std::sync::OnceLock;
 
 use sealift::bundle::{Header, Limits, Protection, Reason, UncheckedBundle, Writer, WriterOptions};
 use sealift::crypto::{Envelope, KdfParams, Password};
-use sealift::document::{Key, KindName, Value};
+use sealift::document::{Dangling, Document, Key, KindName, Map, Reference, SecretId, Value};
 use sealift::model::Model;
 use sealift::ops::{self, ConvertError};
 use sealift::progress::Silent;
-use sealift::tree::{About, Clashes, ScriptMode, Tree, TreeCoverage, TreeError};
+use sealift::tree::{About, Clashes, Replace, ScriptMode, Tree, TreeCoverage, TreeError};
 
 use super::feed::Feed;
 
-/// The kinds that a feed makes, one of them with scripts.
+/// The kinds that a feed makes, one of them with scripts, secrets and sets.
 const MODEL: &str = r#"
 format = 1
 name = "m"
@@ -48,6 +48,14 @@ extension = "ps1"
 at = "$.Variables[*].Value"
 extension = "sh"
 label = "a"
+[[kind.secret]]
+at = "$.Password"
+[[kind.set]]
+at = "$.Set"
+[[kind]]
+name = "sealift"
+table = "Sealift"
+key = ["Name"]
 "#;
 
 const ABOUT: &str =
@@ -111,16 +119,118 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-fn to_tree(bundle: &Path, root: &Path, scripts: ScriptMode) {
+fn try_to_tree(bundle: &Path, root: &Path, scripts: ScriptMode) -> Result<(), ConvertError> {
     let bundle = UncheckedBundle::open(bundle, &Limits::default()).unwrap().check(&Silent).unwrap();
-    ops::to_tree(&bundle, model(), root, scripts, false, &Silent).expect("what a bundle holds becomes files");
+    ops::to_tree(&bundle, model(), root, scripts, Replace::default(), &Silent).map(drop)
+}
+
+fn to_tree(bundle: &Path, root: &Path, scripts: ScriptMode) {
+    try_to_tree(bundle, root, scripts).expect("what was read of files becomes files");
 }
 
 fn from_tree(root: &Path, out: &Path) -> Result<ops::FromTree, ConvertError> {
     ops::from_tree(&Tree::open(root)?, model(), None, out, (false, false), &Silent)
 }
 
-/// A bundle becomes a folder and the folder the same bundle.
+/// Something that a bundle can hold and that files may not be able to say. Says whether it was put in.
+fn twist(feed: &mut Feed<'_>, document: &mut Document) -> bool {
+    let ghost = || KindName::new("Ghost");
+    let reference = |kind, key| Value::Ref(Box::new(Reference { kind, key }));
+    let mut owned = |kind: KindName, key: Key| {
+        let mut parts = document.key.parts().to_vec();
+        parts.insert(0, reference(kind, key));
+        document.key = Key::new(parts).unwrap();
+    };
+    let odd = match feed.below(24) {
+        1 => {
+            owned(ghost(), Key::name("a"));
+            return true;
+        }
+        2 => {
+            owned(KindName::new("Project"), Key::new(vec![reference(ghost(), Key::name("a"))]).unwrap());
+            return true;
+        }
+        3 => {
+            // Owners of owners: no folder nests so deep.
+            for _ in 0..feed.below(40) {
+                let (kind, key) = (document.kind.clone(), document.key.clone());
+                document.key = Key::new(vec![reference(kind, key), Value::Text(feed.text())]).unwrap();
+            }
+            return false;
+        }
+        4 => {
+            let name = [
+                "CON",
+                "nul.",
+                "a".repeat(300).as_str(),
+                "é".repeat(90).as_str(),
+                ".json",
+                "~",
+                "%",
+                "\u{feff}",
+            ][feed.below(8)]
+            .to_owned();
+            document.key = Key::new(vec![Value::Null, Value::Text(name)]).unwrap();
+            return false;
+        }
+        5 => {
+            document.kind = ghost();
+            return true;
+        }
+        6 => {
+            document.kind = KindName::new("sealift");
+            document.key = Key::new(vec![Value::Null]).unwrap();
+            return true;
+        }
+        7 => {
+            document.columns.remove("Name");
+            return true;
+        }
+        8 => reference(ghost(), Key::name("a")),
+        9 => reference(KindName::new("Env"), Key::new(vec![reference(ghost(), Key::name("a"))]).unwrap()),
+        10 => reference(KindName::new("?Env"), Key::name("a")),
+        11 => dangling("Env", Value::List(vec![Value::Int(1)])),
+        12 => dangling("Env", Value::Map(feed.map(1))),
+        13 => dangling("Env", reference(KindName::new("Env"), Key::name("a"))),
+        14 => dangling("Env", Value::Secret(SecretId::UNKNOWN)),
+        15 => dangling("?", Value::Bytes(vec![1, 2])),
+        16 => {
+            let open = Map::from_pairs(vec![("Password".to_owned(), Value::Text(feed.text()))]).unwrap();
+            document.body = Some(Value::Map(open));
+            document.kind = KindName::new("Item");
+            return true;
+        }
+        17 => {
+            let list = (0..feed.below(4)).map(|_| Value::Text(feed.text())).collect();
+            let set = Map::from_pairs(vec![("Set".to_owned(), Value::List(list))]).unwrap();
+            document.body = Some(Value::Map(set));
+            document.kind = KindName::new("Item");
+            return true;
+        }
+        18 => {
+            let text = ["\u{feff}Write-Host", "a\r\nb\rc\n", "\u{0}", ""][feed.below(4)].to_owned();
+            document.body =
+                Some(Value::Map(Map::from_pairs(vec![("Value".to_owned(), Value::Text(text))]).unwrap()));
+            document.kind = KindName::new("Item");
+            return false;
+        }
+        19 | 20 => {
+            // Names that a server takes for one another.
+            document.kind = KindName::new("Feed");
+            document.key = Key::name(["a", "A", "a ", "é", "É"][feed.below(5)]);
+            return false;
+        }
+        _ => return false,
+    };
+    document.columns.insert("Odd", odd);
+    true
+}
+
+fn dangling(kind: &str, id: Value) -> Value {
+    Value::Dangling(Box::new(Dangling { kind: KindName::new(kind), id }))
+}
+
+/// What becomes a folder becomes the same bundle again; what would not is refused by name, and only that.
 fn documents(feed: &mut Feed<'_>, folder: &Path) {
     let scripts = [ScriptMode::Extract, ScriptMode::Copy, ScriptMode::Inline][feed.below(3)];
     let bundle = at(folder, "a.sealift");
@@ -128,6 +238,7 @@ fn documents(feed: &mut Feed<'_>, folder: &Path) {
     let options = WriterOptions { protection: Protection::Carried(envelope()), ..WriterOptions::default() };
     let mut writer = Writer::create(&bundle, header, options).unwrap();
     let mut known = HashSet::new();
+    let (mut odd, mut names) = (false, HashSet::new());
     for _ in 0..1 + feed.below(5) {
         let mut document = feed.document();
         document.kind = feed.kind();
@@ -137,9 +248,15 @@ fn documents(feed: &mut Feed<'_>, folder: &Path) {
         if document.kind == KindName::new("Env") {
             document.body = None;
         }
-        let folded = document.key.folded(model().collation);
-        if !known.insert((document.kind.clone(), folded.clone())) {
-            continue;
+        let is_odd = twist(feed, &mut document);
+        let mut folded = document.key.folded(model().collation);
+        let is_twin = !known.insert((document.kind.clone(), folded.clone()));
+        if is_twin {
+            // Bytes decide in a bundle: two of one name are two documents there.
+            folded = document.key.to_text();
+            if !known.insert((document.kind.clone(), folded.clone())) {
+                continue;
+            }
         }
         let secrets = document.secret_places().len();
         let sealed: Vec<_> = (0..secrets)
@@ -152,11 +269,26 @@ fn documents(feed: &mut Feed<'_>, folder: &Path) {
         };
         let id = [Value::Null, Value::Int(feed.int64()), Value::Text(feed.text())][feed.below(3)].clone();
         // What the format does not take is not what this is about.
-        let _ = writer.add_sealed(&document, &folded, &id, &reason, &sealed);
+        if writer.add_sealed(&document, &folded, &id, &reason, &sealed).is_ok() {
+            odd |= is_odd || is_twin;
+            names.insert(format!("{} {}", document.kind, document.key.to_text()));
+        }
     }
     writer.finish(&Silent).unwrap();
     let (tree, back) = (at(folder, "tree"), at(folder, "back.sealift"));
-    to_tree(&bundle, &tree, scripts);
+    match try_to_tree(&bundle, &tree, scripts) {
+        Ok(()) => {}
+        Err(ConvertError::Tree(TreeError::Unwritable { findings, .. })) => {
+            assert!(odd, "refused without a cause: {findings:?}");
+            assert!(
+                !findings.is_empty() && findings.found.iter().all(|f| names.contains(&f.file)),
+                "{findings:?}"
+            );
+            assert!(!tree.exists(), "refused, and written all the same");
+            return;
+        }
+        Err(other) => panic!("{other}"),
+    }
     from_tree(&tree, &back).expect("what was written can be read");
     assert!(fs::read(&bundle).unwrap() == fs::read(&back).unwrap(), "the bundle came back otherwise");
 }

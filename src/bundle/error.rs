@@ -9,6 +9,31 @@ use crate::crypto;
 use crate::document::{KindName, canonical};
 use crate::progress::Cancelled;
 
+use super::{ContentRoot, FileRoot};
+
+/// A bundle, or a folder, that has another root than was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{}: expected the root {}, but its content root is {content_root}{}",
+    path.display(), FileRoot(*expected), file_root.map(|root| format!(", its file root {root}")).unwrap_or_default()
+)]
+pub struct OtherRoot {
+    /// The file, or the folder.
+    pub path: PathBuf,
+    /// What was expected: a file root or a content root.
+    pub expected: [u8; 32],
+    /// Its content root.
+    pub content_root: ContentRoot,
+    /// Its file root; a folder has none.
+    pub file_root: Option<FileRoot>,
+}
+
+impl From<OtherRoot> for BundleError {
+    fn from(other: OtherRoot) -> Self {
+        BundleError::OtherRoot(Box::new(other))
+    }
+}
+
 /// Why a bundle could not be written, read or trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
@@ -74,6 +99,9 @@ pub enum BundleError {
         /// What is wrong there.
         what: String,
     },
+    /// The file is another one than was expected, or was changed.
+    #[error(transparent)]
+    OtherRoot(Box<OtherRoot>),
     /// The file, or what is to be written, is beyond what is taken on.
     #[error("{}: {place}: {found} is over the limit of {limit}", path.display())]
     Limit {
@@ -217,6 +245,20 @@ impl BundleError {
 
     pub(super) fn damaged(path: &Path, place: impl Into<String>, what: impl Into<String>) -> Self {
         BundleError::Damaged { path: path.to_owned(), place: place.into(), what: what.into() }
+    }
+
+    /// The same of what the file was made of, for whoever never saw the file: what is wrong with its content, or with a
+    /// password. What the system refuses is still about the file.
+    pub fn found_in(mut self, origin: &Path) -> Self {
+        if let BundleError::WrongPassword { path }
+        | BundleError::TooExpensive { path, .. }
+        | BundleError::NoPassword { path }
+        | BundleError::Damaged { path, .. }
+        | BundleError::Limit { path, .. } = &mut self
+        {
+            *path = origin.to_owned();
+        }
+        self
     }
 
     /// Says whether the file itself is at fault: damaged, tampered with, or over the limits.

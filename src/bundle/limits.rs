@@ -12,6 +12,10 @@ pub(super) const PAGE_BYTES: u64 = 4096;
 pub(super) const CHUNK_DOCUMENTS: u64 = 1024;
 /// Raw bytes of a pack that holds more than one document.
 pub(super) const SHARED_PACK_BYTES: u64 = 4 * MIB;
+/// Raw bytes that a pack or a chunk may have however little is stored of it, and for each byte that is stored. So a
+/// small file cannot take much memory.
+const SMALL_RAW_BYTES: u64 = 16 * KIB;
+const RAW_BYTES_PER_STORED_BYTE: u64 = 256;
 /// Raw bytes of one chunk's columns.
 pub(super) const CHUNK_BYTES: u64 = 512 * MIB;
 /// Bytes of the text of a source id, of a reason's place, and of a notice's parts.
@@ -26,6 +30,17 @@ pub(super) const KIND_NAME_BYTES: usize = 256;
 pub(super) const SLOTS: usize = 16;
 /// Bytes a sealed value takes beside its plaintext: nonce and tag.
 pub(super) const SEAL_OVERHEAD: u64 = crate::crypto::SEALED_OVERHEAD_BYTES as u64;
+
+/// How many raw bytes may come out of so many stored ones.
+pub(super) const fn most_raw_bytes(stored: usize) -> u64 {
+    SMALL_RAW_BYTES + RAW_BYTES_PER_STORED_BYTE * stored as u64
+}
+
+/// How many bytes the texts of all keys may have together in a file of so many bytes. A scope is stored once, and its
+/// text is part of many keys.
+pub(super) const fn most_key_bytes(file_bytes: u64) -> u64 {
+    MIB + file_bytes.saturating_mul(64)
+}
 
 /// What a reader is willing to take on. The defaults are the format's own limits; a reader may lower them, and
 /// raise them for a file it trusts.

@@ -10,6 +10,7 @@ mod bits;
 mod carried;
 mod chunk;
 mod condition;
+mod copy;
 mod count;
 mod entry;
 mod error;
@@ -35,7 +36,7 @@ mod zstd;
 
 pub use condition::{Condition, KindState, Lost, MOST_LOST, State, Survivor};
 pub use entry::{Coverage, Entry, Extent, Notice, Reason};
-pub use error::BundleError;
+pub use error::{BundleError, OtherRoot};
 pub use info::{Header, Info, KindInfo};
 pub use limits::Limits;
 pub use open::{UncheckedBundle, recognise};

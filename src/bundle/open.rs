@@ -1,11 +1,11 @@
 //! The door: what a file from elsewhere must be before the first of its rows is believed.
 //!
-//! Obeys `format-spec/bundle-v1.md`, "opening". [`UncheckedBundle`] has looked at the header, the size, the
-//! neighbours and the schema; only [`UncheckedBundle::check`] makes a [`Bundle`] of it, by reading every byte.
-//! Nothing here decompresses, decrypts or writes.
+//! Obeys `format-spec/bundle-v1.md`, "opening". [`UncheckedBundle`] has looked at the header, the size and the
+//! neighbours; only [`UncheckedBundle::check`] makes a [`Bundle`] of it, by reading every byte into a copy of its
+//! own. Nothing here decompresses or decrypts, and nothing changes the file.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -15,19 +15,27 @@ use rusqlite::{Connection, OpenFlags};
 use crate::crypto::Envelope;
 use crate::progress::Progress;
 
+use super::copy::PrivateCopy;
 use super::count::Count;
 use super::info::{self, Info, KindInfo, Meta};
 use super::limits::{KIND_NAME_BYTES, PAGE_BYTES, SEAL_OVERHEAD};
-use super::roots::{RootError, file_root};
-use super::schema::{APPLICATION_ID, FORMAT, OBJECTS, SEAL_BYTES, SEAL_OFFSET};
+use super::schema::{APPLICATION_ID, FORMAT, OBJECTS, SEAL_BYTES};
 use super::store::Store;
 use super::{Bundle, BundleError, ContentRoot, FileRoot, Header, Limits};
 
 /// A file that has a bundle's form. What it says is not to be relied on yet.
 pub struct UncheckedBundle {
+    path: PathBuf,
+    file: File,
+    file_bytes: u64,
+    limits: Limits,
+}
+
+/// The database of a bundle, opened: its schema is right, and its bytes may be any.
+pub(super) struct OpenedFile {
     pub(super) store: Store,
-    pub(super) file: File,
     pub(super) file_bytes: u64,
+    /// The file root that is stored in it.
     pub(super) file_root: FileRoot,
 }
 
@@ -38,61 +46,88 @@ impl UncheckedBundle {
     /// [`BundleError::NotABundle`], [`BundleError::TooNew`], [`BundleError::Damaged`],
     /// [`BundleError::Limit`], and what the system refuses.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self, BundleError> {
-        let (mut file, file_bytes) = open_file(path, limits)?;
-        check_header(path, &mut file, file_bytes)?;
+        let (file, file_bytes) = open_file(path, limits)?;
+        check_header(path, &file, file_bytes)?;
         check_neighbours(path)?;
-        let file_root = read_seal(path, &mut file)?;
-        let db = connect(path, limits)?;
-        check_schema(path, &db)?;
+        Ok(Self { path: path.to_owned(), file, file_bytes, limits: *limits })
+    }
+
+    /// What the bundle says about itself, read from the file as it lies there. Nothing of it is proven.
+    ///
+    /// # Errors
+    /// [`BundleError::Damaged`] where it contradicts itself, [`BundleError::Feature`].
+    pub fn info(&self) -> Result<Info, BundleError> {
+        let db = connect(&self.path, &self.path, &self.limits)?;
+        let opened = OpenedFile::of(Store::new(&self.path, db, self.limits, None)?, self.file_bytes)?;
+        Ok(opened.read_info()?.0)
+    }
+
+    /// Copies the file, and holds every byte of the copy against the file root; then everything in the bundle may be
+    /// relied on to be what its writer wrote, whatever becomes of the file. Who the writer was is not proven.
+    ///
+    /// The copy takes as much room in the system's folder for temporary files as the bundle has bytes.
+    ///
+    /// # Errors
+    /// [`BundleError::Damaged`], [`BundleError::Limit`], [`BundleError::Feature`],
+    /// [`BundleError::Cancelled`], and what the system refuses.
+    pub fn check(self, progress: &dyn Progress) -> Result<Bundle, BundleError> {
+        progress.phase("checking the bundle", None);
+        let limits = self.limits;
+        let mut copy = self.copy(progress)?;
+        let opened = OpenedFile::of_copy(&mut copy, &limits)?;
+        opened.check_root(&copy)?;
+        copy.remove_name();
+        opened.store.check_structure()?;
+        let (info, envelope) = opened.read_info()?;
+        opened.store.check_keys(opened.file_bytes)?;
+        Bundle::new(opened.store.with(copy), info, envelope)
+    }
+
+    /// Copies the file.
+    pub(super) fn copy(self, progress: &dyn Progress) -> Result<PrivateCopy, BundleError> {
+        PrivateCopy::make(&self.path, &self.file, self.file_bytes, progress)
+    }
+}
+
+impl OpenedFile {
+    /// Opens a copy.
+    pub(super) fn of_copy(copy: &mut PrivateCopy, limits: &Limits) -> Result<Self, BundleError> {
+        // The file may have changed since it was looked at.
+        check_header(copy.of(), &copy.file, copy.bytes)?;
+        let stored = copy.stored_root()?;
+        let store = Store::new(copy.of(), copy.connect(limits)?, *limits, None)?;
+        let opened = Self::of(store, copy.bytes)?;
+        if opened.file_root != stored {
+            return Err(BundleError::damaged(copy.of(), "seal", "the file root is not where it belongs"));
+        }
+        Ok(opened)
+    }
+
+    fn of(store: Store, file_bytes: u64) -> Result<Self, BundleError> {
+        let path = store.path().to_owned();
+        check_schema(&path, store.db())?;
         // One row of the right length and no other, or the bytes at the offset might be somebody else's.
-        let stored: Option<[u8; SEAL_BYTES]> = db
+        let stored: Option<[u8; SEAL_BYTES]> = store
+            .db()
             .query_row("SELECT (SELECT root FROM seal WHERE id = 1), min(id), max(id) FROM seal", [], |row| {
                 let single =
                     row.get::<_, Option<i64>>(1)? == Some(1) && row.get::<_, Option<i64>>(2)? == Some(1);
                 Ok(if single { row.get(0)? } else { None })
             })
-            .map_err(BundleError::reading(path, "seal"))?;
-        if stored != Some(file_root.0) {
-            return Err(BundleError::damaged(path, "seal", "the file root is not where it belongs"));
-        }
-        Ok(Self { store: Store::new(path, db, *limits)?, file, file_bytes, file_root })
+            .map_err(BundleError::reading(&path, "seal"))?;
+        let Some(file_root) = stored.map(FileRoot) else {
+            return Err(BundleError::damaged(&path, "seal", "the file root is not where it belongs"));
+        };
+        Ok(Self { store, file_bytes, file_root })
     }
 
-    /// What the bundle says about itself. Nothing of it is proven yet.
-    ///
-    /// # Errors
-    /// [`BundleError::Damaged`] where it contradicts itself, [`BundleError::Feature`].
-    pub fn info(&self) -> Result<Info, BundleError> {
-        Ok(self.read_info()?.0)
-    }
-
-    /// Reads every byte and holds it against the file root; then everything in the bundle may be relied on to
-    /// be what its writer wrote. Who the writer was is not proven.
-    ///
-    /// # Errors
-    /// [`BundleError::Damaged`], [`BundleError::Limit`], [`BundleError::Feature`],
-    /// [`BundleError::Cancelled`], and what the system refuses.
-    pub fn check(mut self, progress: &dyn Progress) -> Result<Bundle, BundleError> {
-        progress.phase("checking the bundle", None);
-        self.check_root(progress)?;
-        self.store.check_structure()?;
-        let (info, envelope) = self.read_info()?;
-        Bundle::new(self.store, info, envelope)
-    }
-
-    /// Computes the file root anew.
-    pub(super) fn check_root(&mut self, progress: &dyn Progress) -> Result<(), BundleError> {
-        use std::io::Seek as _;
-        let path = self.store.path();
-        self.file.rewind().map_err(BundleError::io(path, "read"))?;
-        let found = file_root(&self.file, self.file_bytes, progress).map_err(|error| match error {
-            RootError::Io(error) => BundleError::io(path, "read")(error),
-            RootError::Cancelled(cancelled) => cancelled.into(),
-        })?;
-        if found == self.file_root {
+    /// Holds the stored root against the one that the copied bytes have.
+    pub(super) fn check_root(&self, copy: &PrivateCopy) -> Result<(), BundleError> {
+        if copy.root == self.file_root {
             Ok(())
         } else {
-            Err(BundleError::damaged(path, "file root", "the bytes are not those that were written"))
+            let what = "the bytes are not those that were written";
+            Err(BundleError::damaged(copy.of(), "file root", what))
         }
     }
 
@@ -226,7 +261,7 @@ impl UncheckedBundle {
 
 impl std::fmt::Debug for UncheckedBundle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UncheckedBundle").field("path", &self.store.path()).finish_non_exhaustive()
+        f.debug_struct("UncheckedBundle").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -237,7 +272,11 @@ pub(super) fn open_file(path: &Path, limits: &Limits) -> Result<(File, u64), Bun
         return Err(BundleError::NotABundle { path: path.to_owned(), what: "it is no regular file" });
     }
     let file = File::open(path).map_err(BundleError::io(path, "open"))?;
-    let len = file.metadata().map_err(BundleError::io(path, "look at"))?.len();
+    let metadata = file.metadata().map_err(BundleError::io(path, "look at"))?;
+    if !metadata.is_file() {
+        return Err(BundleError::NotABundle { path: path.to_owned(), what: "it is no regular file" });
+    }
+    let len = metadata.len();
     if len > limits.file_bytes {
         let (place, limit) = ("the file".to_owned(), limits.file_bytes);
         return Err(BundleError::Limit { path: path.to_owned(), place, found: len, limit });
@@ -255,13 +294,13 @@ pub fn recognise(head: &[u8]) -> bool {
 
 /// Reads the engine's 100-byte header by hand: whatever it says that our writer would not, is refused before
 /// the engine acts on it.
-pub(super) fn check_header(path: &Path, file: &mut File, len: u64) -> Result<(), BundleError> {
+pub(super) fn check_header(path: &Path, mut file: &File, len: u64) -> Result<(), BundleError> {
     let alien = |what| BundleError::NotABundle { path: path.to_owned(), what };
     if len < 100 {
         return Err(alien("it is too short"));
     }
     let mut header = [0u8; 100];
-    file.read_exact(&mut header).map_err(BundleError::io(path, "read"))?;
+    file.rewind().and_then(|()| file.read_exact(&mut header)).map_err(BundleError::io(path, "read"))?;
     let word = |offset: usize| {
         let bytes = header.get(offset..offset + 4).and_then(|b| b.first_chunk::<4>());
         bytes.map_or(0, |bytes| u32::from_be_bytes(*bytes))
@@ -314,19 +353,11 @@ fn check_neighbours(path: &Path) -> Result<(), BundleError> {
     Ok(())
 }
 
-fn read_seal(path: &Path, file: &mut File) -> Result<FileRoot, BundleError> {
-    use std::io::{Seek as _, SeekFrom};
-    let mut root = [0u8; SEAL_BYTES];
-    file.seek(SeekFrom::Start(SEAL_OFFSET))
-        .and_then(|_| file.read_exact(&mut root))
-        .map_err(BundleError::io(path, "read"))?;
-    Ok(FileRoot(root))
-}
-
-pub(super) fn connect(path: &Path, limits: &Limits) -> Result<Connection, BundleError> {
+/// Opens a file, or the copy of one, as a database; `path` is what messages name.
+pub(super) fn connect(path: &Path, at: &Path, limits: &Limits) -> Result<Connection, BundleError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let uri = immutable_uri(path)?;
+    let uri = immutable_uri(at)?;
     let harden = |db: &Connection| -> rusqlite::Result<()> {
         for (option, on) in [
             (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),

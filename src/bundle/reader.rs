@@ -4,15 +4,18 @@
 //! memory. That the file is what its writer wrote does not make its writer a friend: whatever is read is still
 //! held against the limits.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use crate::crypto::{DataKey, Envelope, KdfLimits, OpenError, Password, SecretBytes};
 use crate::document::{ContentId, Document, Key, KindName, canonical};
+use crate::progress::Progress;
 
 use super::chunk::Chunk;
 use super::info::{Info, KindInfo};
 use super::limits::CHUNK_DOCUMENTS;
 use super::pack::Window;
+use super::roots::ContentHasher;
 use super::store::{Name, Store};
 use super::writer::sealed_place;
 use super::{BundleError, Coverage, Entry, Notice};
@@ -44,6 +47,43 @@ impl Bundle {
     /// What the bundle says about itself.
     pub fn info(&self) -> &Info {
         &self.info
+    }
+
+    /// Says whether this is the bundle's file root, or its content root. [`Info::content_root`] is what the bundle
+    /// says; here it is computed from the keys and content ids, against which every document is checked when it is
+    /// read.
+    ///
+    /// # Errors
+    /// [`BundleError::Damaged`] where the documents do not have the content root that the bundle says, what the
+    /// system refuses, and [`BundleError::Cancelled`].
+    pub fn has_root(&self, root: &[u8; 32], progress: &dyn Progress) -> Result<bool, BundleError> {
+        if self.info.file_root.0 == *root {
+            return Ok(true);
+        }
+        if self.info.content_root.0 != *root {
+            return Ok(false);
+        }
+        self.check_content_root(progress).map(|()| true)
+    }
+
+    /// Computes the content root anew, and holds it against what the bundle says.
+    ///
+    /// # Errors
+    /// As for [`Bundle::has_root`].
+    pub fn check_content_root(&self, progress: &dyn Progress) -> Result<(), BundleError> {
+        let mut content = ContentHasher::new();
+        self.entries::<BundleError>(None, &mut |entry| {
+            if entry.number % CHUNK_DOCUMENTS == 1 {
+                progress.check()?;
+            }
+            content.push(entry.kind.as_str(), &entry.key.to_text(), &entry.content_id);
+            Ok(())
+        })?;
+        if content.finish() == self.info.content_root {
+            Ok(())
+        } else {
+            Err(self.store.damaged("content root", "it is not that of the documents"))
+        }
     }
 
     /// What its passwords open, where it has any.
@@ -326,6 +366,12 @@ impl Bundle {
         let place =
             |n: u32| places.as_ref().map(|p| p.get(n as usize).map(|p| p.to_string()).unwrap_or_default());
         Ok(sealed.into_iter().map(|(n, value)| Earlier { n: u64::from(n), place: place(n), value }).collect())
+    }
+
+    /// The same bundle, called in messages what it was made of.
+    pub fn called(mut self, origin: &Path) -> Self {
+        self.store.call(origin);
+        self
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -1,12 +1,12 @@
 //! A damaged file, opened as far as it goes: whatever cannot be read is absent, and nothing is believed yet.
 //!
-//! Obeys `format-spec/bundle-v1.md`, "salvage". A file whose header, length or schema is damaged is read from a
-//! temporary copy in which the first page is the one every writer of ours begins a file with: it holds
+//! Obeys `format-spec/bundle-v1.md`, "salvage". It is read from a private copy. Where header, length or schema are
+//! damaged, the first page of the copy becomes the one every writer of ours begins a file with: it holds
 //! nothing but the header and the schema, which the format fixes. The damaged file itself is never changed.
 //! What the rows are worth is for `salvage.rs`.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -16,9 +16,10 @@ use rusqlite::{Connection, params};
 use crate::crypto::{DataKey, Envelope, KdfLimits, OpenError, Password};
 use crate::progress::Progress;
 
+use super::copy::PrivateCopy;
 use super::count::Count;
 use super::limits::{CHUNK_DOCUMENTS, KIND_NAME_BYTES, META_BYTES, PAGE_BYTES};
-use super::open::{check_header, check_schema, connect, open_file};
+use super::open::{check_header, check_schema, open_file};
 use super::schema::SEAL_OFFSET;
 use super::store::{Numbered, Store};
 use super::{BundleError, ContentRoot, Header, Limits, Notice, info};
@@ -48,8 +49,8 @@ pub struct Remains {
     envelope: Option<Envelope>,
     sealed: Option<u64>,
     notices: Option<u64>,
-    // Declared last: the engine has closed the file before it goes.
-    copy: Option<tempfile::TempPath>,
+    /// Whether the first page was replaced.
+    repaired: bool,
 }
 
 /// A row of `kinds`.
@@ -62,44 +63,46 @@ pub(super) struct Kind {
 impl Remains {
     /// Opens a file that may be damaged, cut off, or have bytes added.
     ///
-    /// A file whose first page must be replaced is copied to the system's temporary folder, where only its owner
-    /// can read it, and the copy goes when this is dropped.
+    /// It is read from a copy in the system's temporary folder, where only its owner can read it, and the copy goes
+    /// when this is dropped.
     ///
     /// # Errors
     /// [`BundleError::NotABundle`] for a file of which too little looks like a bundle,
     /// [`BundleError::TooNew`] and [`BundleError::Feature`] for one that this program cannot judge,
     /// [`BundleError::Limit`], [`BundleError::Cancelled`], and what the system refuses.
     pub fn open(path: &Path, limits: &Limits, progress: &dyn Progress) -> Result<Self, BundleError> {
-        let (mut file, file_bytes) = open_file(path, limits)?;
-        let intact = check_header(path, &mut file, file_bytes).and_then(|()| {
-            let db = connect(path, limits)?;
-            check_schema(path, &db).map(|()| db)
+        let (file, bytes) = open_file(path, limits)?;
+        // No other file is copied to be looked at.
+        may_be_ours(path, &file, bytes)?;
+        progress.phase("copying the damaged bundle", None);
+        Self::of(PrivateCopy::make(path, &file, bytes, progress)?, limits)
+    }
+
+    /// The same of a copy that was made before.
+    pub(super) fn of(mut copy: PrivateCopy, limits: &Limits) -> Result<Self, BundleError> {
+        let (path, file_bytes) = (copy.of().to_owned(), copy.bytes);
+        may_be_ours(&path, &copy.file, file_bytes)?;
+        let intact = check_header(&path, &copy.file, file_bytes).and_then(|()| {
+            let db = copy.connect(limits)?;
+            check_schema(&path, &db).map(|()| db)
         });
-        let (db, copy) = match intact {
-            Ok(db) => (db, None),
-            Err(error @ (BundleError::Damaged { .. } | BundleError::NotABundle { .. })) => {
-                if !looks_like_ours(path, &mut file)? {
-                    return Err(match error {
-                        BundleError::Damaged { .. } => BundleError::NotABundle {
-                            path: path.to_owned(),
-                            what: "too little of one is left",
-                        },
-                        error => error,
-                    });
-                }
-                let copy = repaired(path, &mut file, file_bytes, progress)?;
-                let db = connect(&copy, limits)?;
-                check_schema(&copy, &db)?;
-                (db, Some(copy))
+        let (db, repaired) = match intact {
+            Ok(db) => (db, false),
+            Err(BundleError::Damaged { .. } | BundleError::NotABundle { .. }) => {
+                repair(&mut copy)?;
+                let db = copy.connect(limits)?;
+                check_schema(&path, &db)?;
+                (db, true)
             }
             Err(error) => return Err(error),
         };
-        let store = Store::new(path, db, *limits)?;
+        copy.remove_name();
+        let store = Store::new(&path, db, *limits, Some(copy))?;
         let meta = Meta(store.db());
         if let Some(feature) =
             meta.text("requires").as_deref().and_then(|r| r.split(' ').find(|f| !f.is_empty()))
         {
-            return Err(BundleError::Feature { path: path.to_owned(), feature: feature.to_owned() });
+            return Err(BundleError::Feature { path, feature: feature.to_owned() });
         }
         let kinds = kinds(&store);
         let header =
@@ -122,14 +125,19 @@ impl Remains {
             kinds,
             file_bytes,
             store,
-            copy,
+            repaired,
         };
         Ok(remains)
     }
 
-    /// Whether the file is read from a copy with another first page.
+    /// Holds keys against this content root, instead of the one that the file says.
+    pub fn expect_content_root(&mut self, root: ContentRoot) {
+        self.content_root = Some(root);
+    }
+
+    /// Whether the file is read with another first page.
     pub fn is_repaired(&self) -> bool {
-        self.copy.is_some()
+        self.repaired
     }
 
     /// Where the documents come from, where that can still be read. Nothing proves it.
@@ -209,8 +217,19 @@ pub(super) fn lost<T>(result: Result<T, BundleError>) -> Result<Option<T>, Bundl
     }
 }
 
-/// Either of the first two pages must be recognised: no other file is copied to be looked at.
-fn looks_like_ours(path: &Path, file: &mut File) -> Result<bool, BundleError> {
+/// Either the header is one that can be judged, or one of the first two pages must be recognised.
+fn may_be_ours(path: &Path, file: &File, bytes: u64) -> Result<(), BundleError> {
+    match check_header(path, file, bytes) {
+        Err(BundleError::Damaged { .. }) if !looks_like_ours(path, file)? => {
+            Err(BundleError::NotABundle { path: path.to_owned(), what: "too little of one is left" })
+        }
+        Err(error @ BundleError::NotABundle { .. }) if !looks_like_ours(path, file)? => Err(error),
+        Ok(()) | Err(BundleError::Damaged { .. } | BundleError::NotABundle { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn looks_like_ours(path: &Path, mut file: &File) -> Result<bool, BundleError> {
     let mut pages = Vec::new();
     file.rewind()
         .and_then(|()| file.take(2 * PAGE_BYTES).read_to_end(&mut pages))
@@ -223,37 +242,15 @@ fn looks_like_ours(path: &Path, file: &mut File) -> Result<bool, BundleError> {
     Ok(header || pages.get(row - SEAL_ROW.len()..row) == Some(&SEAL_ROW))
 }
 
-/// Copies the file with a new first page and a length of whole pages.
-fn repaired(
-    path: &Path,
-    file: &mut File,
-    file_bytes: u64,
-    progress: &dyn Progress,
-) -> Result<tempfile::TempPath, BundleError> {
+/// Gives a copy a new first page and a length of whole pages.
+fn repair(copy: &mut PrivateCopy) -> Result<(), BundleError> {
     // Where whole tables are cut off, they are there and cannot be read.
-    let pages = file_bytes.div_ceil(PAGE_BYTES).max(LEAST_PAGES);
+    let pages = copy.bytes.div_ceil(PAGE_BYTES).max(LEAST_PAGES);
     let mut first = first_page()?;
     let count = u32::try_from(pages).unwrap_or(u32::MAX).to_be_bytes();
     first.iter_mut().skip(28).zip(count).for_each(|(to, from)| *to = from);
-    let mut copy = tempfile::NamedTempFile::new().map_err(BundleError::io(path, "make a copy"))?;
-    let name = copy.path().to_owned();
-    let copying = |error| BundleError::io(&name, "write")(error);
-    progress.phase("copying the damaged bundle", None);
-    copy.write_all(&first).map_err(copying)?;
-    file.seek(SeekFrom::Start(PAGE_BYTES)).map_err(BundleError::io(path, "read"))?;
-    loop {
-        progress.check()?;
-        let mut part = Vec::new();
-        file.take(4 << 20).read_to_end(&mut part).map_err(BundleError::io(path, "read"))?;
-        if part.is_empty() {
-            break;
-        }
-        copy.write_all(&part).map_err(copying)?;
-        progress.advance(0, part.len() as u64);
-    }
     // What is missing of the last page is zeros: no row of it will fit its hash.
-    copy.as_file().set_len(pages * PAGE_BYTES).map_err(copying)?;
-    Ok(copy.into_temp_path())
+    copy.replace_first_page(&first, pages * PAGE_BYTES)
 }
 
 /// The page that every new bundle begins with.
@@ -262,7 +259,8 @@ fn first_page() -> Result<Vec<u8>, BundleError> {
     if let Some(page) = PAGE.get() {
         return Ok(page.clone());
     }
-    let folder = tempfile::tempdir().map_err(BundleError::io(&std::env::temp_dir(), "make a folder"))?;
+    let folder =
+        crate::temporary::folder().map_err(BundleError::io(&std::env::temp_dir(), "make a folder"))?;
     let path = folder.path().join("empty");
     let making = |error| BundleError::sql(&path, "make an empty bundle")(error);
     super::spool::private_file(&path)?;

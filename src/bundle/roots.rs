@@ -23,6 +23,13 @@ macro_rules! root {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub [u8; 32]);
 
+        impl $name {
+            /// Reads 64 hexadecimal digits; `None` for anything else.
+            pub fn from_hex(text: &str) -> Option<Self> {
+                blake3::Hash::from_hex(text).ok().map(|root| Self(*root.as_bytes()))
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(blake3::Hash::from_bytes(self.0).to_hex().as_str())

@@ -354,7 +354,7 @@ impl Look<'_> {
         let store = &self.remains.store;
         let bytes = lost(store.sealed_bytes(number))?;
         let values = match bytes.is_some_and(|bytes| self.spend(bytes)) {
-            true => lost(store.sealed(number, u32::try_from(secrets).unwrap_or(u32::MAX)))?,
+            true => lost(store.sealed_of_any_length(number, u32::try_from(secrets).unwrap_or(u32::MAX)))?,
             false => None,
         };
         let Some(values) = values else {

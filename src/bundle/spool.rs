@@ -61,15 +61,8 @@ pub(super) struct Spool {
 impl Spool {
     /// Makes the folder beside the output.
     pub(super) fn create(beside: &Path) -> Result<Self, BundleError> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".sealift-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            builder.permissions(std::fs::Permissions::from_mode(0o700));
-        }
-        let folder =
-            builder.tempdir_in(beside).map_err(BundleError::io(beside, "make a temporary folder"))?;
+        let folder = crate::temporary::folder_in(beside, ".sealift-")
+            .map_err(BundleError::io(beside, "make a temporary folder"))?;
         let path = folder.path().join("documents");
         let spill = private_file(&path)?;
         let path = folder.path().join("entries");

@@ -10,9 +10,11 @@ use std::rc::Rc;
 use rusqlite::{Connection, Row, params};
 
 use super::chunk::Chunk;
+use super::copy::PrivateCopy;
 use super::count::Count;
 use super::limits::{
-    CHUNK_BYTES, CHUNK_DOCUMENTS, Limits, SEAL_OVERHEAD, SHARED_PACK_BYTES, SHORT_TEXT_BYTES,
+    CHUNK_BYTES, CHUNK_DOCUMENTS, Limits, SEAL_OVERHEAD, SHARED_PACK_BYTES, SHORT_TEXT_BYTES, most_key_bytes,
+    most_raw_bytes,
 };
 use super::pack::Pack;
 use super::roots::stored_hash;
@@ -32,6 +34,8 @@ pub(super) struct Store {
     zstd: RefCell<Decompressor>,
     chunks: RefCell<Cache<Chunk>>,
     packs: RefCell<Cache<Pack>>,
+    // Declared last: where a file that is open cannot be removed, the database is closed before.
+    _copy: Option<PrivateCopy>,
 }
 
 /// The most recently used come last. Few enough that a list is quicker than anything clever.
@@ -66,7 +70,13 @@ impl<T> Cache<T> {
 }
 
 impl Store {
-    pub(super) fn new(path: &Path, db: Connection, limits: Limits) -> Result<Self, BundleError> {
+    /// `path` is what messages name; `copy` is what the database was opened from.
+    pub(super) fn new(
+        path: &Path,
+        db: Connection,
+        limits: Limits,
+        copy: Option<PrivateCopy>,
+    ) -> Result<Self, BundleError> {
         let zstd = Decompressor::new().map_err(BundleError::io(path, "decompress"))?;
         Ok(Self {
             path: path.to_owned(),
@@ -75,7 +85,18 @@ impl Store {
             zstd: RefCell::new(zstd),
             chunks: RefCell::new(Cache::new(CHUNK_CACHE_BYTES)),
             packs: RefCell::new(Cache::new(PACK_CACHE_BYTES)),
+            _copy: copy,
         })
+    }
+
+    /// Keeps the copy that the database was opened from as long as the database.
+    pub(super) fn with(self, copy: PrivateCopy) -> Self {
+        Self { _copy: Some(copy), ..self }
+    }
+
+    /// Names another file in messages: the one that this was made of.
+    pub(super) fn call(&mut self, path: &Path) {
+        self.path = path.to_owned();
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -114,6 +135,15 @@ impl Store {
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
             .map_err(self.reading("structure"))?;
         if found == "ok" { Ok(()) } else { Err(self.damaged("structure", found.replace('\n', " "))) }
+    }
+
+    /// Holds the texts of all keys together against what a file of so many bytes may have.
+    pub(super) fn check_keys(&self, file_bytes: u64) -> Result<(), BundleError> {
+        let sql = "SELECT sum(octet_length(head) + octet_length(name) + octet_length(tail)) FROM documents \
+                   JOIN scopes USING(scope)";
+        let sum = self.db.query_row(sql, [], |row| row.get::<_, Option<Count>>(0));
+        let sum = sum.map_err(self.reading("documents"))?.map_or(0, |count| count.0);
+        self.limit("the keys together", sum, most_key_bytes(file_bytes))
     }
 
     fn hash(&self, place: &str, hash: &[u8], blobs: &[&[u8]]) -> Result<(), BundleError> {
@@ -158,6 +188,11 @@ impl Store {
         // Only a document that is large by itself makes a large pack.
         let most = if documents > 1 { SHARED_PACK_BYTES } else { self.limits.pack_bytes };
         self.limit(&format!("{place}: raw bytes"), raw_bytes, most.min(self.limits.pack_bytes))?;
+        self.limit(
+            &format!("{place}: raw bytes of {} stored", data.len()),
+            raw_bytes,
+            most_raw_bytes(data.len()),
+        )?;
         self.hash(&place, hash, &[data])?;
         let raw = self.decompress(&place, data, raw_bytes)?;
         let pack = Pack::parse(raw, documents).map_err(|error| self.damaged(&place, error))?;
@@ -192,6 +227,11 @@ impl Store {
         }
         self.limit(&format!("{place}: documents"), documents, CHUNK_DOCUMENTS)?;
         self.limit(&format!("{place}: raw bytes"), raw_bytes, CHUNK_BYTES)?;
+        self.limit(
+            &format!("{place}: raw bytes of {} stored", data.len()),
+            raw_bytes,
+            most_raw_bytes(data.len()),
+        )?;
         self.hash(&place, hash, &[data, content_ids])?;
         let raw = self.decompress(&place, data, raw_bytes)?;
         let chunk = Chunk::parse(&raw, content_ids, documents, &self.limits);
@@ -223,6 +263,22 @@ impl Store {
 
     /// The sealed values of a document as (position, bytes).
     pub(super) fn sealed(&self, document: u64, secrets: u32) -> Result<Vec<(u32, Vec<u8>)>, BundleError> {
+        let values = self.sealed_of_any_length(document, secrets)?;
+        match values.iter().find(|(_, value)| (value.len() as u64) < SEAL_OVERHEAD) {
+            None => Ok(values),
+            Some((n, value)) => Err(self.damaged(
+                format!("sealed values of document {document}"),
+                format!("value {n} has {} bytes; none is shorter than {SEAL_OVERHEAD}", value.len()),
+            )),
+        }
+    }
+
+    /// The same with values that are too short for any, for salvage: each is judged by itself.
+    pub(super) fn sealed_of_any_length(
+        &self,
+        document: u64,
+        secrets: u32,
+    ) -> Result<Vec<(u32, Vec<u8>)>, BundleError> {
         let place = || format!("sealed values of document {document}");
         let sql = "SELECT n, value FROM sealed WHERE document = ?1 ORDER BY n";
         let mut select = self.db.prepare_cached(sql).map_err(self.reading(place()))?;

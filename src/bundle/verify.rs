@@ -11,7 +11,9 @@ use crate::document::{ContentId, Key, KindName, canonical};
 use crate::progress::Progress;
 
 use super::bits::Bits;
+use super::copy::PrivateCopy;
 use super::limits::CHUNK_DOCUMENTS;
+use super::open::OpenedFile;
 use super::pack::Window;
 use super::remains::DOCUMENT_BYTES;
 use super::roots::ContentHasher;
@@ -36,20 +38,32 @@ pub fn verify(
     progress: &dyn Progress,
 ) -> Result<Report, BundleError> {
     let mut report = Report::new();
-    let (key, refused) = look(path, password, limits, kdf, progress, &mut report)?;
+    let Opened { key, refused, copy } = look(path, password, limits, kdf, progress, &mut report)?;
     if report.is_sound() {
         // A password that does not fit is the whole answer only where there is no worse one.
         return refused.map_or(Ok(report), Err);
     }
-    survey(path, password.filter(|_| refused.is_none()), key, limits, kdf, progress, &mut report)?;
+    // What was looked at is what is surveyed.
+    let remains = match copy {
+        Some(copy) => Remains::of(copy, limits),
+        None => Remains::open(path, limits, progress),
+    };
+    survey(remains, password.filter(|_| refused.is_none()), key, kdf, progress, &mut report)?;
     if let Some(error) = refused {
         report.find("slots", error.to_string());
     }
     Ok(report)
 }
 
-/// What the file's bytes were opened with, and why a password did not open it.
-type Opened = (Option<DataKey>, Option<BundleError>);
+/// How far the file could be opened.
+#[derive(Default)]
+struct Opened {
+    key: Option<DataKey>,
+    /// Why the password did not open it.
+    refused: Option<BundleError>,
+    /// What was looked at.
+    copy: Option<PrivateCopy>,
+}
 
 /// Finds what is wrong, as far as the file can be read as a whole.
 fn look(
@@ -60,27 +74,36 @@ fn look(
     progress: &dyn Progress,
     report: &mut Report,
 ) -> Result<Opened, BundleError> {
-    let Some(mut file) = report.take(UncheckedBundle::open(path, limits))? else { return Ok((None, None)) };
+    let Some(file) = report.take(UncheckedBundle::open(path, limits))? else { return Ok(Opened::default()) };
+    progress.phase("checking every byte", None);
+    let copy = file.copy(progress);
+    let Some(mut copy) = report.take(copy)? else { return Ok(Opened::default()) };
+    let file = OpenedFile::of_copy(&mut copy, limits);
+    let stopped = |copy| Ok(Opened { copy: Some(copy), ..Opened::default() });
+    let Some(file) = report.take(file)? else { return stopped(copy) };
     report.checked.push("header, size and schema".to_owned());
     report.file_root = Some(file.file_root);
-    progress.phase("checking every byte", None);
-    let root = file.check_root(progress);
+    let root = file.check_root(&copy);
     report.take(root)?;
     report.checked.push(format!("file root over {} bytes", file.file_bytes));
     // Trees that are damaged may lead anywhere, for ever: only `survey` follows them, and counts the bytes.
     let structure = file.store.check_structure();
     let structure = report.take(structure)?;
     let info = file.read_info();
-    let Some((info, envelope)) = report.take(info)? else { return Ok((None, None)) };
+    let Some((info, envelope)) = report.take(info)? else { return stopped(copy) };
     if structure.is_none() {
-        return Ok((None, None));
+        return stopped(copy);
     }
     report.documents = info.documents;
     report.secrets = info.secrets;
     // Looking for each of them one by one would take for ever.
     if info.documents > file.file_bytes / DOCUMENT_BYTES {
         report.find("meta", "it declares more documents than the file can hold");
-        return Ok((None, None));
+        return stopped(copy);
+    }
+    let keys = file.store.check_keys(file.file_bytes);
+    if report.take(keys)?.is_none() {
+        return stopped(copy);
     }
     let bundle = Bundle::new(file.store, info, envelope)?;
 
@@ -109,20 +132,20 @@ fn look(
     check.names()?;
     check.packs()?;
     check.totals()?;
-    Ok((check.finish(), refused))
+    let key = check.finish();
+    Ok(Opened { key, refused, copy: Some(copy) })
 }
 
 /// Says what is left of a file in which something is wrong.
 fn survey(
-    path: &Path,
+    remains: Result<Remains, BundleError>,
     password: Option<&Password>,
     key: Option<DataKey>,
-    limits: &Limits,
     kdf: &KdfLimits,
     progress: &dyn Progress,
     report: &mut Report,
 ) -> Result<(), BundleError> {
-    let remains = match Remains::open(path, limits, progress) {
+    let remains = match remains {
         Ok(remains) => remains,
         Err(BundleError::NotABundle { .. } | BundleError::TooNew { .. } | BundleError::Feature { .. }) => {
             return Ok(());

@@ -14,11 +14,13 @@ use crate::document::{ContentId, Document, Key, KindName, Value, canonical};
 use crate::progress::Progress;
 
 use super::assemble::{self, Totals};
-use super::limits::SHORT_TEXT_BYTES;
+use super::limits::{SHORT_TEXT_BYTES, most_key_bytes};
 use super::roots::{RootError, file_root};
 use super::schema::SEAL_OFFSET;
 use super::spool::{Spool, Spooled};
-use super::{Bundle, BundleError, ContentRoot, Coverage, FileRoot, Header, KindInfo, Limits, Notice, Reason};
+use super::{
+    Bundle, BundleError, ContentRoot, Coverage, FileRoot, Header, KindInfo, Limits, Notice, OtherRoot, Reason,
+};
 use super::{chunk, order};
 
 /// How hard zstd works unless told otherwise.
@@ -67,6 +69,8 @@ pub struct WriterOptions {
     /// An earlier bundle of the same envelope: secrets that did not change keep their sealed bytes. With
     /// another envelope it is ignored.
     pub previous: Option<Previous>,
+    /// The content root that the documents must have; with another, no bundle is written.
+    pub expected_root: Option<[u8; 32]>,
 }
 
 /// An earlier bundle, opened.
@@ -86,6 +90,7 @@ impl Default for WriterOptions {
             created: None,
             protection: Protection::None,
             previous: None,
+            expected_root: None,
         }
     }
 }
@@ -126,6 +131,8 @@ pub struct Writer {
     counted: HashSet<String>,
     canonical: Vec<u8>,
     similarity: Vec<u8>,
+    /// Bytes of all keys together.
+    key_bytes: u64,
 }
 
 /// A sealed value with its position among the secrets of its document, and its place.
@@ -169,6 +176,7 @@ impl Writer {
             counted: HashSet::new(),
             canonical: Vec::new(),
             similarity: Vec::new(),
+            key_bytes: 0,
         })
     }
 
@@ -209,12 +217,20 @@ impl Writer {
             |what: String| BundleError::Document { kind: document.kind.clone(), key: key.clone(), what };
         check_kind(&document.kind).map_err(|what| refuse(what.to_owned()))?;
         check_limit(&self.out, "a key", key.len(), LIMITS.key_bytes)?;
+        self.key_bytes += key.len() as u64;
         if !survives(&document.key, &key) {
             return Err(refuse("the key does not survive being written".to_owned()));
         }
         let survey = Survey::of(document);
         if survey.depth > crate::document::MAX_DEPTH {
             return Err(refuse("it nests too deep".to_owned()));
+        }
+        if survey.values > crate::document::MAX_VALUES {
+            return Err(refuse(format!(
+                "it has {} values, and {} are the most",
+                survey.values,
+                crate::document::MAX_VALUES
+            )));
         }
         if survey.secrets != secrets {
             let what = format!("it has {} secret places, but {secrets} values were given", survey.secrets);
@@ -343,7 +359,8 @@ impl Writer {
     /// there after a loss of power, it is there anyway, and the listener gets a notice.
     ///
     /// # Errors
-    /// [`BundleError::DuplicateKey`] for two documents of one name, [`BundleError::Exists`] when the output
+    /// [`BundleError::DuplicateKey`] for two documents of one name, [`BundleError::OtherRoot`] for other documents
+    /// than were expected, [`BundleError::Exists`] when the output
     /// appeared meanwhile, [`BundleError::DiskFull`], and what the system refuses. Nothing is left then.
     pub fn finish(self, progress: &dyn Progress) -> Result<Summary, BundleError> {
         let out = self.out.clone();
@@ -372,9 +389,15 @@ impl Writer {
         self.spool.flush()?;
         let path = self.spool.path("bundle");
         let totals = assemble::assemble(&path, &mut self.spool, &self.header, &mut self.options, progress)?;
+        if let Some(expected) = self.options.expected_root.filter(|root| *root != totals.content_root.0) {
+            let (path, content_root) = (self.out, totals.content_root);
+            return Err(OtherRoot { path, expected, content_root, file_root: None }.into());
+        }
         // The earlier bundle may be the file about to be replaced.
         self.options.previous = None;
         let (file_root, file_bytes) = seal_file(&path, progress)?;
+        let key_bytes = usize::try_from(self.key_bytes).unwrap_or(usize::MAX);
+        check_limit(&self.out, "the keys together", key_bytes, most_key_bytes(file_bytes))?;
         let temporary = tempfile::TempPath::try_from_path(&path).map_err(BundleError::io(&path, "keep"))?;
         progress.take_effect()?;
         let persisted = if self.options.force {
@@ -422,17 +445,19 @@ pub fn sealed_place<'a>(kind: &'a str, key: &'a str, place: &'a str) -> [&'a [u8
 pub(super) struct Survey {
     pub(super) secrets: usize,
     depth: usize,
+    values: usize,
 }
 
 impl Survey {
     pub(super) fn of(document: &Document) -> Self {
-        let mut survey = Self { secrets: 0, depth: 0 };
+        let mut survey = Self { secrets: 0, depth: 0, values: 0 };
         document.columns.iter().map(|(_, value)| value).chain(&document.body).for_each(|v| survey.see(v, 0));
         survey
     }
 
     fn see(&mut self, value: &Value, depth: usize) {
         self.depth = self.depth.max(depth);
+        self.values += 1;
         // Deeper is refused anyway, and must not exhaust the stack before that.
         if depth > crate::document::MAX_DEPTH {
             return;

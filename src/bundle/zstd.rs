@@ -7,6 +7,8 @@ use std::io::{self, Read as _};
 
 use ::zstd::bulk;
 
+use super::limits::most_raw_bytes;
+
 /// How a frame begins.
 const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -21,9 +23,29 @@ impl Compressor {
         bulk::Compressor::new(level).map(Self)
     }
 
+    /// Compresses, unless so little would be left that readers refuse to decompress it.
     pub(super) fn compress(&mut self, raw: &[u8]) -> io::Result<Vec<u8>> {
-        self.0.compress(raw)
+        let data = self.0.compress(raw)?;
+        Ok(if raw.len() as u64 <= most_raw_bytes(data.len()) { data } else { uncompressed(raw) })
     }
+}
+
+/// A frame that holds bytes as they are (RFC 8878, raw blocks).
+fn uncompressed(raw: &[u8]) -> Vec<u8> {
+    /// A window of 128 KiB, which is the largest block too; no content size, no checksum.
+    const HEADER: [u8; 2] = [0, 7 << 3];
+    const BLOCK: usize = 128 << 10;
+    let mut frame = Vec::with_capacity(raw.len() + 3 * raw.len().div_ceil(BLOCK) + 8);
+    frame.extend(FRAME);
+    frame.extend(HEADER);
+    let mut blocks = raw.chunks(BLOCK).peekable();
+    while let Some(block) = blocks.next() {
+        // Bit 0: the last one. Bits 1 and 2: raw.
+        let header = ((block.len() as u32) << 3) | u32::from(blocks.peek().is_none());
+        frame.extend(header.to_le_bytes().iter().take(3));
+        frame.extend(block);
+    }
+    frame
 }
 
 /// A decompressor whose memory is used again for every pack.

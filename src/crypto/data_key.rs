@@ -82,6 +82,10 @@ impl DataKey {
         Self::from_bytes(&self.keys.data, self.scope)
     }
 
+    pub(super) fn raw(&self) -> &[u8] {
+        &self.keys.data
+    }
+
     /// The random identity of the bundle that the key belongs to. Not secret.
     pub fn scope(&self) -> &[u8; SCOPE_BYTES] {
         &self.scope

@@ -28,8 +28,8 @@ pub enum OpenError {
     WrongPassword,
     /// No slot that could be tried opens with the password, and this one was too expensive to try.
     #[error(
-        "opening takes Argon2id with {memory_kib} KiB, {passes} passes and {lanes} lanes, \
-         but the limits are {} KiB, {} passes, {} lanes and {} KiB of work for all passwords together",
+        "one of {slots} slots takes Argon2id with {memory_kib} KiB, {passes} passes and {lanes} lanes; \
+         the limits are {} KiB, {} passes, {} lanes, and {} KiB times passes for all slots together",
         limits.memory_kib, limits.passes, limits.lanes, limits.work_kib
     )]
     TooExpensive {
@@ -39,6 +39,8 @@ pub enum OpenError {
         passes: u32,
         /// The lanes it asks for.
         lanes: u32,
+        /// How many slots there are.
+        slots: usize,
         /// What the reader allows.
         limits: KdfLimits,
     },
@@ -184,9 +186,13 @@ impl Envelope {
             return if key.belongs_to(self) { Ok(key) } else { Err(OpenError::Damaged) };
         }
         Err(match passed_over {
-            Some(KdfParams { memory_kib, passes, lanes }) => {
-                OpenError::TooExpensive { memory_kib, passes, lanes, limits: *limits }
-            }
+            Some(KdfParams { memory_kib, passes, lanes }) => OpenError::TooExpensive {
+                memory_kib,
+                passes,
+                lanes,
+                slots: self.slots.len(),
+                limits: *limits,
+            },
             None => OpenError::WrongPassword,
         })
     }

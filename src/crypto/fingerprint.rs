@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::sealing::{derive, keyed_hash};
-use super::{CryptoError, MasterKey, context, fill_random, random};
+use super::{CryptoError, DataKey, MasterKey, context, fill_random, random};
 
 /// A random key under which content is hashed, for the time of one process: two hashes are comparable, and
 /// nobody without the key can guess what was hashed.
@@ -21,11 +21,17 @@ impl FingerprintKey {
     }
 
     /// The key of fingerprints that are kept in a file with their salt. With a master key nobody who lacks it can
-    /// guess what was hashed; without one no secret could be read, so that none is among it.
+    /// guess what was hashed; without one no encrypted secret could be read, so that none is among it.
     pub fn derived(salt: &[u8; 16], master: Option<&MasterKey>) -> Self {
         let mut material: Vec<&[u8]> = vec![salt];
         material.extend(master.map(MasterKey::raw));
         Self(derive(context::FINGERPRINT_KEY, &material))
+    }
+
+    /// The same for a file whose secrets are sealed under a data key, where the server has no master key: its secrets
+    /// are plain text, and only who can open the file can guess what was hashed.
+    pub fn derived_from(salt: &[u8; 16], key: &DataKey) -> Self {
+        Self(derive(context::FINGERPRINT_KEY, &[salt, key.raw()]))
     }
 
     /// The salt of a file's fingerprints: another one for each subject, and the same whenever the file of that

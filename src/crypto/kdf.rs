@@ -93,10 +93,19 @@ impl KdfLimits {
     }
 }
 
+impl KdfLimits {
+    /// So much work as a person allows, however it is spent: in one slot with much memory, or in many passes.
+    pub fn with_work_kib(work_kib: u64) -> Self {
+        let memory_kib = u32::try_from(work_kib).unwrap_or(u32::MAX).max(Self::default().memory_kib);
+        Self { memory_kib, passes: u32::MAX, work_kib, ..Self::default() }
+    }
+}
+
 impl Default for KdfLimits {
-    /// 1 GiB, 16 passes, 16 lanes, and 16 GiB of work: more than 16 slots with the default parameters take.
+    /// 1 GiB, 16 passes, 16 lanes, and 4 GiB of work: five slots with the default parameters, or one with 1 GiB and
+    /// three passes. That is some seconds, whatever the file asks for.
     fn default() -> Self {
-        Self { memory_kib: 1024 * 1024, passes: 16, lanes: 16, work_kib: 16 * 1024 * 1024 }
+        Self { memory_kib: 1024 * 1024, passes: 16, lanes: 16, work_kib: 4 * 1024 * 1024 }
     }
 }
 

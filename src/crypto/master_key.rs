@@ -148,22 +148,11 @@ impl MasterKey {
     /// [`DecryptError::NotCipherText`] when the text is not of the form, whatever the key;
     /// [`DecryptError::DoesNotDecrypt`] when the padding or the UTF-8 comes out wrong.
     pub fn decrypt(&self, text: &str) -> Result<SecretBytes, DecryptError> {
-        use DecryptError::{DoesNotDecrypt, NotCipherText};
+        use DecryptError::DoesNotDecrypt;
 
-        let (ciphertext, iv) = text.split_once('|').ok_or(NotCipherText("it has no `|`"))?;
-        let iv = STANDARD.decode(iv).map_err(|_| NotCipherText("what follows the `|` is not base64"))?;
-        let iv = <[u8; BLOCK_BYTES]>::try_from(iv)
-            .map_err(|_| NotCipherText("the initialisation vector does not have 16 bytes"))?;
         // The ciphertext is decrypted where it stands, so the buffer is wiped even if that fails midway.
-        let mut buffer = Zeroizing::new(
-            STANDARD.decode(ciphertext).map_err(|_| NotCipherText("what precedes the `|` is not base64"))?,
-        );
-        if buffer.is_empty() {
-            return Err(NotCipherText("there is nothing before the `|`"));
-        }
-        if !buffer.len().is_multiple_of(BLOCK_BYTES) {
-            return Err(NotCipherText("the ciphertext is not a whole number of 16-byte blocks"));
-        }
+        let (buffer, iv) = parts(text)?;
+        let mut buffer = Zeroizing::new(buffer);
         let plain = match &self.0 {
             Key::Bits128(key) => cbc::Decryptor::<Aes128>::new((&***key).into(), &iv.into())
                 .decrypt_padded::<Pkcs7>(&mut buffer),
@@ -212,6 +201,34 @@ impl MasterKey {
         let ciphertext = ciphertext.map_err(|_| CryptoError::TooLarge { bytes })?;
         Ok(format!("{}|{}", STANDARD.encode(ciphertext), STANDARD.encode(iv)))
     }
+}
+
+/// Says whether a text has the form of an encrypted value, exactly: whole blocks behind a 16-byte initialisation vector,
+/// both in padded, canonical base64. Hardly any other text has. Most texts are told apart by their ends.
+pub fn is_encrypted_form(text: &str) -> bool {
+    /// Of a vector in base64 with the bar before it.
+    const END: usize = 25;
+    let bar = text.len().checked_sub(END).and_then(|at| text.as_bytes().get(at));
+    bar == Some(&b'|') && text.ends_with("==") && parts(text).is_ok()
+}
+
+/// The ciphertext and the initialisation vector of an encrypted value.
+fn parts(text: &str) -> Result<(Vec<u8>, [u8; BLOCK_BYTES]), DecryptError> {
+    use DecryptError::NotCipherText;
+
+    let (ciphertext, iv) = text.split_once('|').ok_or(NotCipherText("it has no `|`"))?;
+    let iv = STANDARD.decode(iv).map_err(|_| NotCipherText("what follows the `|` is not base64"))?;
+    let iv = <[u8; BLOCK_BYTES]>::try_from(iv)
+        .map_err(|_| NotCipherText("the initialisation vector does not have 16 bytes"))?;
+    let ciphertext =
+        STANDARD.decode(ciphertext).map_err(|_| NotCipherText("what precedes the `|` is not base64"))?;
+    if ciphertext.is_empty() {
+        return Err(NotCipherText("there is nothing before the `|`"));
+    }
+    if !ciphertext.len().is_multiple_of(BLOCK_BYTES) {
+        return Err(NotCipherText("the ciphertext is not a whole number of 16-byte blocks"));
+    }
+    Ok((ciphertext, iv))
 }
 
 impl fmt::Debug for MasterKey {

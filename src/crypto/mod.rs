@@ -29,7 +29,7 @@ pub use data_key::{DataKey, MAX_SECRET_BYTES, OpenValueError, SEALED_OVERHEAD_BY
 pub use envelope::{Envelope, MAX_SLOTS, OpenError, Slot};
 pub use fingerprint::{FingerprintKey, named_guid, random_guid};
 pub use kdf::{KdfLimits, KdfParams};
-pub use master_key::{DecryptError, MasterKey, MasterKeyError, MasterKeySize};
+pub use master_key::{DecryptError, MasterKey, MasterKeyError, MasterKeySize, is_encrypted_form};
 pub use secret::{MAX_PASSWORD_BYTES, Password, PasswordError, SecretBytes};
 
 /// Every string that separates one use of a key or a cipher from another.

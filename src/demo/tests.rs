@@ -285,6 +285,10 @@ impl Transaction for Collecting<'_> {
         Ok(())
     }
 
+    fn delete_all(&mut self, _: &str, _: &[&str], _: &[Vec<Value>]) -> Result<(), WriteError> {
+        Ok(())
+    }
+
     fn check(&mut self) -> Result<(), WriteError> {
         for (table, columns, row) in std::mem::take(&mut self.kept) {
             let columns: Vec<&str> = columns.iter().map(String::as_str).collect();

@@ -9,7 +9,7 @@ use std::fmt;
 use rmp::encode;
 
 use super::decimal::is_number;
-use super::{Dangling, Document, Key, KindName, MAX_DEPTH, Map, Reference, SecretId, Value};
+use super::{Dangling, Document, Key, KindName, MAX_DEPTH, MAX_VALUES, Map, Reference, SecretId, Value};
 
 /// MessagePack extension types.
 mod ext {
@@ -70,6 +70,9 @@ pub enum DecodeError {
     /// Nested deeper than [`MAX_DEPTH`], counted from a column or the body.
     #[error("nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
+    /// More values than [`MAX_VALUES`].
+    #[error("more than {MAX_VALUES} values")]
+    TooMany,
 }
 
 /// Why a document has no canonical bytes: one of its parts is 4 GiB or more.
@@ -105,7 +108,7 @@ pub fn encode_into(document: &Document, out: &mut Vec<u8>) -> Result<(), TooLarg
 /// # Errors
 /// [`DecodeError`], for anything that [`encode()`] would not have written.
 pub fn decode(kind: KindName, key: Key, bytes: &[u8]) -> Result<Document, DecodeError> {
-    let mut reader = Reader { bytes };
+    let mut reader = Reader { bytes, values: 0 };
     let parts = reader.array_len()?;
     let columns = reader.map(0)?;
     let body = match parts {
@@ -199,6 +202,8 @@ fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), TooLarge> {
 
 struct Reader<'a> {
     bytes: &'a [u8],
+    /// How many values were read. One takes a single byte here, and much more in memory.
+    values: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -258,7 +263,8 @@ impl<'a> Reader<'a> {
 
     fn members(&mut self, len: usize, depth: usize) -> Result<Map, DecodeError> {
         // Each member takes two bytes at least: a lying length cannot make us reserve memory.
-        let mut pairs: Vec<(String, Value)> = Vec::with_capacity(len.min(self.bytes.len() / 2));
+        let most = len.min(self.bytes.len() / 2).min(MAX_VALUES - self.values.min(MAX_VALUES));
+        let mut pairs: Vec<(String, Value)> = Vec::with_capacity(most);
         for _ in 0..len {
             let name = self.text()?;
             if pairs.last().is_some_and(|(last, _)| *last >= name) {
@@ -270,7 +276,8 @@ impl<'a> Reader<'a> {
     }
 
     fn list(&mut self, len: usize, depth: usize) -> Result<Vec<Value>, DecodeError> {
-        let mut list = Vec::with_capacity(len.min(self.bytes.len()));
+        let most = len.min(self.bytes.len()).min(MAX_VALUES - self.values.min(MAX_VALUES));
+        let mut list = Vec::with_capacity(most);
         for _ in 0..len {
             list.push(self.value(depth)?);
         }
@@ -281,6 +288,10 @@ impl<'a> Reader<'a> {
         // A column and the body are at depth 0; lists, maps and references put what they hold one level down.
         if depth > MAX_DEPTH {
             return Err(DecodeError::TooDeep);
+        }
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            return Err(DecodeError::TooMany);
         }
         let marker = self.marker()?;
         Ok(match marker {
@@ -363,7 +374,7 @@ impl<'a> Reader<'a> {
     fn ext(&mut self, len: usize, depth: usize) -> Result<Value, DecodeError> {
         let kind = self.marker()? as i8;
         let payload = self.take(len)?;
-        let mut inner = Reader { bytes: payload };
+        let mut inner = Reader { bytes: payload, values: self.values };
         let value = match kind {
             ext::NUMBER => {
                 let number = std::str::from_utf8(payload).map_err(|_| DecodeError::Utf8)?;
@@ -389,6 +400,7 @@ impl<'a> Reader<'a> {
             ext::SECRET if payload.is_empty() => Value::Secret(SecretId::UNKNOWN),
             _ => return Err(DecodeError::Type),
         };
+        self.values = inner.values;
         if inner.bytes.is_empty() { Ok(value) } else { Err(DecodeError::Trailing) }
     }
 }

@@ -17,6 +17,24 @@ pub enum JsonError {
         /// Column, from one.
         column: u64,
     },
+    /// A text escapes half of a surrogate pair, which is no character.
+    #[error(
+        "half of a surrogate pair, an escape \\uD800 to \\uDFFF without its other half, at line {line}, column {column}"
+    )]
+    Surrogate {
+        /// Line, from one.
+        line: u64,
+        /// Column, from one.
+        column: u64,
+    },
+    /// The bytes are no UTF-8.
+    #[error("no UTF-8 text: a byte at line {line}, column {column} belongs to no character")]
+    NotUtf8 {
+        /// Line, from one.
+        line: u64,
+        /// Column, from one.
+        column: u64,
+    },
     /// One object has two members of the same name; which one counts would be a guess.
     #[error("an object has two members of one name")]
     DuplicateMember,
@@ -54,8 +72,8 @@ pub(crate) fn parse_within(text: &[u8], most: usize) -> Result<Value, JsonError>
     let mut root = None;
     loop {
         let event = parser.parse_next().map_err(|e| {
-            let at = e.location().start;
-            JsonError::Syntax { line: at.line + 1, column: at.column + 1 }
+            let at = e.location();
+            cause(text, (at.start.line + 1, at.start.column + 1), (at.end.line + 1, at.end.column + 1))
         })?;
         let value = match event {
             JsonEvent::Null => Value::Null,
@@ -98,6 +116,61 @@ pub(crate) fn parse_within(text: &[u8], most: usize) -> Result<Value, JsonError>
             None => root = Some(value),
         }
     }
+}
+
+/// Why a text is refused that was read up to a line and column, from one: what can be said better than that its grammar is
+/// broken.
+fn cause(text: &[u8], refused: (u64, u64), read: (u64, u64)) -> JsonError {
+    if let Err(error) = std::str::from_utf8(text) {
+        let (line, column) = position(text, error.valid_up_to());
+        if (line, column) <= read {
+            return JsonError::NotUtf8 { line, column };
+        }
+    } else if let Some((text_begins, at)) = half_pair(text)
+        && position(text, text_begins) <= refused
+    {
+        let (line, column) = position(text, at);
+        return JsonError::Surrogate { line, column };
+    }
+    JsonError::Syntax { line: refused.0, column: refused.1 }
+}
+
+/// Line and column of a byte, from one.
+fn position(text: &[u8], at: usize) -> (u64, u64) {
+    let before = text.get(..at).unwrap_or(text);
+    let lines = before.iter().filter(|byte| **byte == b'\n').count() as u64;
+    let line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let begins_a_character = |byte: &&u8| **byte & 0xc0 != 0x80;
+    (lines + 1, line.iter().filter(begins_a_character).count() as u64 + 1)
+}
+
+/// The first escape of one half of a surrogate pair without the other: where its text begins, and where it stands.
+fn half_pair(text: &[u8]) -> Option<(usize, usize)> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let (mut at, mut begins) = (0, None);
+    while let Some(byte) = text.get(at) {
+        at += match (byte, begins) {
+            (b'"', None) => {
+                begins = Some(at);
+                1
+            }
+            (b'"', Some(_)) => {
+                begins = None;
+                1
+            }
+            (b'\\', Some(begins)) => match (unit(at), unit(at + 6)) {
+                (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+                (Some(0xd800..=0xdfff), _) => return Some((begins, at)),
+                // A backslash that is escaped escapes nothing itself.
+                _ => 2,
+            },
+            _ => 1,
+        };
+    }
+    None
 }
 
 fn number(text: &str) -> Value {

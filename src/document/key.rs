@@ -26,6 +26,25 @@ impl Collation {
         self.folded(text).into_owned()
     }
 
+    /// Returns what follows a text that another begins with, as the two compare.
+    pub fn strip_prefix<'t>(self, text: &'t str, prefix: &str) -> Option<&'t str> {
+        let same = |a: char, b: char| {
+            a == b || (self == Collation::CaseInsensitive && a.to_lowercase().eq(b.to_lowercase()))
+        };
+        let mut rest = text.chars();
+        let begins = prefix.chars().all(|wanted| rest.next().is_some_and(|found| same(wanted, found)));
+        begins.then_some(rest.as_str())
+    }
+
+    /// Returns what stands before and after the last place where a text holds another, as the two compare.
+    pub fn rsplit_once<'t>(self, text: &'t str, middle: &str) -> Option<(&'t str, &'t str)> {
+        let mut places = text.char_indices().rev();
+        places.find_map(|(at, _)| {
+            let (before, from) = text.split_at_checked(at)?;
+            Some((before, self.strip_prefix(from, middle)?))
+        })
+    }
+
     fn folded(self, text: &str) -> Cow<'_, str> {
         let text = text.trim_end_matches(' ');
         match self {

@@ -20,6 +20,10 @@ pub use value::{Dangling, KindName, Map, SecretId, Value};
 /// How deep values may nest, in JSON text as in canonical bytes. Deeper input is refused.
 pub const MAX_DEPTH: usize = 128;
 
+/// How many values a document may hold: columns, members, elements and what stands in keys. In canonical bytes a value
+/// may take a single byte, and in memory many times that.
+pub const MAX_VALUES: usize = 1 << 20;
+
 /// One document as it travels: what it is called, and what it says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {

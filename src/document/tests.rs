@@ -114,6 +114,19 @@ fn json_refuses_what_it_cannot_keep() {
     assert_eq!(json::parse(br#"{"a":1,"b":2,"a":3}"#), Err(json::JsonError::DuplicateMember));
     assert!(json::parse(b"").is_err() && json::parse(b" ").is_err());
     assert!(matches!(json::parse(br#"{"a":}"#), Err(json::JsonError::Syntax { line: 1, .. })));
+    // What breaks it is named, wherever it stands: at the end, before another text, the second half alone.
+    for (text, line, column) in [
+        (r#"{"a":"\ud800"}"#, 1, 7),
+        ("{\"\u{e9}\":\n \"\\ud83dx and more text\"}", 2, 3),
+        (r#"["\ude00 and more text"]"#, 1, 3),
+        (r#"["\ud800\ud800", "more"]"#, 1, 3),
+        (r#"["\\\ud800"]"#, 1, 5),
+    ] {
+        assert_eq!(json::parse(text.as_bytes()), Err(json::JsonError::Surrogate { line, column }), "{text}");
+    }
+    assert!(json::parse(br#"["\ud83d\ude00", "\\ud800"]"#).is_ok());
+    assert!(matches!(json::parse(br#"[}, "\ud800"]"#), Err(json::JsonError::Syntax { line: 1, .. })));
+    assert_eq!(json::parse(b"[\"a\xff\"]"), Err(json::JsonError::NotUtf8 { line: 1, column: 4 }));
     let deep = "[".repeat(MAX_DEPTH + 1) + &"]".repeat(MAX_DEPTH + 1);
     assert_eq!(json::parse(deep.as_bytes()), Err(json::JsonError::TooDeep));
     let deep = "[".repeat(MAX_DEPTH) + &"]".repeat(MAX_DEPTH);

@@ -11,8 +11,9 @@ use super::file::{self, File};
 use super::identity::{alias, check_meant, group};
 use super::kind::{Duplicates, Form, Kind, NewPartId, RowFilter, Target};
 use super::maintenance;
+use super::notes;
 use super::pattern::Pattern;
-use super::places::{derived, find_reference, local, merge, part, pattern};
+use super::places::{derived, derived_rows, derived_tables, find_reference, local, merge, part, pattern};
 use super::scope::scope_kind;
 use super::scripts;
 use super::values;
@@ -32,7 +33,7 @@ pub enum LoadError {
         file: String,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: crate::text::input::TextError,
     },
     /// The file says something that cannot be.
     #[error("{file}:{line}: {problem}")]
@@ -109,17 +110,21 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
     };
     let types = file.types.iter().map(|types| scope.types(types)).collect::<Checked<Vec<_>>>()?;
     scope.types = &types;
-    let kinds = file
-        .kind
-        .iter()
-        .map(|wire| scripts::complete(&scope, wire, values::complete(&scope, wire, scope.kind(wire)?)?));
-    let kinds = kinds.collect::<Checked<Vec<_>>>()?;
+    let complete = |wire: &file::Kind| {
+        let kind = values::complete(&scope, wire, scope.kind(wire)?)?;
+        notes::complete(&scope, wire, scripts::complete(&scope, wire, kind)?)
+    };
+    let kinds = file.kind.iter().map(complete).collect::<Checked<Vec<_>>>()?;
+    notes::check(&file, &kinds)?;
     let key_order = key_order(&kinds, &file)?;
     let blob = super::blob::check(&file, &kinds)?;
     super::vendor::alone(&file)?;
     let (maintenance, running) = (maintenance::maintenance(&file)?, maintenance::running(&file)?);
     let scope_kind = file.scope.as_ref().map(|s| scope_kind(s, &file, &by_name, &kinds)).transpose()?;
     check_meant(&file, &kinds, scope_kind)?;
+    let mut left = derived_tables(&file)?;
+    left.extend(file.leave.into_iter().map(|l| LeftTable { table: l.table, why: l.why }));
+    left.sort_by(|a, b| a.table.cmp(&b.table));
     Ok(Model {
         name: file.name.into_inner(),
         title: file.title,
@@ -139,7 +144,7 @@ fn build(file: File, digest: [u8; 32]) -> Checked<Model> {
         maintenance,
         running,
         scope: scope_kind,
-        left: file.leave.into_iter().map(|l| LeftTable { table: l.table, why: l.why }).collect(),
+        left,
         digest,
         types,
         syntaxes: file.syntax.into_iter().map(|(name, extension)| (name, extension.into_inner())).collect(),
@@ -224,6 +229,8 @@ impl Scope<'_> {
         let key = self.key(wire, &references)?;
         let with = wire.with.iter().map(|at| find_reference(at, &references)).collect::<Checked<Vec<_>>>()?;
         let derived = wire.derived.iter().map(|d| derived(d, &references)).collect::<Checked<Vec<_>>>()?;
+        let rows = wire.derived_rows.iter().map(|rows| derived_rows(rows, wire, &references));
+        let derived_rows = rows.collect::<Checked<Vec<_>>>()?;
         let local = wire.local.iter().map(local).collect::<Checked<Vec<_>>>()?;
         let parts = wire.part.iter().map(part).collect::<Checked<Vec<_>>>()?;
         let sets = self.sets(wire, &references)?;
@@ -231,6 +238,7 @@ impl Scope<'_> {
             rule.in_set =
                 rule.at.collection().is_some_and(|list| sets.iter().any(|set| set.at.covers(&list)));
         }
+        let apart = self.apart(wire, &references)?;
         let merges = wire.merge.iter().map(merge).collect::<Checked<Vec<_>>>()?;
         let mut places = PlaceTree::default();
         let (mut reference_places, mut set_places) = (PlaceTree::default(), PlaceTree::default());
@@ -284,6 +292,8 @@ impl Scope<'_> {
                 file::Duplicates::Number => Duplicates::Number,
             },
             number_by: wire.number_by.clone(),
+            apart,
+            inferred: wire.inferred,
             groups: wire.groups.iter().map(group).collect::<Checked<_>>()?,
             ask: wire.ask,
             vendor_types: super::vendor::check(wire)?,
@@ -293,12 +303,14 @@ impl Scope<'_> {
             references,
             secrets,
             derived,
+            derived_rows,
             local,
             parts,
             sets,
             merges,
             values: Vec::new(),
             scripts: Vec::new(),
+            notes: Vec::new(),
             places,
             reference_places,
             set_places,
@@ -342,7 +354,7 @@ fn key_order(kinds: &[Kind], file: &File) -> Checked<Vec<usize>> {
         }
         let Some(kind) = kinds.get(at) else { return Ok(0) };
         let mut below = 0;
-        for reference in kind.key.iter().filter_map(|k| k.reference) {
+        for reference in kind.key.iter().filter_map(|k| k.reference).chain(kind.apart.iter().copied()) {
             for target in kind.references.get(reference).into_iter().flat_map(|r| &r.to) {
                 below = below.max(1 + visit(target.kind(), above + 1, kinds, turns, order)?);
             }

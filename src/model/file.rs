@@ -174,6 +174,10 @@ pub(super) struct Kind {
     #[serde(default)]
     pub number_by: Vec<String>,
     #[serde(default)]
+    pub apart: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub inferred: bool,
+    #[serde(default)]
     pub groups: Vec<Spanned<String>>,
     #[serde(default)]
     pub ask: bool,
@@ -193,6 +197,8 @@ pub(super) struct Kind {
     #[serde(default)]
     pub derived: Vec<Derived>,
     #[serde(default)]
+    pub derived_rows: Vec<DerivedRows>,
+    #[serde(default)]
     pub local: Vec<Local>,
     #[serde(default)]
     pub part: Vec<Part>,
@@ -204,6 +210,20 @@ pub(super) struct Kind {
     pub value: Vec<ValueRule>,
     #[serde(default)]
     pub script: Vec<Script>,
+    #[serde(default)]
+    pub note: Vec<Note>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Note {
+    pub at: Spanned<OneOrMore>,
+    pub equals: Spanned<Vec<Scalar>>,
+    pub text: Spanned<String>,
+    #[serde(default)]
+    pub remains: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub ids: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -275,7 +295,23 @@ pub(super) struct Reference {
     #[serde(default)]
     pub maybe: bool,
     #[serde(default)]
-    pub limits: bool,
+    pub limits: Limits,
+    #[serde(default)]
+    pub omit_empty: bool,
+}
+
+/// Whether a list limits what the document applies to: by itself, or together with others of one name.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Limits {
+    Alone(bool),
+    Together(String),
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits::Alone(false)
+    }
 }
 
 fn yes() -> bool {
@@ -287,6 +323,15 @@ fn yes() -> bool {
 pub(super) enum OneOrMore {
     One(String),
     More(Vec<String>),
+}
+
+impl OneOrMore {
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            OneOrMore::One(one) => std::slice::from_ref(one),
+            OneOrMore::More(more) => more,
+        }
+    }
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -336,11 +381,29 @@ pub(super) struct Derived {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DerivedRows {
+    pub table: Spanned<String>,
+    pub owner: String,
+    pub owner_table: Option<String>,
+    pub value: String,
+    pub value_table: Option<String>,
+    pub from: Spanned<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Local {
     pub at: Spanned<String>,
     pub initial: Option<Scalar>,
+    pub new: Option<NewLocal>,
     #[serde(default)]
     pub update: LocalUpdate,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum NewLocal {
+    Next,
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -359,7 +422,7 @@ pub(super) struct Part {
     pub id: String,
     pub key: Spanned<Vec<String>>,
     pub new: Spanned<String>,
-    pub drop_when_emptied: Option<String>,
+    pub drop_when_emptied: Option<OneOrMore>,
     #[serde(default)]
     pub add_missing: bool,
 }
@@ -400,6 +463,8 @@ pub(super) struct ValueRule {
     pub required: bool,
     #[serde(default)]
     pub one_of: Vec<Scalar>,
+    #[serde(default)]
+    pub open: bool,
     #[serde(default)]
     pub unique: bool,
 }

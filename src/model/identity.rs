@@ -4,8 +4,9 @@ use toml::Spanned;
 
 use super::check::{Checked, Scope, fault, scalar};
 use super::file::{self, File};
-use super::kind::{Alias, Composed, Form, IdRule, KeyColumn, Kind, NewId, ReferenceRule, Target};
+use super::kind::{Alias, Composed, Form, IdRule, KeyColumn, Kind, Missing, NewId, ReferenceRule, Target};
 use super::pattern::Pattern;
+use super::places::find_reference;
 
 impl Scope<'_> {
     pub(super) fn id(
@@ -48,6 +49,16 @@ impl Scope<'_> {
                 }
             },
         };
+        let in_key = key.iter().any(|k| k.column.eq_ignore_ascii_case(&id.column));
+        if in_key && new != NewId::Keep {
+            return fault(
+                wire.span(),
+                format!(
+                    "{} is part of the key: what a document is called by is kept (new = \"keep\")",
+                    id.column
+                ),
+            );
+        }
         // What means one document wherever it stands is the same on every server.
         let mut fixed = id.fixed.clone();
         for id in kind.alias.iter().flat_map(|alias| alias.ids.iter().flat_map(Spanned::get_ref)) {
@@ -89,6 +100,38 @@ impl Scope<'_> {
             Ok(KeyColumn { column: column.to_owned(), optional, reference })
         };
         wire.key.get_ref().iter().map(column).collect()
+    }
+
+    /// The references whose documents follow the columns in a key.
+    pub(super) fn apart(&self, wire: &file::Kind, references: &[ReferenceRule]) -> Checked<Vec<usize>> {
+        let mut apart = Vec::new();
+        let mut first: Option<&ReferenceRule> = None;
+        for at in &wire.apart {
+            let position = find_reference(at, references)?;
+            let Some(rule) = references.get(position) else { continue };
+            if rule.form != Form::Pipe && !(rule.form == Form::Id && rule.in_set) {
+                return fault(at.span(), "documents are told apart by a set of references, or a list A|B");
+            }
+            if rule.typed.is_some() || rule.maybe || rule.to.iter().any(|t| matches!(t, Target::Part { .. }))
+            {
+                return fault(
+                    at.span(),
+                    "documents are told apart by references that lead to documents alone",
+                );
+            }
+            if !matches!(rule.missing, Missing::Stop | Missing::Skip) {
+                return fault(at.span(), "a document that lost what tells it apart would be another one");
+            }
+            if first.is_some_and(|first| first.to != rule.to) {
+                return fault(at.span(), "what tells documents apart leads to the same kinds everywhere");
+            }
+            if wire.id.as_ref().is_none_or(|id| matches!(id.get_ref().new, file::NewId::Compose)) {
+                return fault(at.span(), "only documents with ids that are not composed can be told apart");
+            }
+            first = Some(rule);
+            apart.push(position);
+        }
+        Ok(apart)
     }
 }
 

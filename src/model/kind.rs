@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::document::{KindName, Value};
+use crate::document::{Collation, KindName, Value};
 
 use super::walk::PlaceTree;
-use super::{Pattern, ScriptRule, SetRule, ValueRule};
+use super::{NoteRule, Pattern, ScriptRule, SetRule, ValueRule};
 
 /// A type of document.
 #[derive(Debug, Clone)]
@@ -26,6 +26,12 @@ pub struct Kind {
     pub duplicates: Duplicates,
     /// The columns that order documents of one key where they are numbered, before their ids do.
     pub number_by: Vec<String>,
+    /// References (positions in `references`) whose documents tell apart what shares the columns of the key: they
+    /// follow these in the key, as a set. Such a kind has as many parts in its keys as there are documents.
+    pub apart: Vec<usize>,
+    /// Whether its table is inferred: a server whose table lacks a column that the kind needs is taken for one
+    /// without the table.
+    pub inferred: bool,
     /// The groups it belongs to: an export can leave out a group as a whole.
     pub groups: Vec<String>,
     /// Whether it is carried only where it is asked for by name.
@@ -46,6 +52,8 @@ pub struct Kind {
     pub secrets: Vec<SecretRule>,
     /// Places that are rebuilt and not carried.
     pub derived: Vec<Derived>,
+    /// Tables with a row for each id that references of a document hold.
+    pub derived_rows: Vec<DerivedRows>,
     /// Places that belong to the server they are on.
     pub local: Vec<Local>,
     /// Things inside a document that have ids and names of their own.
@@ -58,6 +66,8 @@ pub struct Kind {
     pub values: Vec<ValueRule>,
     /// Places that hold scripts.
     pub scripts: Vec<ScriptRule>,
+    /// What people are told of some documents.
+    pub notes: Vec<NoteRule>,
     /// The places of all rules.
     pub(super) places: PlaceTree,
     /// The places of references alone.
@@ -185,12 +195,10 @@ impl Composed {
         format!("{}{owner}{}{rest}", self.head, self.tail)
     }
 
-    /// What the server made up in an id; all of it where the id is composed otherwise.
-    pub fn rest<'i>(&self, owner: &str, id: &'i str) -> &'i str {
-        let rest = id.strip_prefix(self.head.as_str());
-        let rest =
-            rest.and_then(|id| id.strip_prefix(owner)).and_then(|id| id.strip_prefix(self.tail.as_str()));
-        rest.unwrap_or(id)
+    /// What the server made up in an id, as ids compare; all of it where the id is composed in another way.
+    pub fn rest<'i>(&self, owner: &str, id: &'i str, collation: Collation) -> &'i str {
+        let pieces = [self.head.as_str(), owner, self.tail.as_str()];
+        pieces.into_iter().try_fold(id, |id, piece| collation.strip_prefix(id, piece)).unwrap_or(id)
     }
 }
 
@@ -268,8 +276,11 @@ pub struct ReferenceRule {
     /// place is text: it does not dangle.
     pub maybe: bool,
     /// Whether the list limits what the document applies to: a document that loses all of it is skipped, since
-    /// it would apply to more than before.
-    pub limits: bool,
+    /// it would apply to more than before. Lists of one name limit together, as long as one of them holds anything;
+    /// without a name (empty text) each limits alone.
+    pub limits: Option<String>,
+    /// Whether an empty list means the same as none: a table without the column takes it.
+    pub omit_empty: bool,
     /// Where another document says what the value is; `to` is then all that it may be.
     pub typed: Option<Typed>,
     /// Whether the place is any element of a set: its position means nothing and is not the same in portable form.
@@ -348,15 +359,44 @@ pub struct Derived {
     pub form: Form,
 }
 
+/// A table with a row for each id that some references of a document hold. The rows are not carried: they are
+/// rebuilt when the document is written, and deleted with it.
+#[derive(Debug, Clone)]
+pub struct DerivedRows {
+    /// The table. A server may lack it.
+    pub table: String,
+    /// Its column with the id of the document.
+    pub owner: String,
+    /// Its column with the name of the document's table, if it has one.
+    pub owner_table: Option<String>,
+    /// Its column with the id that the document refers to.
+    pub value: String,
+    /// Its column with the name of the table that this id is of, if it has one.
+    pub value_table: Option<String>,
+    /// The reference rules (positions) whose ids have rows; see [`Derived::from`].
+    pub from: Vec<usize>,
+}
+
 /// A place that belongs to the server it is on: left out at export, kept in the target.
 #[derive(Debug, Clone)]
 pub struct Local {
     /// Where.
     pub at: Pattern,
-    /// The value a new document gets; `None` leaves the place out.
-    pub initial: Option<Value>,
+    /// What a new document gets there. A column that the server numbers by itself (IDENTITY) is left to it.
+    pub new: NewLocal,
     /// What an update does to it.
     pub update: LocalUpdate,
+}
+
+/// What a new document gets at a local place.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NewLocal {
+    /// Nothing: the place is left out.
+    None,
+    /// A value.
+    Value(Value),
+    /// The largest integer of the column plus one.
+    Next,
 }
 
 /// What an update does to a local value.
@@ -381,8 +421,8 @@ pub struct Part {
     pub key: Vec<String>,
     /// How new ids are made.
     pub new: NewPartId,
-    /// A member which, emptied by dropped references, takes the part with it.
-    pub drop_when_emptied: Option<String>,
+    /// Members of which each, emptied by dropped references, takes the part with it.
+    pub drop_when_emptied: Vec<String>,
     /// Whether parts that the target lacks are added to a document that it has and that is not overwritten.
     pub add_missing: bool,
 }

@@ -13,6 +13,7 @@ mod file;
 mod identity;
 mod kind;
 mod maintenance;
+mod notes;
 mod pattern;
 mod places;
 mod scope;
@@ -28,11 +29,12 @@ use std::path::Path;
 
 pub use check::{LoadError, Problem};
 pub use kind::{
-    Alias, Composed, Derived, Duplicates, Form, IdRule, KeyColumn, Kind, Local, LocalUpdate, Merge,
-    MergeRule, Missing, NewId, NewPartId, Part, ReferenceRule, RowFilter, SecretForm, SecretRule, Target,
-    TypeVersions, Typed, Types,
+    Alias, Composed, Derived, DerivedRows, Duplicates, Form, IdRule, KeyColumn, Kind, Local, LocalUpdate,
+    Merge, MergeRule, Missing, NewId, NewLocal, NewPartId, Part, ReferenceRule, RowFilter, SecretForm,
+    SecretRule, Target, TypeVersions, Typed, Types,
 };
 pub use maintenance::{MaintenanceRule, RunningRule};
+pub use notes::NoteRule;
 pub(crate) use pattern::pick;
 pub use pattern::{Pattern, PatternError};
 pub use scripts::{NamedScript, Script, ScriptRule};
@@ -42,6 +44,7 @@ pub use vendor::VendorType;
 pub use walk::{Direction, Keep, Rule};
 
 use crate::document::{Collation, KindName};
+use crate::text::input;
 
 /// How the product encrypts secrets in its own database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +134,11 @@ pub const OCTOPUS_2018_SQL: &str = include_str!("octopus-2018.sql");
 /// The tables of an Octopus Server with spaces (2019.1 and later), as SQL for an embedded server.
 pub const OCTOPUS_SPACES_SQL: &str = include_str!("octopus-spaces.sql");
 
+/// The tables of an Octopus Server of 2026 as SQL for an embedded server: those with spaces, and what is inferred to
+/// have come since.
+pub const OCTOPUS_2026_SQL: &str =
+    concat!(include_str!("octopus-spaces.sql"), "\n", include_str!("octopus-2026.sql"));
+
 /// So many targets are looked for by an id that begins as none of their ids does.
 const FEW_TARGETS: usize = 8;
 
@@ -149,8 +157,8 @@ impl Model {
     /// [`LoadError`], with file, line and reason.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         let name = path.display().to_string();
-        let text =
-            std::fs::read_to_string(path).map_err(|source| LoadError::Read { file: name.clone(), source })?;
+        let text = input::read_text(path, input::MAX_TEXT_FILE_BYTES)
+            .map_err(|source| LoadError::Read { file: name.clone(), source })?;
         Self::parse(&text, &name)
     }
 
@@ -228,6 +236,11 @@ impl Model {
             _ => return false,
         };
         id.get(..head.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(head))
+    }
+
+    /// Says whether documents of any kind may hold secrets.
+    pub fn has_secrets(&self) -> bool {
+        self.kinds.iter().any(|kind| !kind.secrets.is_empty())
     }
 
     /// Says whether text at a reference's place is to be left as it is.

@@ -1,13 +1,13 @@
-//! The built-in model against the two generations of the product's schema, and against rows as it writes them.
+//! The built-in model against the generations of the product's schema, and against rows as it writes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::document::{Map, Value, json};
 
-const SCHEMAS: [&str; 2] = [include_str!("octopus-2018.sql"), include_str!("octopus-spaces.sql")];
+const SCHEMAS: [&str; 2] = [OCTOPUS_2018_SQL, OCTOPUS_2026_SQL];
 
-/// Tables and their columns, of both generations together.
+/// Tables and their columns, of all generations together.
 fn tables() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut tables: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for schema in SCHEMAS {
@@ -17,6 +17,9 @@ fn tables() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
             if let Some(rest) = line.strip_prefix("CREATE TABLE [") {
                 table = name(rest);
                 tables.entry(table).or_default();
+            } else if let Some(rest) = line.strip_prefix("ALTER TABLE [") {
+                let column = rest.split_once("ADD COLUMN [").unwrap().1;
+                tables.get_mut(name(rest)).unwrap().insert(name(column));
             } else if let Some(rest) = line.strip_prefix("  [") {
                 tables.get_mut(table).unwrap().insert(name(rest));
             }
@@ -27,7 +30,7 @@ fn tables() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
 }
 
 #[test]
-fn every_table_of_both_generations_is_carried_or_left_for_a_reason() {
+fn every_table_of_every_generation_is_carried_or_left_for_a_reason() {
     let model = Model::octopus().unwrap();
     let mut named: Vec<&str> = model.kinds().iter().map(|k| k.table.as_str()).collect();
     // Frozen rows are documents of other kinds than the rest: both say which rows are theirs.
@@ -63,6 +66,10 @@ fn every_column_the_model_names_is_in_one_generation_at_least() {
         let places = places.chain(kind.merges.iter().map(|m| &m.at));
         columns.extend(places.filter_map(|at| at.column.as_deref()));
         for column in columns {
+            // A table that nobody has seen may lack them: such rules are held to no schema.
+            if kind.inferred && ["SpaceId", "Id"].contains(&column) {
+                continue;
+            }
             assert!(tables[kind.table.as_str()].contains(column), "{}.{column}", kind.table);
         }
     }
@@ -74,7 +81,8 @@ fn a_document_of_a_space_says_so() {
     for kind in Model::octopus().unwrap().kinds() {
         let has = tables[kind.table.as_str()].contains("SpaceId");
         let rule = kind.references.iter().any(|r| r.at.column.as_deref() == Some("SpaceId"));
-        assert_eq!(has, rule, "{}", kind.name);
+        // A table that nobody has seen may have one.
+        assert!(has == rule || (rule && kind.inferred), "{}", kind.name);
     }
 }
 

@@ -106,6 +106,11 @@ impl Pattern {
         }
     }
 
+    /// The list whose elements a pattern ending in `[*]` names.
+    pub(crate) fn list<'v>(&self, root: &'v Value) -> Option<&'v Value> {
+        singular(root, self.segments.split_last()?.1)
+    }
+
     /// The elements of the list that a pattern ending in `[*]` names, to change them.
     pub(crate) fn elements_mut<'v>(&self, root: &'v mut Value) -> Option<&'v mut Vec<Value>> {
         match single_mut(root, self.segments.split_last()?.1)? {

@@ -1,19 +1,19 @@
 //! From the file to the places of a kind's documents: references, secrets, and what they are made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use toml::Spanned;
 
 use crate::document::KindName;
 
-use super::Cipher;
 use super::check::{Checked, Scope, fault, scalar};
-use super::file;
+use super::file::{self, File};
 use super::kind::{
-    Derived, Form, Local, LocalUpdate, Merge, MergeRule, Missing, NewPartId, Part, ReferenceRule, SecretForm,
-    SecretRule, Target, TypeVersions, Typed, Types,
+    Derived, DerivedRows, Form, Local, LocalUpdate, Merge, MergeRule, Missing, NewLocal, NewPartId, Part,
+    ReferenceRule, SecretForm, SecretRule, Target, TypeVersions, Typed, Types,
 };
 use super::pattern::Pattern;
+use super::{Cipher, LeftTable};
 
 pub(super) fn pattern(text: &Spanned<String>) -> Checked<Pattern> {
     Pattern::parse(text.get_ref()).or_else(|e| fault(text.span(), e.to_string()))
@@ -31,11 +31,10 @@ fn form(form: file::Form) -> Form {
 impl Scope<'_> {
     /// What the names of kinds and parts in a rule lead to.
     fn targets(&self, to: &file::OneOrMore, span: std::ops::Range<usize>) -> Checked<Vec<Target>> {
-        let names = match to {
-            file::OneOrMore::One(name) if name == "*" => return Ok(self.anything.to_vec()),
-            file::OneOrMore::One(name) => std::slice::from_ref(name),
-            file::OneOrMore::More(names) => names.as_slice(),
-        };
+        if matches!(to, file::OneOrMore::One(name) if name == "*") {
+            return Ok(self.anything.to_vec());
+        }
+        let names = to.as_slice();
         let mut to = Vec::new();
         for name in names {
             match self.by_name.get(name) {
@@ -96,11 +95,19 @@ impl Scope<'_> {
         if matches!(wire.missing, file::Missing::Keep) && !(one_place && form(wire.form) == Form::Id) {
             return fault(wire.at.span(), "only a single id can be kept as the target has it");
         }
-        if wire.limits && !matches!(wire.missing, file::Missing::Drop) {
+        let limits = match &wire.limits {
+            file::Limits::Alone(false) => None,
+            file::Limits::Alone(true) => Some(String::new()),
+            file::Limits::Together(name) => Some(name.clone()),
+        };
+        if limits.is_some() && !matches!(wire.missing, file::Missing::Drop) {
             return fault(
                 wire.at.span(),
                 "only references that can be dropped limit a document by their list",
             );
+        }
+        if wire.omit_empty && !(at.column.is_some() && form(wire.form) == Form::Pipe) {
+            return fault(wire.at.span(), "only a list A|B of a column can be empty and mean none");
         }
         Ok(ReferenceRule {
             at,
@@ -115,7 +122,8 @@ impl Scope<'_> {
             },
             follow: wire.follow,
             maybe: wire.maybe || typed.is_some(),
-            limits: wire.limits,
+            limits,
+            omit_empty: wire.omit_empty,
             typed,
             in_set: false,
         })
@@ -170,9 +178,10 @@ pub(super) fn find_reference(at: &Spanned<String>, references: &[ReferenceRule])
     }
 }
 
-pub(super) fn derived(wire: &file::Derived, references: &[ReferenceRule]) -> Checked<Derived> {
+/// The references that something is derived from; `*` is every reference in the JSON.
+fn derived_from(names: &Spanned<Vec<String>>, references: &[ReferenceRule]) -> Checked<Vec<usize>> {
     let mut from = Vec::new();
-    for name in wire.from.get_ref() {
+    for name in names.get_ref() {
         if name == "*" {
             let in_body = references.iter().enumerate().filter(|(_, r)| r.at.column.is_none());
             let new: Vec<_> = in_body.map(|(i, _)| i).filter(|i| !from.contains(i)).collect();
@@ -181,9 +190,14 @@ pub(super) fn derived(wire: &file::Derived, references: &[ReferenceRule]) -> Che
         }
         match references.iter().position(|r| r.at.text == *name) {
             Some(position) => from.push(position),
-            None => return fault(wire.from.span(), format!("the kind has no reference at {name}")),
+            None => return fault(names.span(), format!("the kind has no reference at {name}")),
         }
     }
+    Ok(from)
+}
+
+pub(super) fn derived(wire: &file::Derived, references: &[ReferenceRule]) -> Checked<Derived> {
+    let from = derived_from(&wire.from, references)?;
     let at = pattern(&wire.at)?;
     if at.column.is_none() && !at.is_single() {
         return fault(wire.at.span(), "a derived place is one place");
@@ -191,10 +205,66 @@ pub(super) fn derived(wire: &file::Derived, references: &[ReferenceRule]) -> Che
     Ok(Derived { at, from, form: form(wire.form) })
 }
 
+pub(super) fn derived_rows(
+    wire: &file::DerivedRows,
+    kind: &file::Kind,
+    references: &[ReferenceRule],
+) -> Checked<DerivedRows> {
+    if kind.id.is_none() {
+        return fault(wire.table.span(), "derived rows name their document by its id, and the kind has none");
+    }
+    let columns =
+        [Some(&wire.owner), wire.owner_table.as_ref(), Some(&wire.value), wire.value_table.as_ref()];
+    let mut seen = HashSet::new();
+    if let Some(twice) = columns.into_iter().flatten().find(|name| !seen.insert(name.to_lowercase())) {
+        return fault(wire.table.span(), format!("two values of a row in one column, {twice}"));
+    }
+    Ok(DerivedRows {
+        table: wire.table.get_ref().clone(),
+        owner: wire.owner.clone(),
+        owner_table: wire.owner_table.clone(),
+        value: wire.value.clone(),
+        value_table: wire.value_table.clone(),
+        from: derived_from(&wire.from, references)?,
+    })
+}
+
+/// The tables of derived rows, each with what it is derived from: no documents, and not left behind by a rule.
+pub(super) fn derived_tables(file: &File) -> Checked<Vec<LeftTable>> {
+    let mut tables: BTreeMap<String, (String, Vec<&str>)> = BTreeMap::new();
+    for kind in &file.kind {
+        for rows in &kind.derived_rows {
+            let name = rows.table.get_ref();
+            let is_it = |other: &String| other.eq_ignore_ascii_case(name);
+            if file.kind.iter().any(|kind| is_it(kind.table.get_ref())) {
+                return fault(rows.table.span(), format!("{name} is the table of a kind"));
+            }
+            if file.leave.iter().any(|leave| is_it(&leave.table)) {
+                return fault(rows.table.span(), format!("{name} is left behind and derived"));
+            }
+            let (_, kinds) = tables.entry(name.to_lowercase()).or_insert_with(|| (name.clone(), Vec::new()));
+            kinds.push(kind.name.get_ref());
+        }
+    }
+    let left = |(table, kinds): (String, Vec<&str>)| {
+        let why = format!("derived: an import writes its rows with each {}", kinds.join(", "));
+        LeftTable { table, why }
+    };
+    Ok(tables.into_values().map(left).collect())
+}
+
 pub(super) fn local(wire: &file::Local) -> Checked<Local> {
+    let at = pattern(&wire.at)?;
+    let new = match (&wire.initial, wire.new) {
+        (None, None) => NewLocal::None,
+        (Some(value), None) => NewLocal::Value(scalar(value)),
+        (None, Some(file::NewLocal::Next)) if at.column.is_some() => NewLocal::Next,
+        (None, Some(_)) => return fault(wire.at.span(), "only columns of integers are numbered"),
+        (Some(_), Some(_)) => return fault(wire.at.span(), "a local place has `initial` or `new`, not both"),
+    };
     Ok(Local {
-        at: pattern(&wire.at)?,
-        initial: wire.initial.as_ref().map(scalar),
+        at,
+        new,
         update: match wire.update {
             file::LocalUpdate::Keep => LocalUpdate::Keep,
             file::LocalUpdate::Increment => LocalUpdate::Increment,
@@ -225,7 +295,11 @@ pub(super) fn part(wire: &file::Part) -> Checked<Part> {
         id: wire.id.clone(),
         key: wire.key.get_ref().clone(),
         new,
-        drop_when_emptied: wire.drop_when_emptied.clone(),
+        drop_when_emptied: wire
+            .drop_when_emptied
+            .as_ref()
+            .map(|members| members.as_slice().to_vec())
+            .unwrap_or_default(),
         add_missing: wire.add_missing,
     })
 }

@@ -64,6 +64,85 @@ fn a_wrong_model_is_refused_with_file_line_and_reason() {
     assert!(error.starts_with("m.toml:1: "), "{error}");
 }
 
+const TOLD_APART: &str = r#"
+[[kind]]
+name = "Price"
+table = "Price"
+id = { column = "Id", new = "next" }
+body = "JSON"
+key = ["Name"]
+apart = ["$.Items[*]"]
+reference = [{ at = "$.Items[*]", to = "Item", missing = "skip" }]
+set = [{ at = "$.Items" }]
+"#;
+
+#[test]
+fn what_tells_documents_apart_is_a_set_that_is_never_cut() {
+    let model = load(&format!("{ITEM}{TOLD_APART}")).unwrap();
+    assert_eq!(model.kind("Price").unwrap().apart, [0]);
+    // A key that runs through another kind comes after it.
+    assert_eq!(model.key_order(), [0, 1]);
+    for (from, to, reason) in [
+        ("set = [{ at = \"$.Items\" }]", "", "by a set of references"),
+        ("missing = \"skip\"", "missing = \"drop\"", "would be another one"),
+        ("missing = \"skip\"", "missing = \"skip\", maybe = true", "lead to documents alone"),
+        ("apart = [\"$.Items[*]\"]", "apart = [\"$.Other[*]\"]", "no reference at $.Other[*]"),
+        ("id = { column = \"Id\", new = \"next\" }\nbody", "body", "only documents with ids"),
+        ("to = \"Item\"", "to = \"Price\"", "runs through itself"),
+    ] {
+        let text = TOLD_APART.replace(from, to);
+        assert_ne!(text, TOLD_APART, "{from}");
+        let error = load(&format!("{ITEM}{text}")).unwrap_err();
+        assert!(error.contains(reason), "{from}: {error}");
+    }
+}
+
+#[test]
+fn only_a_list_in_a_column_is_empty_and_means_none() {
+    let rule = |form: &str| {
+        let rule = format!(
+            "[[kind.reference]]\nat = \"Items\"\nto = \"Item\"\nform = \"{form}\"\nomit-empty = true\n"
+        );
+        load(&format!("{ITEM}{rule}"))
+    };
+    assert!(rule("pipe").unwrap().kind("Item").unwrap().references[0].omit_empty);
+    assert!(rule("id").unwrap_err().contains("can be empty and mean none"));
+}
+
+#[test]
+fn a_note_names_a_place_a_value_and_what_belongs_to_its_document() {
+    const NOTED: &str = r#"
+[[kind]]
+name = "Shelf"
+table = "Shelf"
+key = ["ItemId"]
+reference = [{ at = "ItemId", to = "Item" }]
+"#;
+    let note = "note = [{ at = [\"Kind\", \"$.Kind\"], equals = [\"far\", true], text = \"is far\", remains = [\"Shelf\"] }]\n";
+    let model = load(&format!("{ITEM}{note}{NOTED}")).unwrap();
+    let rule = &model.kind("Item").unwrap().notes[0];
+    let calls = |columns: &[(&str, Value)], body: &str| {
+        let mut map = Map::new();
+        columns.iter().for_each(|(name, value)| drop(map.insert(*name, value.clone())));
+        let body = json::parse(body.as_bytes()).unwrap();
+        let key = crate::document::Key::name("x");
+        let kind = crate::document::KindName::new("Item");
+        rule.is_called_for(&crate::document::Document { kind, key, columns: map, body: Some(body) })
+    };
+    assert!(calls(&[("Kind", Value::from("far"))], "{}") && calls(&[], r#"{ "Kind": true }"#));
+    assert!(!calls(&[("Kind", Value::from("near"))], r#"{ "Kind": "Far" }"#) && !calls(&[], "{}"));
+    for (from, to, reason) in [
+        ("remains = [\"Shelf\"]", "remains = [\"Item\"]", "does not run through Item"),
+        ("remains = [\"Shelf\"]", "remains = [\"Shop\"]", "no kind \"Shop\""),
+        ("equals = [\"far\", true]", "equals = []", "a place and a value"),
+        ("text = \"is far\"", "text = \" \"", "says something"),
+        ("\"$.Kind\"", "\"$.Kind[\"", "is no place"),
+    ] {
+        let error = load(&format!("{ITEM}{}{NOTED}", note.replace(from, to))).unwrap_err();
+        assert!(error.contains(reason), "{from}: {error}");
+    }
+}
+
 #[test]
 fn a_blob_is_a_column_of_its_own() {
     assert_eq!(load(&format!("blob = \"JSONBlob\"\n{ITEM}")).unwrap().blob.as_deref(), Some("JSONBlob"));

@@ -21,6 +21,8 @@ pub struct ValueRule {
     pub required: bool,
     /// The values that are known, where only they are taken. Text compares without regard to case.
     pub one_of: Vec<Value>,
+    /// Whether `one_of` is only what is known of a list that the product's vendor continues: another value is noted.
+    pub open: bool,
     /// Whether no two values at the place, within one document, are the same as names compare.
     pub unique: bool,
 }
@@ -204,8 +206,12 @@ fn rule_of(scope: &Scope<'_>, wire: &file::ValueRule, base: Option<&Pattern>) ->
         }),
         required: wire.required,
         one_of: wire.one_of.iter().map(scalar).collect(),
+        open: wire.open,
         unique: wire.unique,
     };
+    if rule.open && rule.one_of.is_empty() {
+        return fault(wire.at.span(), "`open` is said of the values of `one-of`");
+    }
     if rule.takes.is_none() && !rule.required && rule.one_of.is_empty() && !rule.unique {
         return fault(wire.at.span(), "a value rule says `type`, `required`, `one-of` or `unique`");
     }

@@ -1,32 +1,40 @@
 //! References of a document that the target cannot have: taken out, kept as the target has them, or in the way.
 
-use std::collections::BTreeSet;
-
 use crate::document::{Dangling, Document, Reference, Value};
 use crate::model::{Direction, Keep, Missing, Rule};
 use crate::plan::{place_of, take_out, value_at};
 
 use super::examine::{Examiner, SkippedPart};
+use super::limits::{LimitLosses, Limits};
+use super::omitted::take_columns;
 use super::references::dangling_in;
 use super::translate::{Id, Layout, Portable};
 
+/// What became of a document for what the target cannot have.
+#[derive(Debug, Default)]
+pub(super) struct Adapted {
+    /// Why it is skipped, if it is.
+    pub skip: Option<String>,
+    /// What was taken out, for people.
+    pub notes: Vec<String>,
+    /// What is lost with what limited it.
+    pub losses: LimitLosses,
+    /// The columns with values that the target's table lacks.
+    pub omitted: Vec<String>,
+}
+
 impl Examiner<'_, '_> {
-    /// Applies the rules for references whose document the target cannot have. Returns why the document is
-    /// skipped, if it is, and notes on what was taken out.
-    pub(super) fn adapt(
-        &mut self,
-        layout: &Layout<'_>,
-        document: &mut Document,
-    ) -> (Option<String>, Vec<String>) {
+    /// Applies the rules for references whose document the target cannot have. Says why the document is skipped, if it
+    /// is, and what was taken out.
+    pub(super) fn adapt(&mut self, layout: &Layout<'_>, document: &mut Document) -> Adapted {
         let mut stop = Vec::new();
         let mut strange = Vec::new();
         let mut skip = None;
-        let mut notes = Vec::new();
         let ids = &self.ids;
         let layouts = &self.translation.layouts;
         let gone = |reference: &Reference| ids.is_gone(layouts, reference);
         let strangers = &self.strangers;
-        let limited = limits(layout, document);
+        let limited = Limits::of(layout, document);
         let taken = take_out(layout.kind, document, &mut |rule, value| {
             let missing = layout.kind.references.get(rule).map(|r| r.missing);
             let mut strangers_of = |dangling: &Dangling| {
@@ -70,17 +78,22 @@ impl Examiner<'_, '_> {
                 }
             }
         });
-        notes.extend(taken);
-        let left = limits(layout, document);
-        if let Some(rule) =
-            limited.difference(&left).next().and_then(|rule| layout.kind.references.get(*rule))
-        {
-            skip.get_or_insert_with(|| {
+        let mut losses = LimitLosses { documents: 0, parts: taken.parts };
+        let reason = limited.widened(&Limits::of(layout, document));
+        let omitted = take_columns(layout, document);
+        let unlimited = || {
+            let widened =
+                self.options.omit_missing_columns && limited.widened(&Limits::of(layout, document)).is_some();
+            widened.then(|| {
                 format!(
-                    "the target has nothing of what {} limits it to: it would apply to more",
-                    rule.at.text
+                    "the target's table {} lacks a column that limits it: it would apply to more",
+                    layout.table
                 )
-            });
+            })
+        };
+        if skip.is_none() {
+            skip = reason.or_else(unlimited);
+            losses.documents = usize::from(skip.is_some());
         }
         let name = document.key.path();
         for problem in strange {
@@ -114,27 +127,13 @@ impl Examiner<'_, '_> {
                 format!("has no value at {place}, which needs one"),
             );
         }
-        // Columns of another generation of the product.
-        let mut foreign = Vec::new();
-        document.columns.retain(|column, value| match layout.column(column) {
-            Some(_) => true,
-            None => {
-                if !value.is_null() {
-                    foreign.push(column.to_owned());
-                }
-                false
-            }
-        });
-        for column in foreign {
-            let problem = format!("has a value for {column}, a column that the target's table has not");
-            self.find(layout.kind.name.as_str(), name.clone(), problem);
-        }
-        (skip, notes)
+        Adapted { skip, notes: taken.notes, losses, omitted }
     }
 
     /// Why the target will not have what a reference names.
     fn why_gone(&self, reference: &Reference) -> String {
         let collation = self.model().collation;
+        let named = (reference.kind.clone(), reference.key.folded(collation));
         let part = self.model().target(&reference.kind);
         let part = part.and_then(|target| self.skipped_parts.get(&(target, reference.key.folded(collation))));
         match part {
@@ -146,7 +145,10 @@ impl Examiner<'_, '_> {
             None if self.chosen.left_out(&reference.kind, &reference.key, collation) => {
                 "which is left out and not in the target".to_owned()
             }
-            None => "which is neither in the bundle nor in the target".to_owned(),
+            None => match self.skipped.get(&named) {
+                Some(reason) => format!("which is skipped ({reason})"),
+                None => "which is neither in the bundle nor in the target".to_owned(),
+            },
         }
     }
 
@@ -167,24 +169,4 @@ impl Examiner<'_, '_> {
             }
         }
     }
-}
-
-/// The rules whose lists limit a document, as far as they hold anything.
-fn limits(layout: &Layout<'_>, document: &mut Document) -> BTreeSet<usize> {
-    let mut held = BTreeSet::new();
-    if layout.kind.references.iter().all(|rule| !rule.limits) {
-        return held;
-    }
-    let Document { columns, body, .. } = document;
-    layout.kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |rule, _, value| {
-        if let Rule::Reference(index) = rule
-            && layout.kind.references.get(index).is_some_and(|rule| rule.limits)
-            && !matches!(&*value, Value::Null)
-            && !matches!(&*value, Value::List(list) if list.is_empty())
-        {
-            held.insert(index);
-        }
-        Keep::Yes
-    });
-    held
 }

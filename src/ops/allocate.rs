@@ -37,11 +37,8 @@ pub(super) fn allocate(
         let target = Target::Kind(*kind);
         // Documents of one key are numbered in the order of their ids: the next read must number them so again.
         if layout.kind.duplicates == Duplicates::Number {
-            let ordinal = |entry: &&crate::plan::Entry| entry.key.parts().get(layout.key_len()).cloned();
-            numbers.sort_by_key(|number| match keys.get(number).and_then(ordinal) {
-                Some(Value::Int(ordinal)) => ordinal,
-                _ => 1,
-            });
+            let ordinal = |entry: &&crate::plan::Entry| layout.beyond(&entry.key).map(|(_, ordinal)| ordinal);
+            numbers.sort_by_key(|number| keys.get(number).and_then(ordinal).unwrap_or(1));
         }
         let Some(rule) = &layout.kind.id else {
             for entry in numbers.iter().filter_map(|n| keys.get(n)) {
@@ -230,7 +227,7 @@ pub(super) fn number_parts(
                         let taken = examined.existing.iter().flat_map(|e| &e.raw.part_ids);
                         let taken = taken.filter(|(rule, _, _)| rule == index);
                         let numbers = taken.filter_map(|(_, _, id)| {
-                            id.as_text()?.rsplit_once(middle.as_str())?.1.parse::<i64>().ok()
+                            layouts.model.collation.rsplit_once(id.as_text()?, middle)?.1.parse::<i64>().ok()
                         });
                         let mut last = numbers.max().unwrap_or(0);
                         for (target, key, _) in numbered_parts(layout, &examined.document) {

@@ -6,19 +6,21 @@
 use std::path::Path;
 
 use crate::bundle::{
-    self, Bundle, BundleError, Coverage, Entry, Extent, Header, Notice, Protection, Reason, Summary, Writer,
-    WriterOptions,
+    self, Bundle, BundleError, Coverage, Entry, Extent, Header, Notice, OtherRoot, Protection, Reason,
+    Summary, Writer, WriterOptions,
 };
 use crate::crypto::{CryptoError, DataKey, MAX_SECRET_BYTES, SEALED_OVERHEAD_BYTES};
 use crate::document::{Document, Key, KindName, Place};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
 use crate::tree::{
-    About, Clashes, Findings, ScriptMode, Sealed, Tree, TreeCoverage, TreeDocument, TreeError, TreeNotice,
-    TreeSummary, TreeWriter, Why,
+    About, Clashes, Findings, Reading, Replace, ScriptMode, Sealed, Tree, TreeCoverage, TreeDocument,
+    TreeError, TreeNotice, TreeSummary, TreeWriter, Why,
 };
 
+use super::absent::Absent;
 use super::handmade::Handmade;
+use super::undeclared::KnownSecrets;
 
 /// Why a conversion failed.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,15 @@ pub struct FromTree {
     pub summary: Summary,
     /// Values that are not what the model says they must be, by file and place. An import would refuse them.
     pub doubts: Findings,
+    /// What looks like an accident and stops nothing: references to documents that the folder should have and has not,
+    /// and line ends that somebody changed.
+    pub warnings: Findings,
+    /// Values that an open list of the model does not have: of a newer product, or misspelled.
+    pub notes: Findings,
+    /// How many documents `sealift.json` lists whose files are not there.
+    pub missing: u64,
+    /// The first of them.
+    pub first_missing: Option<String>,
     /// Folders at the root that belong to no kind.
     pub passed_over: Vec<String>,
     /// How many secrets were sealed anew because they had been moved.
@@ -81,17 +92,18 @@ fn of_this_model(found: &str, model: &Model) -> Result<(), ConvertError> {
     Err(ConvertError::OtherModel { found: found.to_owned(), model: model.name.clone() })
 }
 
-/// Writes the documents of a bundle as a tree. What lies at `root` from an earlier tree is brought up to date;
-/// `force` lets it overwrite files that no tree wrote.
+/// Writes the documents of a bundle as a tree, which [`from_tree`] makes the same content of. What lies at `root` from
+/// an earlier tree is brought up to date; `replace` says what else may go there.
 ///
 /// # Errors
-/// [`ConvertError`]. Nothing is changed, but for [`TreeError::Partly`], which says what is new.
+/// [`ConvertError`]: [`TreeError::Unwritable`] names all documents that would not survive the round trip. Nothing is
+/// changed, but for [`TreeError::Partly`], which says what is new.
 pub fn to_tree(
     bundle: &Bundle,
     model: &Model,
     root: &Path,
     scripts: ScriptMode,
-    force: bool,
+    replace: Replace,
     progress: &dyn Progress,
 ) -> Result<TreeSummary, ConvertError> {
     let info = bundle.info();
@@ -114,7 +126,9 @@ pub fn to_tree(
         notices: bundle.notices()?.into_iter().map(notice_out).collect(),
         coverage: bundle.coverage()?.into_iter().map(coverage_out).collect(),
     };
-    let mut writer = TreeWriter::create(root, model, about, clashes, force)?;
+    let mut writer = TreeWriter::create(root, model, about, clashes, replace)?;
+    let mut checks = Handmade::new(model, KnownSecrets::default());
+    let mut refused = Findings::default();
     progress.phase("laying documents out", Some(info.documents));
     bundle.scan(None, &mut |entry, document| -> Result<(), ConvertError> {
         progress.check()?;
@@ -123,9 +137,28 @@ pub fn to_tree(
             0 => Vec::new(),
             _ => bundle.sealed(&entry)?,
         };
+        // What the folder's reader would refuse by the model, or change.
+        let called = format!("{} {}", document.kind, document.key.to_text());
+        let before = refused.total();
+        checks.faults(&called, &document, &mut refused);
+        if let Some(kind) = model.kind(document.kind.as_str()) {
+            let mut sorted = document.clone();
+            kind.sort_sets(&mut sorted, model.collation);
+            if sorted != document {
+                refused.add(
+                    &called,
+                    None,
+                    "the elements of a set are not in their order, and would be sorted",
+                );
+            }
+        }
+        if refused.total() > before {
+            return Ok(());
+        }
         let Entry { id, reason, .. } = entry;
         Ok(writer.add(&document, &id, why_of(reason), &sealed)?)
     })?;
+    writer.refuse(refused);
     Ok(writer.finish(progress)?)
 }
 
@@ -144,7 +177,9 @@ pub fn from_tree(
     progress: &dyn Progress,
 ) -> Result<FromTree, ConvertError> {
     let about = tree.about();
-    of_this_model(&about.model, model)?;
+    if tree.is_sound() {
+        of_this_model(&about.model, model)?;
+    }
     let header = Header {
         model: about.model.clone(),
         model_digest: about.model_digest,
@@ -153,21 +188,25 @@ pub fn from_tree(
         options: about.options.clone(),
     };
     let protection = about.envelope.clone().map_or(Protection::None, Protection::Carried);
-    let options =
-        WriterOptions { force, created: about.created.clone(), protection, ..WriterOptions::default() };
+    let (created, expected_root) = (about.created.clone(), tree.expected_root());
+    let options = WriterOptions { force, created, protection, expected_root, ..WriterOptions::default() };
     let mut writer = Writer::create(out, header, options)?;
-    let mut checks = Handmade::new(model);
+    let mut checks = Handmade::new(model, KnownSecrets::of(about.notices.iter().map(notice_in)));
     let mut doubts = Findings::default();
-    let mut moves = Moves { key, sealed: about.envelope.is_some(), moved: Findings::default(), resealed: 0 };
-    let reading = tree.read(model, progress, &mut |found: TreeDocument, findings: &mut Findings| {
-        let TreeDocument { file, mut document, id, why, sealed } = found;
+    let mut notes = Findings::default();
+    let mut absent = Absent::new(model);
+    let sealed = about.envelope.is_some() || !tree.is_sound();
+    let mut moves = Moves { key, sealed, moved: Findings::default(), resealed: 0 };
+    let mut reading = tree.read(model, progress, &mut |found: TreeDocument, findings: &mut Findings| {
+        let TreeDocument { sound, file, mut document, id, why, sealed } = found;
         if let Some(kind) = model.kind(document.kind.as_str()) {
             kind.sort_sets(&mut document, model.collation);
         }
         let before = findings.total();
-        checks.check(&file, &document, findings, &mut doubts);
+        absent.see(&file, &document);
+        checks.check(&file, &document, findings, &mut doubts, &mut notes);
         let sealed = moves.settle(&file, &document, sealed, findings)?;
-        if findings.total() == before {
+        if sound && findings.total() == before {
             let folded = document.key.folded(model.collation);
             if let Err(error) = writer.add_sealed(&document, &folded, &id, &reason_of(why), &sealed) {
                 match error {
@@ -175,7 +214,7 @@ pub fn from_tree(
                     BundleError::Document { .. }
                     | BundleError::Limit { .. }
                     | BundleError::TooLarge { .. } => {
-                        findings.add(&file, None, error.to_string());
+                        findings.add(&file, None, error.found_in(tree.root()).to_string());
                     }
                     error => return Err(ConvertError::from(error)),
                 }
@@ -183,11 +222,23 @@ pub fn from_tree(
         }
         Ok(())
     })?;
-    let mut findings = reading.findings;
+    let mut warnings = Findings::default();
+    absent.report(about, &reading, &mut warnings);
+    if let Some(first) = &reading.first_converted {
+        let text = format!(
+            "{} scripts have CRLF line ends, as sealift.json has, which was written without (the first is {first}): git or \
+             another tool may have changed them; `* -text` in .gitattributes keeps git from it",
+            reading.converted
+        );
+        warnings.add("sealift.json", None, text);
+    }
+    let mut findings = std::mem::take(&mut reading.findings);
     if strict {
         findings.append(std::mem::take(&mut doubts));
+        findings.append(std::mem::take(&mut warnings));
     }
     if !findings.is_empty() {
+        findings.append(moves.moved);
         return Err(TreeError::Findings { path: tree.root().to_owned(), findings }.into());
     }
     if !moves.moved.is_empty() {
@@ -215,8 +266,22 @@ pub fn from_tree(
         );
         writer.notice(Notice { count: reading.missing, ..Notice::new(MISSING_FILES, text) })?;
     }
-    let summary = writer.finish(progress)?;
-    Ok(FromTree { summary, doubts, passed_over: reading.passed_over, resealed: moves.resealed })
+    let summary = writer.finish(progress).map_err(|error| match error {
+        // Not what was to be written is another one, but what was read.
+        BundleError::OtherRoot(other) => OtherRoot { path: tree.root().to_owned(), ..*other }.into(),
+        error => error,
+    })?;
+    let Reading { passed_over, missing, first_missing, .. } = reading;
+    Ok(FromTree {
+        summary,
+        doubts,
+        warnings,
+        notes,
+        missing,
+        first_missing,
+        passed_over,
+        resealed: moves.resealed,
+    })
 }
 
 /// Seals the secrets of a bundle under another envelope, or the same; everything else stays. `key` opens the

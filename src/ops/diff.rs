@@ -3,11 +3,11 @@
 //! A server is exported into a temporary bundle first: memory stays flat, both sides are one snapshot each,
 //! and bundle and server compare by the same rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use crate::bundle::{
-    Bundle, BundleError, Entry, Header, Limits, Protection, UncheckedBundle, Writer, WriterOptions,
+    Bundle, BundleError, Entry, Header, Limits, Notice, Protection, UncheckedBundle, Writer, WriterOptions,
 };
 use crate::crypto::{CryptoError, DataKey, Envelope, KdfLimits, KdfParams, Password, PasswordError};
 use crate::document::{Document, Key, KindName, Place, SecretId, Value};
@@ -19,6 +19,7 @@ use crate::server::Reader;
 use super::choice::KindChoice;
 use super::export::{ExportError, ExportOptions, export, product_version};
 use super::translate::{Layouts, ServerSecrets, Vault};
+use super::unreadable::UNREADABLE;
 
 /// One side of a comparison.
 #[derive(Debug)]
@@ -90,6 +91,30 @@ pub struct DiffReport {
     pub secrets_not_compared: u64,
     /// Kinds that were not compared, and that a side has documents of, or may have.
     pub not_compared: Vec<NotCompared>,
+    /// Documents that could not be read, of the left side and of the right one: the other side's are not compared.
+    pub unreadable: [Vec<Notice>; 2],
+}
+
+/// Documents by kind and folded key.
+type Named = HashSet<(String, String)>;
+
+/// The documents of a side that could not be read: what is said of them, and those whose names are known.
+fn unreadable(side: &Side, model: &Model) -> Result<(Vec<Notice>, Named), DiffError> {
+    let mut notices = side.bundle.notices()?;
+    notices.retain(|notice| notice.code == UNREADABLE);
+    let mut named = HashSet::new();
+    let mut open = Vec::with_capacity(notices.len());
+    for notice in notices {
+        if let (Some(kind), Some(Ok(key))) = (&notice.kind, notice.key.as_deref().map(Key::parse)) {
+            // Another input of a merge may have had it.
+            if side.bundle.find(kind, &key)?.is_some() {
+                continue;
+            }
+            named.insert((kind.clone(), key.folded(model.collation)));
+        }
+        open.push(notice);
+    }
+    Ok((open, named))
 }
 
 /// Why a comparison failed.
@@ -197,6 +222,16 @@ pub fn diff(
         report.not_compared.extend(not_compared);
         false
     });
+    let (left_notices, left_unreadable) = unreadable(left, model)?;
+    let (right_notices, right_unreadable) = unreadable(right, model)?;
+    let is_one = |unreadable: &Named, entry: &Entry| {
+        !unreadable.is_empty()
+            && unreadable.contains(&(entry.kind.to_string(), entry.key.folded(model.collation)))
+    };
+    report.unreadable = [left_notices, right_notices];
+    report.unreadable.iter_mut().for_each(|notices| {
+        notices.retain(|notice| notice.kind.as_ref().is_none_or(|kind| kinds.contains(kind)));
+    });
     let total = left.bundle.info().documents + right.bundle.info().documents;
     progress.phase("comparing", Some(total));
     for kind in kinds {
@@ -210,13 +245,17 @@ pub fn diff(
             progress.check()?;
             progress.advance(2, 0);
             let Some(twin) = theirs.remove(&mine.key.folded(model.collation)) else {
+                if is_one(&right_unreadable, &mine) {
+                    return Ok(());
+                }
                 let Entry { kind, key, .. } = mine;
                 report.entries.push(DiffEntry { kind, key, difference: Difference::OnlyLeft });
                 return Ok(());
             };
             compare(left, right, model, mine, &twin, &mut report)
         })?;
-        let mut rest: Vec<Entry> = theirs.into_values().collect();
+        let mut rest: Vec<Entry> =
+            theirs.into_values().filter(|entry| !is_one(&left_unreadable, entry)).collect();
         rest.sort_by_key(|entry| entry.number);
         for Entry { kind, key, .. } in rest {
             report.entries.push(DiffEntry { kind, key, difference: Difference::OnlyRight });
@@ -246,7 +285,7 @@ fn compare(
     let old = open(left, &mine, opened, &mut vault)?;
     let mut new = open(right, theirs, opened, &mut vault)?;
     respell(&mut new, &old, model.collation);
-    let found = changes(&old, &new);
+    let found = changes(model.kind(mine.kind.as_str()), &old, &new, model.collation);
     if found.is_empty() {
         report.equal += 1;
     } else {

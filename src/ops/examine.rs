@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Document, Key, KindName, Reference, SecretId, Value};
-use crate::model::{Missing, Model, Target};
+use crate::document::{Document, Key, KindName, Place, Reference, SecretId, Value};
+use crate::model::{Missing, Model, NewLocal, Target};
 use crate::plan::{
     Action, Entry, Finding, Policy, add_missing, changes, keep_secrets, lost_secrets, merge, respell,
     take_out,
@@ -15,10 +15,15 @@ use crate::plan::{
 use crate::server::{Lookup, Reader, Row};
 
 use super::ImportError;
+use super::adapt::Adapted;
 use super::choosing::Chosen;
+use super::clashes::Clashes;
 use super::handover::Handover;
 use super::into::Resettle;
+use super::limits::{LimitLosses, Limits};
 use super::misplaced::misplaced;
+use super::noted::Noted;
+use super::omitted::Omitted;
 use super::options::ImportOptions;
 use super::relied::fingerprint;
 use super::secret_losses::SecretLosses;
@@ -26,7 +31,7 @@ use super::translate::{
     Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault,
 };
 use super::undo::Deletion;
-use super::validate::{invalid, unfit};
+use super::validate::invalid;
 
 /// How many bytes of the target's rows are compared together, about.
 const EXISTING_BYTES: usize = 4 << 20;
@@ -49,6 +54,8 @@ pub(super) struct Examined {
     pub existing: Option<Existing>,
     /// The secrets that it is written without.
     pub losses: SecretLosses,
+    /// What is lost with what limited it.
+    pub limits: LimitLosses,
 }
 
 /// Why the target will not have a part of the bundle.
@@ -80,13 +87,21 @@ pub(super) struct Examiner<'x, 'm> {
     /// Parts of the bundle that the target will not have since their documents are skipped, by target and folded
     /// key.
     pub skipped_parts: HashMap<(Target, String), SkippedPart>,
+    /// Why documents are skipped that the target does not have, by kind and folded key.
+    pub skipped: HashMap<(KindName, String), String>,
+    /// The columns that the target's tables lack.
+    pub omitted: Omitted,
     /// Which documents are taken, and how.
     pub chosen: Chosen,
     /// Whether documents become what they are in the bundle, without the model's rules for joining: an import
     /// is taken back.
     pub exact: bool,
+    /// The notes of the model on what is written.
+    pub noted: Vec<Noted>,
     /// What is to be deleted in the target.
     pub deletions: Vec<Deletion>,
+    /// The unique values of what is written, while it is planned.
+    pub clashes: Option<Clashes>,
     pub secrets: Option<&'x DataKey>,
     pub master_key: Option<&'x MasterKey>,
     pub seen_key: &'x FingerprintKey,
@@ -99,6 +114,14 @@ impl<'m> Examiner<'_, 'm> {
 
     pub(super) fn model(&self) -> &'m Model {
         self.translation.layouts.model
+    }
+
+    /// The id that a document has in the target; `None` where its kind has no ids, or it is not there yet.
+    pub fn id_of(&self, layout: &Layout<'_>, key: &Key) -> Option<Id> {
+        match self.ids.get(Target::Kind(layout.index), key) {
+            Some(Known::Found(id)) => id.clone(),
+            _ => None,
+        }
     }
 
     pub fn find(&mut self, kind: &str, name: String, problem: impl Into<String>) {
@@ -135,12 +158,12 @@ impl<'m> Examiner<'_, 'm> {
         self.look_up_dangling(reader, &sources)?;
         let mut adapted = Vec::with_capacity(sources.len());
         for Source { entry, mut document } in sources {
-            let (skip, notes) = match self.chosen.leaves_out(entry.number) {
+            let done = match self.chosen.leaves_out(entry.number) {
                 // Nothing can be wrong with what is not taken.
-                Some(reason) => (Some(reason.to_owned()), Vec::new()),
+                Some(reason) => Adapted { skip: Some(reason.to_owned()), ..Adapted::default() },
                 None => self.adapt(&layout, &mut document),
             };
-            adapted.push((entry, document, skip, notes));
+            adapted.push((entry, document, done));
         }
         let positions: HashMap<u64, usize> =
             adapted.iter().enumerate().map(|(at, (entry, ..))| (entry.number, at)).collect();
@@ -150,16 +173,17 @@ impl<'m> Examiner<'_, 'm> {
         let new = adapted
             .iter()
             .enumerate()
-            .filter(|(at, (_, _, skip, _))| skip.is_none() && !existing.contains_key(at));
+            .filter(|(at, (_, _, done))| done.skip.is_none() && !existing.contains_key(at));
         self.check_given_ids(reader, &layout, new.map(|(_, (entry, ..))| entry).collect())?;
         let mut examined = Vec::with_capacity(adapted.len());
-        for (index, (entry, document, skip, notes)) in adapted.into_iter().enumerate() {
+        for (index, (entry, document, done)) in adapted.into_iter().enumerate() {
             let theirs = existing.remove(&index);
-            examined.push(self.decide(&layout, entry, document, skip, notes, theirs)?);
+            examined.push(self.decide(reader, &layout, entry, document, done, theirs)?);
         }
         // What was joined from the target refers to documents that only the target has.
-        let joined = examined.iter().filter(|e| e.existing.is_some() && e.entry.action.writes());
-        self.find_references(reader, joined.map(|e| &e.document))?;
+        let written = examined.iter().filter(|e| e.existing.is_some() && e.entry.action.writes());
+        self.find_references(reader, written.map(|e| &e.document))?;
+        self.note_unique_values(reader, &layout, &examined)?;
         self.take_faults();
         Ok(examined)
     }
@@ -175,33 +199,42 @@ impl<'m> Examiner<'_, 'm> {
         let Some(layout) = self.layouts().at(kind).cloned() else { return Ok(false) };
         let model = self.model();
         let mut settled = false;
-        let mut needed: Vec<(&Key, Vec<(Target, Reference)>)> = Vec::new();
-        for Source { document, .. } in sources {
-            if self.ids.get(Target::Kind(kind), &document.key) != Some(&Known::Planned) {
-                continue;
-            }
-            let mut needs = Vec::new();
-            take_out(layout.kind, &mut document.clone(), &mut |rule, value| {
-                let Value::Ref(reference) = value else { return false };
-                if layout.kind.references.get(rule).is_some_and(|r| r.missing == Missing::Skip)
+        let open = |source: &&Source| {
+            self.ids.get(Target::Kind(kind), &source.document.key) == Some(&Known::Planned)
+        };
+        let open: Vec<&Document> = sources.iter().filter(open).map(|source| &source.document).collect();
+        let decides = |rule: usize| {
+            let rule = layout.kind.references.get(rule);
+            rule.is_some_and(|rule| rule.missing == Missing::Skip || rule.limits.is_some())
+        };
+        let mut wanted: BTreeMap<Target, Vec<Key>> = BTreeMap::new();
+        for document in &open {
+            take_out(layout.kind, &mut Document::clone(document), &mut |rule, value| {
+                if let Value::Ref(reference) = value
                     && let Some(target @ Target::Kind(_)) = model.target(&reference.kind)
+                    && decides(rule)
                 {
-                    needs.push((target, Reference::clone(reference)));
+                    wanted.entry(target).or_default().push(reference.key.clone());
                 }
                 false
             });
-            needed.push((&document.key, needs));
-        }
-        let mut wanted: BTreeMap<Target, Vec<&Key>> = BTreeMap::new();
-        for (target, reference) in needed.iter().flat_map(|(_, needs)| needs) {
-            wanted.entry(*target).or_default().push(&reference.key);
         }
         for (target, keys) in wanted {
-            self.ids.find(reader, &self.translation.layouts, target, &keys)?;
+            self.ids.find(reader, &self.translation.layouts, target, &keys.iter().collect::<Vec<_>>())?;
         }
-        for (key, needs) in needed {
-            if needs.iter().any(|(_, reference)| self.ids.is_gone(self.layouts(), reference)) {
-                self.ids.set(Target::Kind(kind), key, Known::Absent);
+        for document in open {
+            let (mut left, mut skip) = (document.clone(), false);
+            take_out(layout.kind, &mut left, &mut |rule, value| {
+                let Value::Ref(reference) = value else { return false };
+                let known = matches!(model.target(&reference.kind), Some(Target::Kind(_)));
+                let gone = known && decides(rule) && self.ids.is_gone(self.layouts(), reference);
+                let rule = layout.kind.references.get(rule).filter(|_| gone);
+                skip |= rule.is_some_and(|rule| rule.missing == Missing::Skip);
+                rule.is_some_and(|rule| rule.missing == Missing::Drop)
+            });
+            let limited = Limits::of(&layout, document).widened(&Limits::of(&layout, &left)).is_some();
+            if skip || limited {
+                self.ids.set(Target::Kind(kind), &document.key, Known::Absent);
                 settled = true;
             }
         }
@@ -275,13 +308,14 @@ impl<'m> Examiner<'_, 'm> {
 
     fn decide(
         &mut self,
+        reader: &dyn Reader,
         layout: &Layout<'_>,
         entry: bundle::Entry,
         mut document: Document,
-        skip: Option<String>,
-        mut notes: Vec<String>,
+        done: Adapted,
         theirs: Option<Portable>,
     ) -> Result<Examined, ImportError> {
+        let Adapted { skip, mut notes, losses: mut limits, omitted } = done;
         let target = Target::Kind(layout.index);
         let collation = self.model().collation;
         let policy = self.chosen.policy(&self.options, layout.kind, &entry.key, collation);
@@ -299,12 +333,19 @@ impl<'m> Examiner<'_, 'm> {
                         document.columns.insert(column, value.clone());
                     }
                 }
+                // An id that is part of the key stays as the target spells it.
+                let own = layout.own_key.and_then(|position| layout.content.get(position));
+                if let Some(own) = own
+                    && let Some(value) = theirs.document.columns.get(&own.name)
+                {
+                    document.columns.insert(own.name.clone(), value.clone());
+                }
                 // Most documents of a repeated import are equal: nothing is to be joined or compared.
                 if document.columns != theirs.document.columns || document.body != theirs.document.body {
                     respell(&mut document, &theirs.document, collation);
                     let complete = if joins { merge } else { keep_secrets };
                     document = complete(layout.kind, document, &theirs.document, collation);
-                    found = changes(&theirs.document, &document);
+                    found = changes(Some(layout.kind), &theirs.document, &document, collation);
                 }
                 let kind = &layout.kind.name;
                 match (found.is_empty(), policy) {
@@ -322,7 +363,7 @@ impl<'m> Examiner<'_, 'm> {
                         let grown = add_missing(layout.kind, &document, &theirs.document, collation);
                         match (grown, policy) {
                             (Some(grown), _) => {
-                                found = changes(&theirs.document, &grown);
+                                found = changes(Some(layout.kind), &theirs.document, &grown, collation);
                                 document = grown;
                                 (Action::Merge, Some(Entry::ONLY_ADDED.to_owned()))
                             }
@@ -342,19 +383,29 @@ impl<'m> Examiner<'_, 'm> {
         };
         let mut losses = SecretLosses::default();
         if let (Action::Skip, Some(reason)) = (action, &reason) {
+            limits.parts = 0;
             self.skip_parts(layout, &document, reason, theirs.is_some());
+            if theirs.is_none() && self.chosen.leaves_out(entry.number).is_none() {
+                let named = (entry.kind.clone(), entry.key.folded(collation));
+                self.skipped.insert(named, reason.clone());
+            }
+        } else {
+            self.omitted.note(layout, &entry.key.path(), omitted);
         }
         if action.writes() {
-            self.check_needed(layout, &document);
+            self.check_needed(layout, &document, theirs.is_none());
+            self.note(layout, entry.number, &document);
             self.look_at_undeclared(layout, &document, theirs.as_ref().map(|theirs| &theirs.document));
             let lost = theirs
                 .as_ref()
                 .map(|theirs| lost_secrets(layout.kind, &theirs.document, &document, collation));
             losses = SecretLosses::of(&document, &lost.unwrap_or_default(), &mut notes);
-            let mut wrong = misplaced(layout, self.model(), &document);
+            self.look_at_encrypted(layout, &document, theirs.as_ref().map(|theirs| &theirs.document));
+            let undeclared = |place: &Place| self.is_undeclared_secret(&layout.kind.name, place);
+            let mut wrong = misplaced(layout, self.model(), &document, &undeclared);
             wrong.extend(self.plan_parts(layout, &document));
-            wrong.extend(unfit(layout, &document));
-            let invalid = invalid(layout, self.model(), &document);
+            wrong.extend(self.unfit(reader, layout, &document)?);
+            let invalid = invalid(layout, self.model(), &document, &mut notes);
             if self.options.accept_invalid { &mut notes } else { &mut wrong }.extend(invalid);
             for problem in wrong {
                 self.find(layout.kind.name.as_str(), entry.key.path(), problem);
@@ -380,14 +431,28 @@ impl<'m> Examiner<'_, 'm> {
             document,
             existing: theirs.map(Existing::from),
             losses,
+            limits,
         })
     }
 
-    fn check_needed(&mut self, layout: &Layout<'_>, document: &Document) {
-        for column in &layout.content {
-            let value = document.columns.get(&column.name).unwrap_or(&Value::Null);
-            let secret = *value == Value::Secret(SecretId::UNKNOWN);
-            if column.carried && (value.is_null() || secret) && !column.nullable && !column.has_default {
+    /// Finds wrong that a document has nothing for a column that must hold something.
+    fn check_needed(&mut self, layout: &Layout<'_>, document: &Document, created: bool) {
+        for column in layout.content.iter().filter(|column| !column.nullable) {
+            let filled = column.has_default || column.identity;
+            let value = document.columns.get(&column.name);
+            let secret = value == Some(&Value::Secret(SecretId::UNKNOWN));
+            let lacking = match value {
+                // An old row keeps what it has, and a new one gets the default.
+                None if column.carried => created && !filled,
+                None => {
+                    let local =
+                        layout.kind.local.iter().find(|l| l.at.column.as_deref() == Some(&column.name));
+                    created && !filled && local.is_some_and(|local| local.new == NewLocal::None)
+                }
+                // What is written is written, whatever the default.
+                Some(value) => value.is_null() || secret,
+            };
+            if lacking {
                 let problem = match secret {
                     true => format!(
                         "has no value for the secret {}, which the target's table needs: export it with secrets, or leave it out with --except",

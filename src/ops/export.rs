@@ -10,12 +10,16 @@ use crate::progress::{Cancelled, Progress};
 use crate::server::{Page, Reader, Row, ServerError, WholeTable};
 
 use super::choice::KindChoice;
+use super::needs::{self, Needed, Needs};
 use super::scope::{Scope, listed};
 use super::select::{Root, Selection, fetch, select};
 use super::translate::{
     Faults, Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault, whole_table,
 };
-use super::undeclared::{self, Finder, Undeclared, UnknownTable, unknown_tables};
+use super::undeclared::{
+    self, Finder, SecretFinder, Undeclared, UndeclaredSecret, UnknownTable, secret_notices, unknown_tables,
+};
+use super::unreadable::{self, Unreadable, left_out, without};
 use super::versions::Versions;
 
 /// How many dangling references of one kind of document are noted one by one.
@@ -43,6 +47,8 @@ pub struct ExportOptions<'k> {
     pub secrets: ServerSecrets<'k>,
     /// Whether undeclared references, and tables that are not carried, are an error.
     pub strict: bool,
+    /// Whether documents that cannot be read are left out and recorded; else they are an error.
+    pub skip_unreadable: bool,
     /// Whether the server holds but a part of what its source has: then the bundle does not say of any kind that it is
     /// carried as a whole.
     pub partial_source: bool,
@@ -61,6 +67,7 @@ impl<'k> ExportOptions<'k> {
             versions: None,
             secrets,
             strict: false,
+            skip_unreadable: false,
             partial_source: false,
         }
     }
@@ -81,6 +88,18 @@ pub struct ExportReport {
     pub undeclared: Vec<Undeclared>,
     /// How many ids stand at further such places.
     pub undeclared_beyond: u64,
+    /// Paths where secrets stand and that no rule of the model covers, by kind and path; 1000 at the most.
+    pub undeclared_secrets: Vec<UndeclaredSecret>,
+    /// How many secrets stand at further such paths.
+    pub undeclared_secrets_beyond: u64,
+    /// Documents that could not be read and were left out; 10,000 at the most.
+    pub unreadable: Vec<Unreadable>,
+    /// How many more there are.
+    pub unreadable_beyond: u64,
+    /// What the documents refer to that was left out; 10,000 at the most.
+    pub needed: Vec<Needed>,
+    /// How much more there is.
+    pub needed_beyond: u64,
 }
 
 /// Why an export failed. Nothing is left at the output's name.
@@ -114,7 +133,7 @@ pub enum ExportError {
     },
     /// Rows of the server cannot be read, or told apart by their names.
     #[error("{0}")]
-    Malformed(Faults),
+    Malformed(Box<Faults>),
     /// A name that is on the server, and in none of the scopes asked for.
     #[error("there is no {kind} named {name:?} where the export was told to look")]
     NotInScope {
@@ -142,13 +161,15 @@ pub enum ExportError {
     /// The server has none of the model's tables.
     #[error("the server has none of the tables of {0}: it is another product's")]
     NotThisProduct(String),
-    /// Undeclared references, where they are an error.
-    #[error("{} ids of the server, and the model knows of no reference there", places(found.len(), *beyond))]
+    /// Undeclared references and secrets, where they are an error.
+    #[error("{}", undeclared_words(found.len(), *beyond, secrets.len()))]
     Undeclared {
-        /// The places.
+        /// The places of references.
         found: Vec<Undeclared>,
         /// How many ids stand at further places.
         beyond: u64,
+        /// The paths of secrets.
+        secrets: Vec<UndeclaredSecret>,
     },
     /// Tables that are not carried, where they are an error.
     #[error("the model does not know {}, which would not be carried", listed(unknown.iter().map(|(name, _)| name.as_str())))]
@@ -159,10 +180,24 @@ pub enum ExportError {
         found: Vec<Undeclared>,
         /// How many ids stand at further places.
         beyond: u64,
+        /// Undeclared secrets, which are an error too.
+        secrets: Vec<UndeclaredSecret>,
     },
     /// The listener asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+fn undeclared_words(found: usize, beyond: u64, secrets: usize) -> String {
+    let references =
+        || format!("{} ids of the server, and the model knows of no reference there", places(found, beyond));
+    let paths = if secrets == 1 { "path holds a secret" } else { "paths hold secrets" };
+    let secret = || format!("{secrets} {paths} where the model knows of none");
+    match (found, secrets) {
+        (_, 0) => references(),
+        (0, _) => secret(),
+        _ => format!("{}; {}", references(), secret()),
+    }
 }
 
 fn places(found: usize, beyond: u64) -> String {
@@ -226,6 +261,12 @@ pub fn export(
     let kinds = KindChoice::new(model, options)?;
     let (carried, wanted) = (|kind: usize| kinds.carries(kind), |kind: usize| kinds.takes(kind));
     let mut translation = Translation::new(layouts.clone());
+    if options.skip_unreadable {
+        translation = translation.leaving_out();
+    }
+    let scope = Scope::find(reader, &layouts, &options.scopes)?;
+    let partial = !options.roots.is_empty() || scope.is_some();
+    let taken = (0..model.kinds().len()).map(|kind| wanted(kind) && layouts.at(kind).is_some()).collect();
     let mut job = Job {
         translation: &mut translation,
         writer: &mut writer,
@@ -234,11 +275,12 @@ pub fn export(
         dangling: 0,
         named: BTreeMap::new(),
         finder: Finder::new(reader, &layouts, progress)?,
+        secrets: SecretFinder::default(),
+        needs: Needs::new(taken, partial || options.partial_source || options.skip_unreadable),
         rows: 0,
     };
-    let scope = Scope::find(reader, &layouts, &options.scopes)?;
     let mut coverage = Vec::new();
-    if options.roots.is_empty() && scope.is_none() {
+    if !partial {
         for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
             let rows = job.whole_kind(reader, layout, progress)?;
             let extent = match options.partial_source {
@@ -260,25 +302,36 @@ pub fn export(
             coverage.extend(chosen.belonging(reader, job.translation, options, scope.as_ref(), &whole)?);
         }
     }
-    let Job { dangling, named, finder, .. } = job;
-    for coverage in coverage {
-        writer.coverage(&coverage)?;
-    }
+    let Job { dangling, named, finder, secrets, needs, .. } = job;
     let faults = translation.finish()?;
-    if !faults.is_empty() {
+    if !faults.is_empty() && !options.skip_unreadable {
         let (twins, total) = writer.twins()?;
         return Err(malformed(faults, twins, total));
     }
+    for coverage in coverage.into_iter().filter_map(|coverage| without(coverage, &faults)) {
+        writer.coverage(&coverage)?;
+    }
+    let unreadable = left_out(reader, &mut translation, &faults)?;
+    for notice in unreadable::notices(&unreadable, &faults) {
+        writer.notice(notice)?;
+    }
+    let (needed, needed_beyond) = needs.finish(&layouts);
+    for notice in needs::notices(&needed, needed_beyond) {
+        writer.notice(notice)?;
+    }
     let partial = finder.is_partial();
     let (undeclared, undeclared_beyond) = finder.finish(reader, &mut translation)?;
+    let (secrets, secrets_beyond) = secrets.finish();
     let (unknown, left) = tables(reader, model)?;
     if options.strict && !unknown.is_empty() {
-        return Err(ExportError::UnknownTables { unknown, found: undeclared, beyond: undeclared_beyond });
+        let (found, beyond) = (undeclared, undeclared_beyond);
+        return Err(ExportError::UnknownTables { unknown, found, beyond, secrets });
     }
-    if options.strict && !undeclared.is_empty() {
-        return Err(ExportError::Undeclared { found: undeclared, beyond: undeclared_beyond });
+    if options.strict && !(undeclared.is_empty() && secrets.is_empty()) {
+        return Err(ExportError::Undeclared { found: undeclared, beyond: undeclared_beyond, secrets });
     }
-    for notice in undeclared::notices(&undeclared, undeclared_beyond, partial) {
+    let notices = undeclared::notices(&undeclared, undeclared_beyond, partial);
+    for notice in notices.into_iter().chain(secret_notices(&secrets, secrets_beyond)) {
         writer.notice(notice)?;
     }
     for (kind, count) in named.into_iter().filter(|(_, count)| *count > DANGLING_NAMED) {
@@ -288,14 +341,33 @@ pub fn export(
         writer.notice(Notice { count, ..Notice::about("dangling", kind.as_str(), text) })?;
     }
     for (table, rows) in &unknown {
-        let text = format!("table {table} ({rows} rows) is not known to the model and was not carried");
+        let inferred = model.kinds().iter().any(|kind| kind.table.eq_ignore_ascii_case(table));
+        let text = match inferred {
+            true => format!(
+                "table {table} ({rows} rows) lacks columns that the model infers for it and was not carried"
+            ),
+            false => format!("table {table} ({rows} rows) is not known to the model and was not carried"),
+        };
         writer.notice(Notice { count: *rows, ..Notice::about("unknown-table", table, text) })?;
     }
     let summary = writer.finish(progress).map_err(|error| match error {
         BundleError::DuplicateKey { twins, total, .. } => malformed(Faults::default(), twins, total),
         error => error.into(),
     })?;
-    Ok(ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond })
+    Ok(ExportReport {
+        summary,
+        unknown,
+        left,
+        dangling,
+        undeclared,
+        undeclared_beyond,
+        undeclared_secrets: secrets,
+        undeclared_secrets_beyond: secrets_beyond,
+        unreadable,
+        unreadable_beyond: faults.more(),
+        needed,
+        needed_beyond,
+    })
 }
 
 /// Adds documents of one name to the rows that cannot be read.
@@ -307,7 +379,7 @@ fn malformed(mut faults: Faults, twins: Vec<(KindName, String)>, total: u64) -> 
             return error.into();
         }
     }
-    ExportError::Malformed(faults)
+    ExportError::Malformed(Box::new(faults))
 }
 
 struct Job<'j, 'm, 'k> {
@@ -318,6 +390,8 @@ struct Job<'j, 'm, 'k> {
     dangling: u64,
     named: BTreeMap<KindName, u64>,
     finder: Finder,
+    secrets: SecretFinder,
+    needs: Needs,
     /// Rows read of the kind at hand.
     rows: u64,
 }
@@ -376,7 +450,10 @@ impl Job<'_, '_, '_> {
             None => vec![Reason::All; read.len()],
         };
         for (portable, reason) in read.into_iter().zip(reasons) {
-            self.finder.look(reader, self.translation, layout, &portable.document)?;
+            let document = &portable.document;
+            self.finder.look(reader, self.translation, layout, document)?;
+            self.secrets.see(&document.kind, &document.key, &portable.undeclared);
+            self.needs.see(&self.translation.layouts, layout, document);
             self.add(&portable, &reason)?;
         }
         Ok(())

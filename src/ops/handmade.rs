@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::document::{Document, KindName, Value};
+use crate::document::{Document, KindName, Place, Value};
 use crate::model::{Direction, Keep, Model, Rule};
 use crate::server::{Catalog, Column, ColumnType, Table};
 use crate::tree::Findings;
 
 use super::misplaced::misplaced;
 use super::translate::{Layout, Layouts};
+use super::undeclared::KnownSecrets;
 use super::validate::invalid;
 
 /// How many sets of columns are remembered.
@@ -19,24 +20,43 @@ pub(super) struct Handmade<'m> {
     model: &'m Model,
     /// A kind in a table that has just a document's columns; the server that it came from had no fewer.
     layouts: HashMap<(usize, Vec<String>), Option<Layout<'m>>>,
+    /// Where secrets stand although no rule names them.
+    secrets: KnownSecrets,
 }
 
 impl<'m> Handmade<'m> {
-    pub(super) fn new(model: &'m Model) -> Self {
-        Self { model, layouts: HashMap::new() }
+    pub(super) fn new(model: &'m Model, secrets: KnownSecrets) -> Self {
+        Self { model, layouts: HashMap::new(), secrets }
     }
 
     /// Finds what is wrong with a document: a secret in the open, a reference to no kind, or columns that its
     /// kind cannot do without are `findings`; `doubts` are values that are not what the model says they must
-    /// be, which a product may hold all the same.
+    /// be, which a product may hold all the same; `notes` are values that an open list of the model does not have.
     pub(super) fn check(
         &mut self,
         file: &str,
         document: &Document,
         findings: &mut Findings,
         doubts: &mut Findings,
+        notes: &mut Findings,
     ) {
         let before = findings.total();
+        self.faults(file, document, findings);
+        let index = self.model.kinds().iter().position(|kind| kind.name == document.kind);
+        let Some(index) = index.filter(|_| findings.total() == before) else { return };
+        let model = self.model;
+        let Some(layout) = self.layout(index, document) else { return };
+        let undeclared = |place: &Place| self.secrets.has(&document.kind, place);
+        let misplaced = misplaced(&layout, model, document, &undeclared);
+        let mut unknown = Vec::new();
+        for text in misplaced.into_iter().chain(invalid(&layout, model, document, &mut unknown)) {
+            doubts.add(file, None, text);
+        }
+        unknown.into_iter().for_each(|text| notes.add(file, None, text));
+    }
+
+    /// The first half of the same: what no tree may hold. Before one is written `file` is what the document is called.
+    pub(super) fn faults(&mut self, file: &str, document: &Document, findings: &mut Findings) {
         let mut unknown = |place: String, kind: &KindName| {
             findings.add(file, Some(place), format!("{:?} is no kind of the model", kind.as_str()));
         };
@@ -52,24 +72,13 @@ impl<'m> Handmade<'m> {
             return;
         };
         open_secrets(self.model, index, file, document, findings);
-        let model = self.model;
-        let Some(layout) = self.layout(index, document) else {
-            findings.add(
-                file,
-                Some("columns".to_owned()),
-                "a column that the document's key names is missing",
-            );
-            return;
-        };
-        if findings.total() > before {
-            return;
-        }
-        for text in misplaced(layout, model, document).into_iter().chain(invalid(layout, model, document)) {
-            doubts.add(file, None, text);
+        if self.layout(index, document).is_none() {
+            let text = "a column that the document's key names is missing";
+            findings.add(file, Some("columns".to_owned()), text);
         }
     }
 
-    fn layout(&mut self, index: usize, document: &Document) -> Option<&Layout<'m>> {
+    fn layout(&mut self, index: usize, document: &Document) -> Option<Layout<'m>> {
         let names: Vec<String> = document.columns.iter().map(|(name, _)| name.to_owned()).collect();
         if self.layouts.len() >= REMEMBERED {
             self.layouts.clear();
@@ -77,7 +86,7 @@ impl<'m> Handmade<'m> {
         let model = self.model;
         let layout =
             self.layouts.entry((index, names)).or_insert_with_key(|(_, names)| made_up(model, index, names));
-        layout.as_ref()
+        layout.clone()
     }
 }
 

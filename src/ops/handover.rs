@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::bundle::{Bundle, Notice};
-use crate::document::{Collation, Document, Key, KindName, Reference};
+use crate::crypto::is_encrypted_form;
+use crate::document::{Collation, Document, Key, KindName, Place, Reference, Value};
 use crate::model::{NewPartId, Target};
 use crate::plan::{Action, Plan, SourceExample, SourceNotice};
 use crate::server::Reader;
@@ -16,10 +17,10 @@ use crate::server::Reader;
 use super::ImportError;
 use super::examine::Examiner;
 use super::translate::{Id, Known, Layout};
-use super::undeclared::{Hit, Ids, UNDECLARED, UnknownTable, confirm, confirm_rows, hits, unknown_tables};
-
-/// The code of notices of text that is encrypted where the model knows of no secret.
-const UNDECLARED_SECRET: &str = "undeclared-secret";
+use super::undeclared::{
+    Hit, Ids, KnownSecrets, UNDECLARED, UNDECLARED_SECRET, UnknownTable, confirm, confirm_rows, hits,
+    unknown_tables, without_numbers,
+};
 
 /// How many examples a plan keeps of a notice, and how many notices: a bundle may hold a million.
 const EXAMPLES: usize = 3;
@@ -46,6 +47,8 @@ pub(super) struct Handover {
     named: HashMap<String, Vec<(Meaning, String)>>,
     /// Ids that are to be written and name nothing in the target yet: document, place, id.
     pending: Vec<(Reference, String, String)>,
+    /// Where secrets stand although no rule names them.
+    secrets: KnownSecrets,
     /// What cannot be looked at, by the kind of the documents; of any kind where the bundle does not say.
     blind: Vec<(Option<KindName>, String)>,
 }
@@ -65,7 +68,8 @@ impl Examiner<'_, '_> {
         reader: &mut dyn Reader,
     ) -> Result<(), ImportError> {
         let collation = self.model().collation;
-        let mut handover = Handover { collation, ..Handover::default() };
+        let secrets = KnownSecrets::of(notices.iter().filter(|notice| notice.place.is_some()).cloned());
+        let mut handover = Handover { collation, secrets, ..Handover::default() };
         for notice in notices {
             let Notice { code, kind, place, value, names_kind, names_key, count, text, .. } = notice;
             let Some(kind) = kind else {
@@ -91,10 +95,6 @@ impl Examiner<'_, '_> {
                     Some(kind),
                     format!("{count} more ids stand at {place}, where the model knows of no reference, and the bundle does not list them"),
                 )),
-                (UNDECLARED_SECRET, _) => handover.blind.push((
-                    Some(kind),
-                    format!("text stands at {place} that is encrypted under the source's key, where the model knows of no secret: the target could not read it"),
-                )),
                 _ => {}
             }
         }
@@ -119,7 +119,7 @@ impl Examiner<'_, '_> {
             return Ok(named);
         }
         let mut targets: Vec<Target> = Vec::new();
-        for layout in self.layouts().iter() {
+        for layout in self.layouts().iter().filter(|layout| !layout.borrows_id()) {
             targets.push(Target::Kind(layout.index));
             let parts = layout.kind.parts.iter().enumerate();
             let parts = parts.filter(|(_, part)| matches!(part.new, NewPartId::Numbered(_)));
@@ -197,6 +197,41 @@ impl Examiner<'_, '_> {
         }
     }
 
+    /// Whether the bundle says that a secret stands at a path where no rule names one.
+    pub(super) fn is_undeclared_secret(&self, kind: &KindName, place: &Place) -> bool {
+        // What is taken back or copied is what a server held.
+        self.exact || self.handover.secrets.has(kind, place)
+    }
+
+    /// Finds text that a document would bring into the target encrypted under the source's key: a bundle that was not
+    /// exported by us may hold it where it says that a secret stands.
+    pub(super) fn look_at_encrypted(
+        &mut self,
+        layout: &Layout<'_>,
+        document: &Document,
+        theirs: Option<&Document>,
+    ) {
+        let (kind, secrets) = (&layout.kind.name, &self.handover.secrets);
+        if self.options.accept_undeclared || secrets.has_none_of(kind) {
+            return;
+        }
+        let mut problems = Vec::new();
+        document.visit(&mut |place, value| {
+            if matches!(value, Value::Text(text) if is_encrypted_form(text))
+                && secrets.has(kind, place)
+                && theirs.and_then(|theirs| theirs.at(place)) != Some(value)
+            {
+                problems.push(format!(
+                    "holds text at {place} that is encrypted under the source's key, where the model knows of no \
+                     secret: the target could not read it; --accept-undeclared writes it anyway"
+                ));
+            }
+        });
+        for problem in problems {
+            self.find(kind.as_str(), document.key.path(), problem);
+        }
+    }
+
     /// What is wrong with an id that documents of a kind hold outside their references, if it names something else
     /// in the target than at the source.
     fn named_otherwise(&self, kind: &KindName, id: &str) -> Option<String> {
@@ -232,7 +267,9 @@ impl Examiner<'_, '_> {
         let layouts = self.layouts().clone();
         let mut created: Vec<(String, Reference)> = Vec::new();
         let texts = &self.handover.texts;
-        for ((_, id), number) in self.given.iter().filter(|((_, id), _)| texts.contains_key(id)) {
+        let of_its_own = |kind: usize| layouts.at(kind).is_some_and(|layout| !layout.borrows_id());
+        let given = self.given.iter().filter(|((kind, id), _)| texts.contains_key(id) && of_its_own(*kind));
+        for ((_, id), number) in given {
             let entry = bundle.entry(*number)?;
             let key = self.resettle.key(&layouts, &entry.kind, entry.key);
             created.push((id.clone(), Reference { kind: entry.kind, key }));
@@ -241,6 +278,7 @@ impl Examiner<'_, '_> {
             let own = Reference { kind: entry.kind.clone(), key: entry.key.clone() };
             let Some(target) = self.model().target(&entry.kind) else { continue };
             if let Some(Known::Found(Some(id))) = self.ids.get(target, &entry.key)
+                && of_its_own(target.kind())
                 && self.handover.avoids(id)
             {
                 created.push((self.handover.collation.fold(&id.to_string()), own));
@@ -332,27 +370,4 @@ pub(super) fn told(notices: &[Notice]) -> Vec<SourceNotice> {
 
 fn shown_key(key: &str) -> String {
     Key::parse(key).map_or_else(|_| key.to_owned(), |key| key.to_string())
-}
-
-/// A path of one document as the path of all of them: `$.Steps[*].Id` for `$.Steps[3].Id`.
-fn without_numbers(place: &str) -> String {
-    let mut path = String::with_capacity(place.len());
-    let mut rest = place;
-    while let Some((head, tail)) = rest.split_once('[') {
-        path.push_str(head);
-        match tail.split_once(']') {
-            Some((number, tail))
-                if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) =>
-            {
-                path.push_str("[*]");
-                rest = tail;
-            }
-            _ => {
-                path.push('[');
-                rest = tail;
-            }
-        }
-    }
-    path.push_str(rest);
-    path
 }

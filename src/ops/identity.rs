@@ -1,12 +1,13 @@
 //! The ids of documents and of their parts in a target: those that are given before anything is allocated, and
 //! those that it has.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::bundle;
 use crate::document::{Document, Key, Reference, Value};
 use crate::model::{Composed, IdRule, NewId, Target};
-use crate::server::{Lookup, Reader};
+use crate::server::{Lookup, Reader, ServerError};
 
 use super::ImportError;
 use super::examine::{Examiner, SkippedPart};
@@ -32,6 +33,13 @@ impl Examiner<'_, '_> {
                 self.find(layout.kind.name.as_str(), entry.key.path(), problem);
             }
             given.push((entry, id));
+        }
+        for (entry, id) in &given {
+            let misfits = reader.misfits(&layout.table, &[column.as_str()], &[Cow::Owned(id.to_value())])?;
+            if let Some((_, ServerError::Value { value, .. })) = misfits.into_iter().next() {
+                let problem = format!("would get the id {id}, and the target's {column} cannot hold {value}");
+                self.find(layout.kind.name.as_str(), entry.key.path(), problem);
+            }
         }
         let ids: Vec<Vec<Value>> = given.iter().map(|(_, id)| vec![id.to_value()]).collect();
         let columns = [column.as_str()];
@@ -61,9 +69,22 @@ impl Examiner<'_, '_> {
             // What was deleted comes back under the id that it had.
             _ if self.exact && id.is_some() => id,
             _ if fixed && !self.resettle.is_elsewhere(self.model(), layout.index, key) => id,
-            NewId::Keep => id,
+            NewId::Keep => match layout.own_key {
+                Some(position) => self.id_in_key(layout, position, key),
+                None => id,
+            },
             NewId::Compose(pattern) => compose(self, layout, pattern, key),
             NewId::Allocate { .. } | NewId::Next | NewId::Guid => None,
+        }
+    }
+
+    /// The id of a document whose key holds it; `None` where it is the id of another one that is not known yet.
+    fn id_in_key(&self, layout: &Layout<'_>, position: usize, key: &Key) -> Option<Id> {
+        let at = layout.key.iter().position(|column| *column == position)?;
+        match key.parts().get(at)? {
+            Value::Ref(reference) => self.ids.id(self.layouts(), reference),
+            Value::Dangling(dangling) => Id::of(&dangling.id),
+            value => Id::of(value),
         }
     }
 
@@ -74,6 +95,11 @@ impl Examiner<'_, '_> {
             let Some(rule) = layout.kind.parts.get(part) else { continue };
             let ids = part_ids(&theirs.document, &theirs.raw, part, rule);
             let id = ids.into_iter().find(|(e, _)| std::ptr::eq(*e, element)).and_then(|(_, id)| Id::of(id));
+            if id.is_none() {
+                // No document that refers to it could be written.
+                let problem = format!("has the {} {} in the target without an id", rule.name, key.leaf());
+                self.find(layout.kind.name.as_str(), theirs.document.key.path(), problem);
+            }
             self.ids.set(target, &key, Known::Found(id));
         }
     }

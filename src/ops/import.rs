@@ -6,22 +6,20 @@ use crate::bundle::{Bundle, BundleError};
 use crate::crypto::CryptoError;
 use crate::document::canonical::TooLarge;
 use crate::document::{KindName, Reference, Value};
-use crate::model::{Model, Target};
+use crate::model::Model;
 use crate::plan::{Action, Entry, Finding, Plan};
 use crate::progress::{Cancelled, Progress};
-use crate::server::{Catalog, Row, Server, ServerError, Transaction, WriteError};
+use crate::server::{Catalog, Server, ServerError, Transaction, WriteError};
 
 use super::allocate::{allocate, number_parts};
 use super::examine::{Examined, Examiner};
+use super::inserts::{DocumentRows, Numbers, delete_derived};
 use super::maintenance;
 use super::options::ImportOptions;
 use super::plan::{Keys, Work, examine_all, for_each_batch};
 use super::relied::Relied;
-use super::translate::{Known, Layout, Renderer, TranslateError};
+use super::translate::{Id, Layout, Rendered, Renderer, TranslateError};
 use super::undo::{Keeping, Kept, UndoTo, delete};
-
-/// How many rows are inserted together.
-const INSERT_BATCH: usize = 500;
 
 /// Why an import failed. The target is as it was before.
 #[derive(Debug, thiserror::Error)]
@@ -194,7 +192,7 @@ pub(super) fn run(
         transaction.rollback()?;
         return Ok(Outcome::Nothing(plan));
     }
-    let start = |to| Keeping::start(to, bundle, transaction.reader(), model, keys.master, how.dry_run);
+    let start = |to| Keeping::start(to, bundle, transaction.reader(), model, keys, how.dry_run);
     let mut keeping = how.undo.map(start).transpose()?;
     let mut written = Written::default();
     apply(bundle, &mut *transaction, &mut examiner, &plan, &mut written, keeping.as_mut(), progress)?;
@@ -280,13 +278,14 @@ pub(super) fn apply(
     progress.phase("writing", Some(writes as u64));
     let actions: HashMap<u64, Action> =
         plan.entries.iter().map(|entry| (entry.number, entry.action)).collect();
+    let mut numbers = Numbers::default();
     for mut layout in order {
         let touched = plan.entries.iter().any(|e| e.action.writes() && e.kind == layout.kind.name);
         if !touched {
             continue;
         }
         layout.follow_first_row(transaction.reader())?;
-        let mut inserts = Inserts::new(&layout, plan);
+        let mut inserts = DocumentRows::new(&layout, plan);
         for_each_batch(bundle, layout.kind.name.as_str(), &mut |mut sources| {
             progress.check()?;
             sources.retain(|s| actions.get(&s.entry.number).is_some_and(|action| action.writes()));
@@ -297,6 +296,12 @@ pub(super) fn apply(
                 if !examiner.findings.is_empty() {
                     return Ok(());
                 }
+                let changed = examined.iter().filter(|document| document.existing.is_some());
+                let changed = changed.map(|document| &document.entry);
+                let changed: Vec<(u64, Id)> = changed
+                    .filter_map(|entry| Some((entry.number, examiner.id_of(&layout, &entry.key)?)))
+                    .collect();
+                delete_derived(transaction, &layout, &changed, plan, written)?;
                 for document in examined {
                     let planned = actions.get(&document.entry.number);
                     if (planned == Some(&Action::Create)) != document.existing.is_none() {
@@ -311,7 +316,8 @@ pub(super) fn apply(
                         continue;
                     }
                     let keeping = keeping.as_deref_mut();
-                    write(transaction, examiner, &layout, document, &mut inserts, written, keeping)?;
+                    let into = (&mut inserts, &mut numbers);
+                    write(transaction, examiner, &layout, document, into, written, keeping)?;
                 }
             }
             progress.advance(count, 0);
@@ -327,7 +333,7 @@ fn write(
     examiner: &Examiner<'_, '_>,
     layout: &Layout<'_>,
     examined: Examined,
-    inserts: &mut Inserts<'_>,
+    (inserts, numbers): (&mut DocumentRows<'_>, &mut Numbers),
     written: &mut Written,
     keeping: Option<&mut Keeping<'_>>,
 ) -> Result<(), ImportError> {
@@ -335,10 +341,7 @@ fn write(
     let layouts = examiner.layouts();
     let renderer =
         Renderer { layouts, ids: &examiner.ids, vault: &examiner.vault, master_key: examiner.master_key };
-    let id = match examiner.ids.get(Target::Kind(layout.index), &entry.key) {
-        Some(Known::Found(id)) => id.clone(),
-        _ => None,
-    };
+    let id = examiner.id_of(layout, &entry.key);
     let rendered = renderer.render(layout, &document, id.as_ref(), existing.as_ref())?;
     match (keeping, &existing) {
         (None, _) => {}
@@ -353,78 +356,27 @@ fn write(
             keeping.created(layout, row, document.key.clone());
         }
     }
+    let Rendered { mut columns, mut row, derived } = rendered;
     if existing.is_none() {
-        return inserts.push(transaction, written, entry.number, rendered.columns, rendered.row);
+        numbers.fill(transaction, layout, &mut columns, &mut row)?;
+        inserts.own.push(transaction, written, entry.number, &columns, row)?;
+        return inserts.derive(transaction, written, entry.number, derived);
     }
+    inserts.derive(transaction, written, entry.number, derived)?;
     written.document(entry.number);
-    let columns: Vec<&str> = rendered.columns.iter().map(String::as_str).collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let (by, key): (Vec<&str>, Vec<Value>) = match (&layout.id, id) {
         (Some(column), Some(id)) => (vec![column.as_str()], vec![id.to_value()]),
         _ => {
             let by = layout.key_columns();
-            let at = |name: &&str| columns.iter().position(|c| c == name).and_then(|p| rendered.row.get(p));
+            let at = |name: &&str| columns.iter().position(|c| c == name).and_then(|p| row.get(p));
             let key = by.iter().map(|name| at(name).cloned().unwrap_or_default()).collect();
             (by, key)
         }
     };
     transaction
-        .update(&layout.table, &by, &key, &columns, &rendered.row)
-        .map_err(|error| written.name(inserts.plan, error))
-}
-
-/// Rows waiting to be inserted together: they have the same columns.
-struct Inserts<'p> {
-    plan: &'p Plan,
-    table: String,
-    columns: Vec<String>,
-    numbers: Vec<u64>,
-    rows: Vec<Row>,
-    weight: usize,
-}
-
-impl<'p> Inserts<'p> {
-    fn new(layout: &Layout<'_>, plan: &'p Plan) -> Self {
-        Self {
-            plan,
-            table: layout.table.clone(),
-            columns: Vec::new(),
-            numbers: Vec::new(),
-            rows: Vec::new(),
-            weight: 0,
-        }
-    }
-
-    fn push(
-        &mut self,
-        transaction: &mut dyn Transaction,
-        written: &mut Written,
-        number: u64,
-        columns: Vec<String>,
-        row: Row,
-    ) -> Result<(), ImportError> {
-        if columns != self.columns || self.rows.len() >= INSERT_BATCH || self.weight > 4 << 20 {
-            self.flush(transaction, written)?;
-            self.columns = columns;
-        }
-        self.weight += row.iter().map(Value::weight).sum::<usize>();
-        self.numbers.push(number);
-        self.rows.push(row);
-        Ok(())
-    }
-
-    fn flush(&mut self, transaction: &mut dyn Transaction, written: &mut Written) -> Result<(), ImportError> {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        self.numbers.drain(..).for_each(|number| written.document(number));
-        transaction
-            .insert(&self.table, &columns, &self.rows)
-            .map_err(|error| written.name(self.plan, error))?;
-        self.rows.clear();
-        self.weight = 0;
-        Ok(())
-    }
+        .update(&layout.table, &by, &key, &columns, &row)
+        .map_err(|error| written.name(inserts.own.plan, error))
 }
 
 /// The kinds in an order that foreign keys allow, as far as there is one; the server takes care of circles.

@@ -1,15 +1,24 @@
 //! Values that stand where no rule of their kind would put them: a bundle may come from a stranger.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::document::{Document, Key, Map, Place, Value};
 use crate::model::{Direction, Form, Keep, Model, Rule, Target};
+use crate::server::ColumnType;
 
-use super::translate::Layout;
+use super::translate::{Layout, apart};
 
 /// What a document holds that its kind has no rule for, or the target no place: it could only be written as
 /// something else. No export makes such a document; hands, and other versions of the model, do.
-pub(super) fn misplaced(layout: &Layout<'_>, model: &Model, document: &Document) -> Vec<String> {
+///
+/// `undeclared` says of which paths it is known that secrets stand there although no rule names them.
+pub(super) fn misplaced(
+    layout: &Layout<'_>,
+    model: &Model,
+    document: &Document,
+    undeclared: &dyn Fn(&Place) -> bool,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     for (at, (part, position)) in document.key.parts().iter().zip(&layout.key).enumerate() {
         let Some(column) = layout.content.get(*position) else { continue };
@@ -29,9 +38,20 @@ pub(super) fn misplaced(layout: &Layout<'_>, model: &Model, document: &Document)
             wrong.push(format!("is named otherwise by its column {}", column.name));
         }
     }
+    if let Some((named, _)) = layout.beyond(&document.key).filter(|_| !layout.kind.apart.is_empty()) {
+        let held = apart(layout, &document.columns, document.body.as_ref());
+        let folded = |parts: Vec<Value>| Key::new(parts).ok().map(|key| key.folded(model.collation));
+        let named = crate::model::sorted_set(named.to_vec(), model.collation);
+        if folded(held) != folded(named) {
+            let at = layout.kind.apart.iter().filter_map(|rule| layout.kind.references.get(*rule));
+            let at: Vec<&str> = at.map(|rule| rule.at.text.as_str()).collect();
+            wrong.push(format!("is named differently by what it holds at {}", at.join(" or ")));
+        }
+    }
     if document.body.is_some() && layout.body.is_none() {
         wrong.push("has JSON, for which the target's table has no column".to_owned());
     }
+    let document = &*without_undeclared(layout, document, undeclared);
     let (mut columns, mut body) = (document.columns.clone(), document.body.clone());
     // Several rules may reach one place: what one of them allows is allowed.
     let mut single: BTreeMap<Place, (Value, Vec<Target>, bool)> = BTreeMap::new();
@@ -136,4 +156,25 @@ pub(super) fn misplaced(layout: &Layout<'_>, model: &Model, document: &Document)
         .visit(&mut |place, value| left(place, value, place.column_name().is_some()));
     wrong.sort();
     wrong
+}
+
+/// The document without the secrets that may stand where they do though no rule names them: in its JSON, and in columns
+/// of text.
+fn without_undeclared<'d>(
+    layout: &Layout<'_>,
+    document: &'d Document,
+    undeclared: &dyn Fn(&Place) -> bool,
+) -> Cow<'d, Document> {
+    let takes_text = |place: &Place| match place.column_name() {
+        None => true,
+        Some(name) => layout.column(name).is_some_and(|column| column.kind == ColumnType::Text),
+    };
+    let places = document.secret_places().into_iter();
+    let mut rest = Cow::Borrowed(document);
+    for place in places.filter(|place| takes_text(place) && undeclared(place)) {
+        if let Some(value) = rest.to_mut().at_mut(&place) {
+            *value = Value::Null;
+        }
+    }
+    rest
 }

@@ -2,11 +2,13 @@
 //!
 //! Verbs join model, server, plan and bundle. They hold no SQL, know no bytes of a file, and print nothing.
 
+mod absent;
 mod adapt;
 mod against;
 mod allocate;
 mod choice;
 mod choosing;
+mod clashes;
 mod convert;
 mod diff;
 mod examine;
@@ -15,11 +17,16 @@ mod handmade;
 mod handover;
 mod identity;
 mod import;
+mod inserts;
 mod into;
+mod limits;
 mod maintenance;
 mod merge;
 mod misplaced;
 mod named;
+mod needs;
+mod noted;
+mod omitted;
 mod options;
 mod plan;
 mod prune;
@@ -51,14 +58,16 @@ pub use merge::{
     MergedKind, input_named,
 };
 pub use named::named;
+pub use needs::{NEEDED, Needed, Without};
 pub use options::ImportOptions;
 pub use plan::{Keys, plan};
 pub use relied::{PlanKey, Relied, hex, plan_digest, planned_target};
 pub use salvage::{SALVAGED, Salvage, SalvageError, SalvageOptions, SalvageReport, SealedValues, salvage};
 pub use script::{About, is_script, script};
 pub use select::Root;
-pub use undeclared::Undeclared;
+pub use undeclared::{Undeclared, UndeclaredSecret};
 pub use undo::{UndoRecord, UndoTo, is_undo, plan_undo, undo};
+pub use unreadable::{UNREADABLE, Unreadable};
 pub use vendor::{UncarriedType, VendorReadError, VendorReport, VendorServer};
 pub use versions::{Versions, VersionsError};
 pub use why::{PathEnd, WhyError, WhyPath, why};

@@ -24,6 +24,8 @@ pub struct ImportOptions {
     pub accept_undeclared: bool,
     /// Whether values that are not what the model says they must be are written, with a note.
     pub accept_invalid: bool,
+    /// Whether values for columns that the target's tables lack are left out, with a notice.
+    pub omit_missing_columns: bool,
     /// The only documents that are taken, where any are named: `KIND` or `KIND/NAME`, with `*` and `?`.
     pub only: Vec<String>,
     /// Documents that are left out, named likewise.

@@ -2,21 +2,25 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Notice};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey};
 use crate::document::{Key, KindName, Value};
 use crate::model::{Duplicates, Missing, Model, NewPartId, Target};
-use crate::plan::{Change, Changed, Entry, Plan};
+use crate::plan::{Action, Change, Changed, Entry, Plan};
 use crate::progress::Progress;
 use crate::server::Reader;
 
 use super::ImportError;
 use super::choosing::{Chosen, hold_list};
+use super::clashes::Clashes;
 use super::examine::{Examined, Examiner, Source};
 use super::export::product_version;
 use super::handover::{Handover, told};
 use super::into::Resettle;
+use super::limits::LimitLosses;
 use super::maintenance;
+use super::needs::NEEDED;
+use super::omitted::Omitted;
 use super::options::ImportOptions;
 use super::secret_losses::SecretLosses;
 use super::translate::{Id, Ids, Known, Layouts, Translation, Vault};
@@ -149,9 +153,13 @@ pub(super) fn examine_all<'x, 'm>(
         options,
         handover: Handover::default(),
         resettle: Resettle::default(),
+        skipped: HashMap::new(),
+        omitted: Omitted::default(),
         chosen: Chosen::default(),
         exact: matches!(work, Work::Undo(_) | Work::Copy),
+        noted: Vec::new(),
         deletions: Vec::new(),
+        clashes: Some(Clashes::default()),
         secrets: keys.bundle,
         master_key: keys.master,
         seen_key: keys.seen,
@@ -159,7 +167,9 @@ pub(super) fn examine_all<'x, 'm>(
     let mut plan = Plan::default();
     check_sides(bundle, reader, model, &mut examiner, &mut plan, work)?;
     let notices = bundle.notices()?;
-    plan.source = told(&notices);
+    // What the bundle needs is found in the target, or missed by name.
+    let source: Vec<Notice> = notices.iter().filter(|notice| notice.code != NEEDED).cloned().collect();
+    plan.source = told(&source);
     let into = &examiner.options.into;
     let resettled = Resettle::settle(bundle, reader, &examiner.translation.layouts, into, progress)?;
     examiner.resettle = resettled.resettle;
@@ -174,6 +184,7 @@ pub(super) fn examine_all<'x, 'm>(
     examiner.take_over(notices, reader)?;
     let named = |kind: &KindName, key| examiner.resettle.key(examiner.layouts(), kind, key);
     examiner.chosen = Chosen::of(bundle, &examiner.options, model, &named, progress)?;
+    check_tables(bundle, reader, &mut examiner, &mut plan)?;
     match work {
         Work::Import | Work::Copy => identify(bundle, reader, &mut examiner, progress)?,
         Work::Undo(record) => undo::identify(bundle, record, reader, &mut examiner, progress)?,
@@ -182,7 +193,7 @@ pub(super) fn examine_all<'x, 'm>(
     let info = bundle.info();
     progress.phase("comparing with the target", Some(info.documents));
     let mut room = Room(CHANGES_WEIGHT);
-    let mut losses = SecretLosses::default();
+    let (mut losses, mut limits) = (SecretLosses::default(), LimitLosses::default());
     for kind in examining_order(model) {
         let Some(name) = examiner.layouts().at(kind).map(|layout| layout.kind.name.clone()) else { continue };
         for_each_batch(bundle, name.as_str(), &mut |mut sources| {
@@ -190,14 +201,23 @@ pub(super) fn examine_all<'x, 'm>(
                 progress.check()?;
                 let open = sources.len();
                 let examined = examiner.examine(reader, bundle, kind, &mut sources)?;
-                for Examined { entry, losses: lost, .. } in examined {
+                for Examined { entry, losses: lost, limits: unlimited, .. } in examined {
                     losses.add(lost);
+                    limits.add(unlimited);
                     plan.entries.push(room.keep(entry));
                 }
                 progress.advance((open - sources.len()) as u64, 0);
             }
             Ok(())
         })?;
+    }
+    let unfit = examiner.layouts().iter().filter(|layout| !layout.unfit_rows.is_empty()).filter(|layout| {
+        plan.entries.iter().any(|entry| entry.action.writes() && entry.kind == layout.kind.name)
+    });
+    for text in unfit.flat_map(|layout| &layout.unfit_rows) {
+        if !plan.notices.contains(text) {
+            plan.notices.push(text.clone());
+        }
     }
     match work {
         Work::Undo(record) => undo::take_back(record, reader, &mut examiner, &mut plan, progress)?,
@@ -206,7 +226,12 @@ pub(super) fn examine_all<'x, 'm>(
         }
         Work::Import | Work::Copy => {}
     }
+    examiner.find_clashes(reader, &plan)?;
     plan.notices.extend(losses.notices());
+    plan.notices.extend(limits.notices());
+    let omitted = std::mem::take(&mut examiner.omitted);
+    omitted.report(examiner.options.omit_missing_columns, &mut examiner.findings, &mut plan.notices);
+    examiner.add_notes(bundle, reader, &mut plan)?;
     examiner.look_at_created(bundle, &plan)?;
     examiner.look_at_unlisted(&plan);
     hold_list(&mut examiner, &plan);
@@ -269,13 +294,54 @@ fn check_sides(
         match model.kind(&kind.name) {
             None if undo::is_ours(&kind.name) => {}
             None => examiner.find(&kind.name, String::new(), "the model does not know this kind"),
-            // A target without scopes is a matter of where documents go.
-            Some(known)
-                if model.scope.and_then(|s| model.kind_at(s)).is_some_and(|s| s.name == known.name) => {}
-            Some(known) if !examiner.layouts().iter().any(|layout| layout.kind.name == known.name) => {
-                examiner.find(&kind.name, String::new(), format!("the target has no table {}", known.table));
-            }
             Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Looks whether the target has the tables of what is taken. Documents that are left out need none.
+fn check_tables(
+    bundle: &Bundle,
+    reader: &dyn Reader,
+    examiner: &mut Examiner<'_, '_>,
+    plan: &mut Plan,
+) -> Result<(), ImportError> {
+    let model = examiner.model();
+    for (index, kind) in model.kinds().iter().enumerate() {
+        // A target without scopes is a matter of where documents go.
+        if model.scope == Some(index) || examiner.layouts().at(index).is_some() {
+            continue;
+        }
+        let mut taken = false;
+        bundle.entries(Some(kind.name.as_str()), &mut |entry| -> Result<(), ImportError> {
+            let Some(reason) = examiner.chosen.leaves_out(entry.number) else {
+                taken = true;
+                return Ok(());
+            };
+            plan.entries.push(Entry {
+                number: entry.number,
+                key: examiner.resettle.key(examiner.layouts(), &entry.kind, entry.key),
+                kind: entry.kind,
+                action: Action::Skip,
+                reason: Some(reason.to_owned()),
+                changes: Vec::new(),
+                notes: Vec::new(),
+                seen: None,
+            });
+            Ok(())
+        })?;
+        if taken {
+            let (table, name) = (&kind.table, &kind.name);
+            let problem = match reader.catalog().table(table) {
+                Some(_) => format!(
+                    "the target's table {table} lacks columns that the model needs; --except {name} leaves these documents out"
+                ),
+                None => {
+                    format!("the target has no table {table}; --except {name} leaves these documents out")
+                }
+            };
+            examiner.find(name.as_str(), String::new(), problem);
         }
     }
     Ok(())
@@ -319,10 +385,11 @@ fn identify(
             }
             entry.key = examiner.resettle.key(&layouts, &entry.kind, entry.key);
             // The first of several documents of one key has no number.
-            let shaped = match entry.key.parts().split_at_checked(layout.key_len()) {
-                Some((_, [])) => true,
-                Some((_, [Value::Int(2..)])) => rule.duplicates == Duplicates::Number,
-                _ => false,
+            let numbered = matches!(entry.key.parts().last(), Some(Value::Int(_)))
+                && entry.key.parts().len() > layout.key_len();
+            let shaped = match layout.beyond(&entry.key) {
+                Some((_, ordinal)) if numbered => ordinal >= 2 && rule.duplicates == Duplicates::Number,
+                beyond => beyond.is_some(),
             };
             if !shaped {
                 let problem = "its key has another shape than the target's: it comes from another generation of the product";
@@ -369,7 +436,7 @@ fn settle(
     let model = examiner.layouts().model;
     let skips = |kind: &usize| {
         let rules = model.kind_at(*kind).map(|kind| kind.references.as_slice()).unwrap_or_default();
-        rules.iter().any(|rule| rule.missing == Missing::Skip)
+        rules.iter().any(|rule| rule.missing == Missing::Skip || rule.limits.is_some())
     };
     let kinds: Vec<usize> = model.key_order().iter().copied().filter(skips).collect();
     let mut open = !kinds.is_empty();

@@ -5,7 +5,7 @@
 //! no document, documents of scopes (spaces) that it has nothing of, scopes themselves, and documents whose ids are
 //! the same on every server.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::bundle::{Bundle, Coverage, Extent};
 use crate::document::{Key, KindName};
@@ -23,9 +23,10 @@ use super::scope::scope_in;
 use super::select::fetch;
 use super::translate::{Id, Known, Layout, ServerSecrets, Vault, whole_table};
 use super::undo::{Deletion, find_referrers};
+use super::unreadable::UNREADABLE;
 
 /// Notices that say why a bundle does not answer for what it lacks.
-const DOUBTS: [&str; 2] = [SALVAGED, MISSING_FILES];
+const DOUBTS: [&str; 3] = [SALVAGED, MISSING_FILES, UNREADABLE];
 
 /// What of the source a bundle carries whole.
 #[derive(Default)]
@@ -61,6 +62,17 @@ pub(super) fn prune(
         );
         examiner.find("", String::new(), problem);
         return Ok(());
+    }
+    let mut unreadable: BTreeMap<String, u64> = BTreeMap::new();
+    for notice in bundle.notices()?.into_iter().filter(|notice| notice.code == UNREADABLE) {
+        if let Some(kind) = notice.kind {
+            *unreadable.entry(kind).or_default() += notice.count;
+        }
+    }
+    for (kind, count) in unreadable {
+        plan.notices.push(format!(
+            "--prune deletes no {kind}: {count} of the source could not be read, and the bundle lacks them"
+        ));
     }
     let layouts = examiner.layouts().clone();
     let mut entries: Vec<(Entry, Deletion)> = Vec::new();
@@ -196,19 +208,17 @@ fn superfluous(
             .into_iter()
             .filter(|id| !fixed(id) && !ids.contains(&id.to_string().to_lowercase()))
             .collect();
-        examiner.translation.learn(reader, open.iter().map(|id| (target, id.clone())).collect())?;
-        for id in open {
-            // What cannot be named cannot be shown either.
-            let Some(reference) = examiner.translation.name(&[target], &id) else { continue };
-            let within = scope.and_then(|scope| scope_in(scope, &reference.key));
+        // What cannot be named cannot be shown either.
+        for (id, key) in named(reader, examiner, layout, open)? {
+            let within = scope.and_then(|scope| scope_in(scope, &key));
             let elsewhere = match within {
                 Some(key) => !whole.scopes.contains(&key.folded(model.collation)),
                 // What is the whole server's is not the business of documents that go into one scope of it.
                 None => !examiner.options.into.is_empty(),
             };
             // What ids mean wherever they stand is there on every server.
-            let everywhere = layout.is_meant(&reference.key).is_some();
-            if !elsewhere && !everywhere && !names.contains(&reference.key.folded(model.collation)) {
+            let everywhere = layout.is_meant(&key).is_some();
+            if !elsewhere && !everywhere && !names.contains(&key.folded(model.collation)) {
                 let within = within.map(|key| (layout.index, key.folded(model.collation)));
                 let whole = whole.kinds.contains(&layout.index)
                     || within.is_some_and(|within| whole.within.contains(&within));
@@ -217,6 +227,29 @@ fn superfluous(
         }
     }
     Ok((found, undecided))
+}
+
+/// The keys of some rows. Nothing refers to rows without ids, whose names nobody learns: they are read.
+fn named(
+    reader: &mut dyn Reader,
+    examiner: &mut Examiner<'_, '_>,
+    layout: &Layout<'_>,
+    rows: Vec<Id>,
+) -> Result<Vec<(Id, Key)>, ImportError> {
+    let target = Target::Kind(layout.index);
+    if layout.id.is_some() {
+        examiner.translation.learn(reader, rows.iter().map(|id| (target, id.clone())).collect())?;
+        let name = |id: Id| examiner.translation.name(&[target], &id).map(|reference| (id, reference.key));
+        return Ok(rows.into_iter().filter_map(name).collect());
+    }
+    let mut named = Vec::with_capacity(rows.len());
+    fetch::<ImportError>(reader, layout, &rows, &mut |reader, _, rows| {
+        let mut vault = Vault::new();
+        let read = examiner.translation.read(reader, layout.index, rows, ServerSecrets::Mask, &mut vault)?;
+        named.extend(read.into_iter().map(|portable| (portable.row, portable.document.key)));
+        Ok(())
+    })?;
+    Ok(named)
 }
 
 /// Those of some rows that belong to an owner that the bundle carries whole.

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::bundle::{
-    self, BundleError, Condition, Header, Limits, Notice, Protection, Remains, State, Summary, Survivor,
-    Writer, WriterOptions,
+    self, BundleError, Condition, ContentRoot, Header, Limits, Notice, OtherRoot, Protection, Remains, State,
+    Summary, Survivor, Writer, WriterOptions,
 };
 use crate::crypto::{DataKey, KdfLimits, Password};
 use crate::progress::{Cancelled, Progress};
@@ -29,6 +29,9 @@ pub struct SalvageOptions<'p> {
     pub limits: Limits,
     /// What trying the password may cost.
     pub kdf: KdfLimits,
+    /// The content root that keys are held against, instead of the one that the damaged bundle says. A bundle that
+    /// is not damaged must have it, as its content root or as its file root.
+    pub expected_root: Option<[u8; 32]>,
 }
 
 /// What became of the sealed values.
@@ -124,12 +127,26 @@ pub fn salvage(
 ) -> Result<Salvage, SalvageError> {
     let password = options.password.filter(|_| options.secrets);
     match bundle::verify(path, password, &options.limits, &options.kdf, progress) {
-        Ok(report) if report.is_sound() => return Ok(Salvage::Sound),
+        Ok(report) if report.is_sound() => {
+            let (content_root, file_root) = (report.content_root, report.file_root);
+            return match (options.expected_root, content_root) {
+                (Some(expected), Some(content_root))
+                    if content_root.0 != expected && file_root.is_none_or(|root| root.0 != expected) =>
+                {
+                    let path = path.to_owned();
+                    Err(BundleError::from(OtherRoot { path, expected, content_root, file_root }).into())
+                }
+                _ => Ok(Salvage::Sound),
+            };
+        }
         // A header may be too damaged to be known for a bundle's; the rest is looked at all the same.
         Ok(_) | Err(BundleError::NotABundle { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    let remains = Remains::open(path, &options.limits, progress)?;
+    let mut remains = Remains::open(path, &options.limits, progress)?;
+    if let Some(root) = options.expected_root {
+        remains.expect_content_root(ContentRoot(root));
+    }
     let mut key = None;
     let mut envelope = None;
     if options.secrets {

@@ -1,13 +1,105 @@
-//! Rows of the target that cannot be read: findings like all others, told at once.
+//! Rows that cannot be read: of a source, left out where that is wished; of a target, findings like all others, told at
+//! once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::bundle;
-use crate::document::Document;
+use crate::bundle::{self, Coverage, Extent, Notice};
+use crate::document::{Document, Key, KindName};
 use crate::model::Target;
+use crate::server::{ColumnType, Reader};
 
+use super::ExportError;
+use super::adapt::Adapted;
 use super::examine::Examiner;
-use super::translate::{Faults, Known, Layout, Portable};
+use super::translate::{Faults, Id, Known, Layout, Portable, TranslateError, Translation};
+
+/// The code of the notices of documents that could not be read at the source and were left out.
+pub const UNREADABLE: &str = "unreadable";
+
+/// A document that could not be read and was left out of an export.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unreadable {
+    /// Its kind.
+    pub kind: KindName,
+    /// Its id, or what its row is called where it has none.
+    pub id: String,
+    /// Its name, where its columns tell it.
+    pub key: Option<Key>,
+    /// The path of the secret that does not decrypt, where it is one.
+    pub place: Option<String>,
+    /// Why it cannot be read.
+    pub problem: String,
+}
+
+/// The documents that faults are about, by their names as far as these can be read.
+pub(super) fn left_out(
+    reader: &mut dyn Reader,
+    translation: &mut Translation<'_>,
+    faults: &Faults,
+) -> Result<Vec<Unreadable>, ExportError> {
+    let layouts = translation.layouts.clone();
+    let catalog = reader.catalog();
+    let row = |error: &TranslateError| {
+        let (kind, id) = error.subject()?;
+        let target @ Target::Kind(index) = layouts.model.target(kind)? else { return None };
+        let layout = layouts.at(index)?;
+        let column = catalog.table(&layout.table)?.column(layout.id.as_deref()?)?;
+        let id = match (column.kind, id.parse()) {
+            (ColumnType::Int, Ok(number)) => Id::Int(number),
+            _ => Id::Text(id.to_owned()),
+        };
+        Some((target, id))
+    };
+    let rows: Vec<Option<(Target, Id)>> = faults.first().iter().map(row).collect();
+    translation.learn(reader, rows.iter().flatten().cloned().collect::<BTreeSet<_>>())?;
+    let mut found = Vec::with_capacity(rows.len());
+    for (error, row) in faults.first().iter().zip(rows) {
+        let Some((kind, id)) = error.subject() else { continue };
+        let key = row.and_then(|(target, id)| translation.name(&[target], &id)).map(|named| named.key);
+        let place = match error {
+            TranslateError::DamagedSecret { place, .. } => Some(place.clone()),
+            _ => None,
+        };
+        let (kind, id) = (kind.clone(), id.to_owned());
+        found.push(Unreadable { kind, id, key, place, problem: error.with_causes() });
+    }
+    Ok(found)
+}
+
+/// What a bundle says of the documents that were left out.
+pub(super) fn notices(unreadable: &[Unreadable], faults: &Faults) -> Vec<Notice> {
+    let mut notices = Vec::with_capacity(unreadable.len());
+    let mut rest: BTreeMap<&KindName, u64> =
+        faults.kinds().iter().map(|(kind, count)| (kind, *count)).collect();
+    for Unreadable { kind, id, key, place, problem } in unreadable {
+        if let Some(count) = rest.get_mut(kind) {
+            *count = count.saturating_sub(1);
+        }
+        notices.push(Notice {
+            key: key.as_ref().map(Key::to_text),
+            place: place.clone(),
+            value: Some(id.clone()),
+            count: 1,
+            ..Notice::about(UNREADABLE, kind.as_str(), format!("left out: {problem}"))
+        });
+    }
+    for (kind, count) in rest.into_iter().filter(|(_, count)| *count > 0) {
+        let text = format!("{count} more documents of this kind could not be read and were left out");
+        notices.push(Notice { count, ..Notice::about(UNREADABLE, kind.as_str(), text) });
+    }
+    notices
+}
+
+/// What a bundle carries of a kind, where documents of it may have been left out: not all of it, nor all of anything's.
+pub(super) fn without(coverage: Coverage, faults: &Faults) -> Option<Coverage> {
+    let Coverage { kind, extent } = coverage;
+    let extent = match extent {
+        extent if !faults.kinds().contains_key(&KindName::new(&kind)) => extent,
+        Extent::Whole { rows } | Extent::Part { rows } => Extent::Part { rows },
+        Extent::Belonging { .. } => return None,
+    };
+    Some(Coverage { kind, extent })
+}
 
 impl Examiner<'_, '_> {
     /// Takes what could not be read of the target among the findings.
@@ -39,16 +131,16 @@ impl Examiner<'_, '_> {
     pub(super) fn skip_unreadable(
         &self,
         layout: &Layout<'_>,
-        documents: &mut [(bundle::Entry, Document, Option<String>, Vec<String>)],
+        documents: &mut [(bundle::Entry, Document, Adapted)],
         existing: &HashMap<usize, Portable>,
     ) {
         if !self.translation.has_faults() {
             return;
         }
-        for (index, (entry, _, skip, _)) in documents.iter_mut().enumerate() {
+        for (index, (entry, _, done)) in documents.iter_mut().enumerate() {
             let found = self.ids.get(Target::Kind(layout.index), &entry.key);
             if !existing.contains_key(&index) && matches!(found, Some(Known::Found(_))) {
-                *skip = Some("what the target has of it cannot be read".to_owned());
+                done.skip = Some("what the target has of it cannot be read".to_owned());
             }
         }
     }

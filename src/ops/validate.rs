@@ -1,13 +1,16 @@
 //! Values that are not what the model says they must be: a document may have been written by hand, by another
 //! version of the product, or damaged.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::document::{Document, Key, Value};
-use crate::model::{Form, Model, Pattern, ReferenceRule, ValueRule};
-use crate::server::ColumnType;
+use crate::document::{Document, Key, SecretId, Value, json};
+use crate::model::{Form, Model, Pattern, ReferenceRule, SecretForm, ValueRule};
+use crate::server::{Reader, ServerError};
 
-use super::translate::Layout;
+use super::ImportError;
+use super::examine::Examiner;
+use super::translate::{Id, Layout};
 
 /// How many findings of one document are told one by one.
 const TOLD: usize = 100;
@@ -16,10 +19,16 @@ const TOLD: usize = 100;
 const SHOWN: usize = 40;
 
 /// What of a document breaks the rules of its kind: each text names a place and what is wrong there. Beyond a
-/// hundred the rest is counted in one last line. Values of secrets are never shown.
+/// hundred the rest is counted in one last line. Values of secrets are never shown. Values that open lists of the
+/// model do not have are `unknown`, which is not wrong.
 ///
 /// That values stand where a rule of the model allows their like at all is looked at elsewhere (`misplaced`).
-pub(super) fn invalid(layout: &Layout<'_>, model: &Model, document: &Document) -> Vec<String> {
+pub(super) fn invalid(
+    layout: &Layout<'_>,
+    model: &Model,
+    document: &Document,
+    unknown: &mut Vec<String>,
+) -> Vec<String> {
     let mut told = Told::default();
     if let Some(body) = &document.body
         && !matches!(body, Value::Map(_))
@@ -49,47 +58,101 @@ pub(super) fn invalid(layout: &Layout<'_>, model: &Model, document: &Document) -
     if told.more > 0 {
         told.lines.push(format!("holds {} more values that are not what they must be", told.more));
     }
+    unknown.append(&mut told.unknown);
     told.lines
 }
 
-/// Columns whose value the target's table has no such column for, as far as types tell: no one can accept these.
-pub(super) fn unfit(layout: &Layout<'_>, document: &Document) -> Vec<String> {
-    let mut lines = Vec::new();
-    for column in layout.content.iter().filter(|column| column.carried && column.declared) {
-        let mut value = document.columns.get(&column.name).unwrap_or(&Value::Null);
-        if let Value::Dangling(dangling) = value {
-            value = &dangling.id;
+impl Examiner<'_, '_> {
+    /// Columns that cannot hold their value, as the target's server would refuse it: too long, out of range, of another
+    /// type. No option accepts these. Ids that the import has yet to give out count as nothing.
+    pub(super) fn unfit(
+        &self,
+        reader: &dyn Reader,
+        layout: &Layout<'_>,
+        document: &Document,
+    ) -> Result<Vec<String>, ImportError> {
+        // The names in the server and in documents, and the types.
+        let mut columns: Vec<(&str, &str, &str)> = Vec::new();
+        let mut values: Vec<Cow<'_, Value>> = Vec::new();
+        for column in layout.content.iter().filter(|column| column.carried && !column.sql_type.is_empty()) {
+            let value = match document.columns.get(&column.name) {
+                None | Some(Value::Null | Value::Map(_)) => continue,
+                Some(Value::Secret(secret)) => match self.stored_secret(layout, &column.name, *secret)? {
+                    Some(text) => Cow::Owned(Value::Text(text)),
+                    None => continue,
+                },
+                Some(Value::List(list)) => {
+                    let ids: Vec<String> = list.iter().map(|value| self.spelled(value)).collect();
+                    Cow::Owned(Value::Text(format!("|{}|", ids.join("|"))))
+                }
+                Some(Value::Dangling(dangling)) => Cow::Borrowed(&dangling.id),
+                Some(Value::Ref(reference)) => match self.ids.id(self.layouts(), reference) {
+                    Some(id) => Cow::Owned(id.to_value()),
+                    None => continue,
+                },
+                Some(value) => Cow::Borrowed(value),
+            };
+            columns.push((&column.server, &column.name, &column.sql_type));
+            values.push(value);
         }
-        let (fits, takes) = match column.kind {
-            ColumnType::Bit => (matches!(value, Value::Bool(_) | Value::Int(0 | 1)), "truth values"),
-            ColumnType::Int => (matches!(value, Value::Int(_)), "whole numbers"),
-            ColumnType::Decimal | ColumnType::Float => {
-                (matches!(value, Value::Int(_) | Value::Number(_)), "numbers")
-            }
-            // Dates are kept as numbers in some places.
-            ColumnType::Text => (!matches!(value, Value::Bytes(_) | Value::Bool(_)), "text"),
-            ColumnType::Binary => (matches!(value, Value::Bytes(_)), "bytes"),
-            ColumnType::RowVersion => (true, ""),
+        if let (Some(body), Some((column, sql_type))) = (&document.body, layout.limited_body()) {
+            columns.push((column, column, sql_type));
+            values.push(Cow::Owned(Value::Text(json::write(&self.shortest(body)))));
+        }
+        let names: Vec<&str> = columns.iter().map(|(server, ..)| *server).collect();
+        let misfits = reader.misfits(&layout.table, &names, &values)?.into_iter();
+        let line = |(at, error): (usize, ServerError)| {
+            let (_, name, sql_type) = columns.get(at)?;
+            let what = match error {
+                ServerError::Value { value, .. } => value,
+                other => other.to_string(),
+            };
+            Some(format!("{name} cannot hold {what}: it is {sql_type} in the target"))
         };
-        // References and secrets become what the target holds; lists and objects in columns are another matter.
-        let open = matches!(
-            value,
-            Value::Null
-                | Value::Ref(_)
-                | Value::Secret(_)
-                | Value::List(_)
-                | Value::Map(_)
-                | Value::Dangling(_)
-        );
-        if !fits && !open {
-            lines.push(format!(
-                "{} holds {}, and the target's table takes {takes}",
-                column.name,
-                value.type_name()
-            ));
+        Ok(misfits.filter_map(line).collect())
+    }
+
+    /// A secret of a column as the target will keep it, where its value is known.
+    fn stored_secret(
+        &self,
+        layout: &Layout<'_>,
+        column: &str,
+        secret: SecretId,
+    ) -> Result<Option<String>, ImportError> {
+        let rule = layout.kind.secrets.iter().find(|rule| rule.at.column.as_deref() == Some(column));
+        Ok(match (rule.map(|rule| rule.form), self.vault.value(secret), self.master_key) {
+            (Some(SecretForm::Plain), Some(plain), _) => {
+                Some(String::from_utf8_lossy(plain.expose()).into_owned())
+            }
+            (Some(SecretForm::Encrypted), Some(plain), Some(key)) => Some(key.encrypt(plain)?),
+            _ => None,
+        })
+    }
+
+    /// A value as a list of ids in a column has it.
+    fn spelled(&self, value: &Value) -> String {
+        let id = match value {
+            Value::Ref(reference) => self.ids.id(self.layouts(), reference),
+            Value::Dangling(dangling) => Id::of(&dangling.id),
+            value => return value.as_text().unwrap_or_default().to_owned(),
+        };
+        id.map(|id| id.to_string()).unwrap_or_default()
+    }
+
+    /// JSON with ids in the place of references, and no secrets: no longer than what will be written.
+    fn shortest(&self, value: &Value) -> Value {
+        match value {
+            Value::Ref(_) | Value::Dangling(_) => Value::Text(self.spelled(value)),
+            Value::Secret(_) => Value::Null,
+            Value::List(list) => Value::List(list.iter().map(|value| self.shortest(value)).collect()),
+            Value::Map(map) => {
+                let mut map = map.clone();
+                map.iter_mut().for_each(|(_, value)| *value = self.shortest(value));
+                Value::Map(map)
+            }
+            other => other.clone(),
         }
     }
-    lines
 }
 
 /// Says whether some rule of the kind names a member of its JSON.
@@ -103,6 +166,8 @@ fn holds_objects(layout: &Layout<'_>) -> bool {
 struct Told {
     lines: Vec<String>,
     more: usize,
+    /// Values that open lists do not have, as many as are told of.
+    unknown: Vec<String>,
 }
 
 impl Told {
@@ -116,7 +181,7 @@ impl Told {
 }
 
 fn hold(rule: &ValueRule, model: &Model, document: &Document, told: &mut Told) {
-    let mut known: HashMap<String, String> = HashMap::new();
+    let mut met: HashMap<String, String> = HashMap::new();
     rule.at.each_place(&document.columns, document.body.as_ref(), &mut |place, value| {
         let value = match value {
             None | Some(Value::Null) => {
@@ -139,14 +204,22 @@ fn hold(rule: &ValueRule, model: &Model, document: &Document, told: &mut Told) {
             }
             return;
         }
-        if !rule.one_of.is_empty() && !rule.one_of.iter().any(|one| same(one, value)) {
+        let known = rule.one_of.is_empty() || rule.one_of.iter().any(|one| same(one, value));
+        if !known && rule.open {
+            if told.unknown.len() < TOLD {
+                told.unknown.push(format!(
+                    "{place} holds {}, which the model does not know: ids and secrets that come with it travel as they are",
+                    shown(value)
+                ));
+            }
+        } else if !known {
             let names: Vec<String> = rule.one_of.iter().map(plain).collect();
             told.tell(|| format!("{place} holds {}, which is none of {}", shown(value), names.join(", ")));
         }
         if rule.unique
             && let Ok(key) = Key::new(vec![value.clone()])
         {
-            match known.entry(key.folded(model.collation)) {
+            match met.entry(key.folded(model.collation)) {
                 std::collections::hash_map::Entry::Occupied(first) => told.tell(|| {
                     format!(
                         "{place} holds {}, as {} does, and each must be another",
@@ -204,7 +277,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// A value of a document in a message: scalars only, and not much of them.
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Text(text) => match text.char_indices().nth(SHOWN) {
             Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),

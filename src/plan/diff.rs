@@ -1,9 +1,8 @@
 //! Which places differ between two documents of one key.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-
-use super::exact::exact_bytes;
+use super::align::Alignment;
 use crate::document::{Collation, Document, Map, Place, SecretId, Value};
+use crate::model::Kind;
 
 /// A place that differs.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,20 +34,15 @@ pub enum Changed {
 }
 
 /// Returns the places that differ, in the order of the documents. Secrets differ where their numbers do: the
-/// two documents must come from one keeper.
-pub fn changes(old: &Document, new: &Document) -> Vec<Change> {
+/// two documents must come from one keeper. Elements of lists find their twins by the rules of the kind, where the
+/// model knows it, then by what they are called, then by likeness.
+pub fn changes(kind: Option<&Kind>, old: &Document, new: &Document, collation: Collation) -> Vec<Change> {
+    let rules = Alignment::of(kind, old, collation);
     let mut found = Vec::new();
     members(&old.columns, &new.columns, &mut |name, old, new| {
-        compare(old, new, &mut Place::column(name), &mut found);
+        compare(old, new, &rules, &mut Place::column(name), &mut found);
     });
-    compare(old.body.as_ref(), new.body.as_ref(), &mut Place::body(), &mut found);
-    found
-}
-
-/// Like [`changes`], for two values at one place.
-pub fn changes_in(old: &Value, new: &Value, place: &Place) -> Vec<Change> {
-    let mut found = Vec::new();
-    compare(Some(old), Some(new), &mut place.clone(), &mut found);
+    compare(old.body.as_ref(), new.body.as_ref(), &rules, &mut Place::body(), &mut found);
     found
 }
 
@@ -78,7 +72,13 @@ fn members<'a>(old: &'a Map, new: &'a Map, see: &mut See<'_, 'a>) {
     }
 }
 
-fn compare(old: Option<&Value>, new: Option<&Value>, place: &mut Place, found: &mut Vec<Change>) {
+fn compare(
+    old: Option<&Value>,
+    new: Option<&Value>,
+    rules: &Alignment<'_>,
+    place: &mut Place,
+    found: &mut Vec<Change>,
+) {
     let changed = match (old, new) {
         (None, None) => return,
         (None, Some(new)) => Changed::Added(shown(new)),
@@ -87,12 +87,14 @@ fn compare(old: Option<&Value>, new: Option<&Value>, place: &mut Place, found: &
         (Some(Value::Map(old)), Some(Value::Map(new))) => {
             members(old, new, &mut |name, old, new| {
                 place.push_member(name);
-                compare(old, new, place, found);
+                compare(old, new, rules, place, found);
                 place.pop();
             });
             return;
         }
-        (Some(Value::List(old)), Some(Value::List(new))) => return lists(old, new, place, found),
+        (Some(list @ Value::List(old)), Some(Value::List(new))) => {
+            return lists(list, old, new, rules, place, found);
+        }
         (Some(Value::Secret(_)), Some(Value::Secret(_))) => Changed::Secret,
         (Some(old), Some(new)) => Changed::Replaced { old: shown(old), new: shown(new) },
     };
@@ -114,85 +116,30 @@ fn shown(value: &Value) -> Value {
     }
 }
 
-/// What an element of a list is called, where elements have names: a member that is unique in both lists.
-fn naming_member(old: &[Value], new: &[Value]) -> Option<&'static str> {
-    NAMING.into_iter().find(|member| is_naming(member, old, new))
-}
-
-/// The members that elements of lists are called by.
-pub(super) const NAMING: [&str; 2] = ["Id", "Name"];
-
-/// Whether every element of both lists has such a member, and no two of one list the same.
-pub(super) fn is_naming(member: &str, old: &[Value], new: &[Value]) -> bool {
-    [old, new].iter().all(|list| {
-        let mut names: Vec<&str> = Vec::with_capacity(list.len());
-        let named = list.iter().all(|element| match element {
-            Value::Map(map) => map.get(member).and_then(Value::as_text).is_some_and(|name| {
-                names.push(name);
-                true
-            }),
-            _ => false,
-        });
-        names.sort_unstable();
-        named && names.windows(2).all(|pair| matches!(pair, [a, b] if a != b))
-    })
-}
-
-fn lists(old: &[Value], new: &[Value], place: &mut Place, found: &mut Vec<Change>) {
-    let at = |index: usize,
-              place: &mut Place,
-              old: Option<&Value>,
-              new: Option<&Value>,
-              found: &mut Vec<Change>| {
+fn lists(
+    list: &Value,
+    olds: &[Value],
+    news: &[Value],
+    rules: &Alignment<'_>,
+    place: &mut Place,
+    found: &mut Vec<Change>,
+) {
+    let before = found.len();
+    let twins = rules.twins(list, olds, news);
+    let mut at = |index: usize, old: Option<&Value>, new: Option<&Value>| {
         place.push_index(index);
-        compare(old, new, place, found);
+        compare(old, new, rules, place, found);
         place.pop();
     };
-    let before = found.len();
-    if let Some(member) = naming_member(old, new) {
-        let name = |value: &Value| match value {
-            Value::Map(map) => map.get(member).and_then(Value::as_text).map(str::to_owned),
-            _ => None,
-        };
-        let mut olds: BTreeMap<String, (usize, &Value)> =
-            old.iter().enumerate().filter_map(|(i, v)| name(v).map(|n| (n, (i, v)))).collect();
-        let mut twins: Vec<_> = new.iter().map(|v| name(v).and_then(|n| olds.remove(&n))).collect();
-        // What was renamed in case is shown as that, not as one element gone and another new.
-        let fold = |name: &str| Collation::CaseInsensitive.fold(name);
-        let mut others: HashMap<String, (usize, &Value)> =
-            olds.into_iter().map(|(name, old)| (fold(&name), old)).collect();
-        for (element, twin) in new.iter().zip(&mut twins).filter(|(_, twin)| twin.is_none()) {
-            *twin = name(element).and_then(|n| others.remove(&fold(&n)));
-        }
-        let mut kept = HashSet::new();
-        for (index, (element, twin)) in new.iter().zip(twins).enumerate() {
-            kept.extend(twin.map(|(i, _)| i));
-            at(index, place, twin.map(|(_, v)| v), Some(element), found);
-        }
-        for (index, element) in old.iter().enumerate().filter(|(i, _)| !kept.contains(i)) {
-            at(index, place, Some(element), None, found);
-        }
-    } else if old.iter().chain(new).all(|v| !matches!(v, Value::Map(_) | Value::List(_))) {
-        // Plain values: what is in one list and not in the other, whatever its position.
-        let mut rest: BTreeMap<Vec<u8>, VecDeque<usize>> = BTreeMap::new();
-        for (index, element) in old.iter().enumerate() {
-            rest.entry(exact_bytes(element)).or_default().push_back(index);
-        }
-        for (index, element) in new.iter().enumerate() {
-            if rest.get_mut(&exact_bytes(element)).and_then(VecDeque::pop_front).is_none() {
-                at(index, place, None, Some(element), found);
-            }
-        }
-        let gone: BTreeSet<usize> = rest.into_values().flatten().collect();
-        for index in gone {
-            at(index, place, old.get(index), None, found);
-        }
-    } else {
-        for index in 0..old.len().max(new.len()) {
-            at(index, place, old.get(index), new.get(index), found);
-        }
+    let mut kept = vec![false; olds.len()];
+    for (index, (new, twin)) in news.iter().zip(&twins).enumerate() {
+        twin.and_then(|twin| kept.get_mut(twin)).into_iter().for_each(|kept| *kept = true);
+        at(index, twin.and_then(|twin| olds.get(twin)), Some(new));
     }
-    if found.len() == before {
+    for (index, (old, _)) in olds.iter().zip(kept).enumerate().filter(|(_, (_, kept))| !kept) {
+        at(index, Some(old), None);
+    }
+    if found.len() == before || !twins.iter().flatten().is_sorted() {
         found.push(Change { place: place.clone(), changed: Changed::Order });
     }
 }

@@ -1,13 +1,13 @@
 //! Joining a bundle's document with the target's, where the model says so.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::diff::{NAMING, is_naming};
+use super::align::NAMING;
 use super::exact::{exact_bytes, identity_bytes, loose_bytes};
 use super::pairs::Pairs;
-use crate::document::{Collation, Document, Map, Place, SecretId, Value, canonical, json};
-use crate::model::{Direction, Form, Keep, Kind, MergeRule, Pattern, Rule};
+use crate::document::{Collation, Document, KindName, Map, Place, SecretId, Value, canonical, json};
+use crate::model::{Direction, Form, Keep, Kind, MergeRule, Pattern, ReferenceRule, Rule, Target};
 
 /// Returns the document that an import writes: the bundle's, with the places that the model joins joined with the
 /// target's, and with the target's secrets where the bundle has a marker without a value.
@@ -177,6 +177,22 @@ fn same_elements(mine: &[Value], theirs: &[Value], collation: Collation) -> Vec<
     pairs.of
 }
 
+/// Whether every element of both lists has such a member, and no two of one list the same.
+fn is_naming(member: &str, old: &[Value], new: &[Value]) -> bool {
+    [old, new].iter().all(|list| {
+        let mut names: Vec<&str> = Vec::with_capacity(list.len());
+        let named = list.iter().all(|element| match element {
+            Value::Map(map) => map.get(member).and_then(Value::as_text).is_some_and(|name| {
+                names.push(name);
+                true
+            }),
+            _ => false,
+        });
+        names.sort_unstable();
+        named && names.windows(2).all(|pair| matches!(pair, [a, b] if a != b))
+    })
+}
+
 /// The places of the target's secrets that a document does not have any more, be it under another value.
 pub fn lost_secrets(kind: &Kind, target: &Document, written: &Document, collation: Collation) -> Vec<Place> {
     let mut lost = Lost { joined: Vec::new(), places: Vec::new(), collation };
@@ -308,6 +324,20 @@ fn twins(
 ) -> Vec<Option<usize>> {
     let mut pairs = Pairs::new(mine.len(), theirs.len());
     pairs.find(mine, theirs, apart_from_secrets, |mine, theirs| mine == theirs);
+    match_by(&mut pairs, by, prefer, mine, theirs, collation);
+    pairs.of
+}
+
+/// Pairs elements of one identity: those that differ in secrets at the most, then those that agree in `prefer` too,
+/// then the others.
+pub(super) fn match_by(
+    pairs: &mut Pairs,
+    by: &[String],
+    prefer: &[String],
+    mine: &[Value],
+    theirs: &[Value],
+    collation: Collation,
+) {
     pairs.find(mine, theirs, apart_from_secrets, alike);
     for prefer in [prefer, &[]] {
         // What is no object has nothing to be known by but itself.
@@ -320,7 +350,6 @@ fn twins(
         };
         pairs.find(mine, theirs, identity, |_, _| true);
     }
-    pairs.of
 }
 
 fn join(rule: &MergeRule, mine: Value, theirs: Value, collation: Collation) -> Value {
@@ -413,22 +442,33 @@ fn matched(
     result
 }
 
+/// What was taken out of a document.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TakenOut {
+    /// What it was, for people.
+    pub notes: Vec<String>,
+    /// How many parts went with what limited them.
+    pub parts: usize,
+}
+
 /// Takes the references out of a document that `gone` says the target cannot have, and the parts that lose
-/// all of a scope with them. Returns what was taken out, for people.
+/// all of a scope with them.
 ///
 /// `gone` is asked with the position of the reference's rule.
 pub fn take_out(
     kind: &Kind,
     document: &mut Document,
     gone: &mut dyn FnMut(usize, &Value) -> bool,
-) -> Vec<String> {
-    let scoped: Vec<Vec<Vec<String>>> = kind
+) -> TakenOut {
+    let owners = part_names(kind, document);
+    let mut parts = 0;
+    let scoped: Vec<Vec<Vec<(&str, String)>>> = kind
         .parts
         .iter()
         .map(|part| {
             let mut had = Vec::new();
-            if let (Some(member), Some(body)) = (&part.drop_when_emptied, &document.body) {
-                part.at.find(body, &mut |element| had.push(held(element, member)));
+            if let ([_, ..], Some(body)) = (part.drop_when_emptied.as_slice(), &document.body) {
+                part.at.find(body, &mut |element| had.push(held(element, &part.drop_when_emptied, &owners)));
             }
             had
         })
@@ -483,13 +523,16 @@ pub fn take_out(
         );
     }
     for (part, had) in kind.parts.iter().zip(scoped) {
-        let (Some(member), Some(body)) = (&part.drop_when_emptied, document.body.as_mut()) else { continue };
+        let ([_, ..], Some(body)) = (part.drop_when_emptied.as_slice(), document.body.as_mut()) else {
+            continue;
+        };
         let Some(elements) = part.at.elements_mut(body) else { continue };
         let mut had = had.into_iter();
         elements.retain(|element| {
-            let now = held(element, member);
-            let emptied = had.next().is_some_and(|had| had.iter().any(|name| !now.contains(name)));
-            if emptied {
+            let now = held(element, &part.drop_when_emptied, &owners);
+            let emptied = had.next().into_iter().flatten().find(|name| !now.contains(name));
+            if let Some((member, _)) = &emptied {
+                parts += 1;
                 let name = match element {
                     Value::Map(map) => {
                         map.get("Name").and_then(Value::as_text).unwrap_or_default().to_owned()
@@ -501,15 +544,36 @@ pub fn take_out(
                     part.name
                 ));
             }
-            !emptied
+            emptied.is_none()
         });
     }
-    notes
+    TakenOut { notes, parts }
 }
 
-/// The names of what holds anything in a member of an element: of the member's own members where it is an
-/// object (the environments of a scope, its machines), else of the member.
-fn held(element: &Value, member: &str) -> Vec<String> {
+/// The names of the parts that a document refers to: tags, say.
+fn part_names(kind: &Kind, document: &mut Document) -> BTreeSet<KindName> {
+    let is_part = |target: &Target| matches!(target, Target::Part { .. });
+    let leads = |rule: &ReferenceRule| rule.to.iter().all(is_part);
+    let mut names = BTreeSet::new();
+    if kind.parts.iter().all(|part| part.drop_when_emptied.is_empty()) || !kind.references.iter().any(leads) {
+        return names;
+    }
+    let Document { columns, body, .. } = document;
+    kind.walk_references(columns, body.as_mut(), Direction::Up, &mut |rule, _, value| {
+        if let (Rule::Reference(index), Value::Ref(reference)) = (rule, &*value)
+            && kind.references.get(index).is_some_and(leads)
+        {
+            names.insert(reference.kind.clone());
+        }
+        Keep::Yes
+    });
+    names
+}
+
+/// The names of what holds anything in some members of an element: of a member's own members where it is an
+/// object (the environments of a scope, its machines), else of the member. Each with the member. Parts (tags) limit by
+/// their owners: those of several sets together, so that each set is a name of its own.
+fn held<'m>(element: &Value, members: &'m [String], parts: &BTreeSet<KindName>) -> Vec<(&'m str, String)> {
     fn any(value: &Value) -> bool {
         match value {
             Value::Null => false,
@@ -518,12 +582,28 @@ fn held(element: &Value, member: &str) -> Vec<String> {
             _ => true,
         }
     }
+    let names = |name: &str, value: &Value| {
+        let mut names = Vec::new();
+        names.extend(any(value).then(|| name.to_owned()));
+        value.each(&mut |value| {
+            if let Value::Ref(reference) = value
+                && parts.contains(&reference.kind)
+                && let Some(Value::Ref(owner)) = reference.key.parts().first()
+            {
+                names.push(format!("{name} {}", owner.key.to_text()));
+            }
+        });
+        names
+    };
     let Value::Map(map) = element else { return Vec::new() };
-    match map.get(member) {
-        Some(Value::Map(members)) => {
-            members.iter().filter(|(_, value)| any(value)).map(|(name, _)| name.to_owned()).collect()
-        }
-        Some(value) if any(value) => vec![member.to_owned()],
-        _ => Vec::new(),
+    let mut held = Vec::new();
+    for member in members {
+        let found: Vec<String> = match map.get(member) {
+            Some(Value::Map(inner)) => inner.iter().flat_map(|(name, value)| names(name, value)).collect(),
+            Some(value) => names(member, value),
+            None => Vec::new(),
+        };
+        held.extend(found.into_iter().map(|name| (member.as_str(), name)));
     }
+    held
 }

@@ -3,6 +3,7 @@
 //! [`changes`] finds the places that change, [`merge()`] joins what the model says is joined; a [`Plan`] holds
 //! what would happen to each document and every reason why it must not. Nothing here does I/O.
 
+mod align;
 mod described;
 mod diff;
 mod exact;
@@ -16,11 +17,11 @@ mod source;
 mod spelling;
 
 pub use described::{change_json, entry_json, findings_json};
-pub use diff::{Change, Changed, changes, changes_in};
+pub use diff::{Change, Changed, changes};
 pub use exact::compare_equal;
 pub(crate) use exact::identity_bytes;
 pub use maintenance::{Maintenance, Tasks, Told, said};
-pub use merge::{add_missing, keep_secrets, lost_secrets, merge, take_out};
+pub use merge::{TakenOut, add_missing, keep_secrets, lost_secrets, merge, take_out};
 pub(crate) use merge::{place_of, value_at};
 pub(crate) use pairs::Pairs;
 pub use policy::Policy;

@@ -19,6 +19,34 @@ impl Pairs {
         Self { of: vec![None; mine], open: vec![true; theirs] }
     }
 
+    /// Pairs two elements, unless one of them has a twin.
+    pub fn pair(&mut self, mine: usize, theirs: usize) {
+        if let (Some(twin @ None), Some(open @ true)) = (self.of.get_mut(mine), self.open.get_mut(theirs)) {
+            *twin = Some(theirs);
+            *open = false;
+        }
+    }
+
+    /// The positions of the elements without a twin.
+    pub fn open_mine(&self) -> Vec<usize> {
+        self.of.iter().enumerate().filter(|(_, twin)| twin.is_none()).map(|(at, _)| at).collect()
+    }
+
+    /// The same of the other list.
+    pub fn open_theirs(&self) -> Vec<usize> {
+        self.open.iter().enumerate().filter(|(_, open)| **open).map(|(at, _)| at).collect()
+    }
+
+    /// Says whether an element of the other list has no twin.
+    pub fn is_open(&self, theirs: usize) -> bool {
+        self.open.get(theirs) == Some(&true)
+    }
+
+    /// Says whether one of the lists has no element left without a twin.
+    pub fn is_complete(&self) -> bool {
+        self.of.iter().all(Option::is_some) || !self.open.contains(&true)
+    }
+
     /// Pairs elements that have no twin yet and share what `name` makes of them, in the order of the lists, as far
     /// as `fits` agrees.
     pub fn find<K: Hash + Eq, M: Borrow<Value>, T: Borrow<Value>>(

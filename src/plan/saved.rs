@@ -4,6 +4,8 @@
 //! the last line is a digest of all before it, so that a file that was cut or edited is told from one that was not.
 //! The text is in memory as a whole; nothing here reads a file.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::described::entry_json;
@@ -237,6 +239,9 @@ impl SavedPlan {
             format: String,
         }
         let damaged = |what: &str| SavedError::Damaged(what.to_owned());
+        // Git may have changed the line ends. No other carriage return is in a plan, so nothing else goes unseen.
+        let plain = line_feeds(text);
+        let text = plain.as_ref();
         if !Self::recognise(text) {
             return Err(SavedError::NotAPlan);
         }
@@ -250,7 +255,7 @@ impl SavedPlan {
         let (body, end) = text.split_at_checked(cut + 1).ok_or_else(|| damaged("it was cut"))?;
         let end: End = serde_json::from_slice(end).map_err(|_| damaged("it was cut"))?;
         if end.end != digest(body) {
-            return Err(damaged("its digest is another"));
+            return Err(damaged("it was edited: its digest is another"));
         }
         // What follows was written by this program or made to look so.
         let mut lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
@@ -271,4 +276,14 @@ impl SavedPlan {
         }
         Ok(Self { head, documents })
     }
+}
+
+/// A text with line feeds alone as line ends.
+fn line_feeds(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&b'\r') {
+        return Cow::Borrowed(text);
+    }
+    let follows = |at: usize| text.get(at + 1) == Some(&b'\n');
+    let kept = text.iter().enumerate().filter(|(at, byte)| **byte != b'\r' || !follows(*at));
+    Cow::Owned(kept.map(|(_, byte)| *byte).collect())
 }

@@ -1,5 +1,6 @@
 //! What tables a server has. Columns are discovered, not assumed.
 
+use super::defaults::Literal;
 use crate::document::{Value, canonical_decimal};
 
 /// The tables of a server.
@@ -53,6 +54,21 @@ pub struct Column {
     pub default: Option<String>,
     /// Whether the server numbers rows that bring no value.
     pub identity: bool,
+}
+
+impl Column {
+    /// What a new row holds that names no value; `None` where that is the server's to say: a number it gives, the
+    /// time, an expression.
+    pub fn default_value(&self) -> Option<Value> {
+        let Some(default) = self.default.as_deref() else { return (!self.identity).then_some(Value::Null) };
+        let value = match Literal::of(default)? {
+            Literal::Null => Value::Null,
+            Literal::Number(number) => canonical_decimal(number)?,
+            Literal::Text(text) => Value::from(text.replace("''", "'")),
+            Literal::Now | Literal::Today | Literal::Clock => return None,
+        };
+        Some(self.kind.canonical(value))
+    }
 }
 
 /// A foreign key.

@@ -13,12 +13,16 @@ mod defaults;
 pub mod spelling;
 pub mod sqlite;
 pub mod sqlserver;
+mod unique;
 mod whole;
 
 pub use address::{Address, AddressError};
 pub use catalog::{Catalog, Column, ColumnType, ForeignKey, Table};
 pub use create::{Schema, create, make, vacant};
+pub use unique::{Condition, Test, UniqueSet};
 pub use whole::WholeTable;
+
+use std::borrow::Cow;
 
 use crate::document::Value;
 use crate::progress::Cancelled;
@@ -100,6 +104,14 @@ pub enum ServerError {
         /// The server's address, without secrets.
         address: String,
         /// Why, in the words of the TLS library.
+        reason: String,
+    },
+    /// No encrypted connection comes about, and the server's address asks for one.
+    #[error("{address}: the connection cannot be encrypted: {reason}")]
+    NotEncrypted {
+        /// The server's address, without secrets.
+        address: String,
+        /// Why not.
         reason: String,
     },
     /// The server knows no such login, or the password is wrong, or the login may not connect.
@@ -256,6 +268,32 @@ pub trait Reader {
     /// [`ServerError`], naming the table.
     fn max_int(&mut self, table: &str, column: &str) -> Result<Option<i64>, ServerError>;
 
+    /// Whether a [`Transaction`] collects its writes and sends them by table, so that a row may get the unique values of
+    /// another only where that is changed or deleted before.
+    fn collects_writes(&self) -> bool {
+        false
+    }
+
+    /// The unique constraints and indexes of a table, its primary key too, as far as their columns and filters are
+    /// known: what an index computes is passed over. Costs no request. A reader that cannot be written says nothing.
+    fn unique_sets(&self, _table: &str) -> Vec<UniqueSet> {
+        Vec::new()
+    }
+
+    /// Says of values whether their columns cannot hold them (length, range, type), as a write would: the position
+    /// and why. NULL is not looked at. Costs no request. A reader that cannot be written says nothing.
+    ///
+    /// # Errors
+    /// [`ServerError::NoTable`] and [`ServerError::NoColumn`].
+    fn misfits(
+        &self,
+        _table: &str,
+        _columns: &[&str],
+        _values: &[Cow<'_, Value>],
+    ) -> Result<Vec<(usize, ServerError)>, ServerError> {
+        Ok(Vec::new())
+    }
+
     /// How many rows this reader has handed out so far: what the work cost the server.
     fn rows_read(&self) -> u64;
 
@@ -299,8 +337,8 @@ impl From<ServerError> for WriteError {
 /// A transaction under way. Dropped without [`commit`](Transaction::commit), it rolls back.
 ///
 /// Writes are numbered from 0 in the order they are given: each row of [`insert`](Transaction::insert), each
-/// [`update`](Transaction::update) and each [`delete`](Transaction::delete) is one. A server across a network
-/// collects them and sends them together at [`check`](Transaction::check), deletions before updates before inserts
+/// [`update`](Transaction::update), each [`delete`](Transaction::delete) and each key of
+/// [`delete_all`](Transaction::delete_all) is one. A server across a network collects them and sends them together at [`check`](Transaction::check), deletions before updates before inserts
 /// and in an order that foreign keys allow. So a read may miss them until then, as may an update of a row that was
 /// just inserted; and an error may come then only: it names the write.
 pub trait Transaction: Reader {
@@ -332,6 +370,14 @@ pub trait Transaction: Reader {
     /// # Errors
     /// [`ServerError::Constraint`] where the row is missing or not alone.
     fn delete(&mut self, table: &str, by: &[&str], key: &[Value]) -> Result<(), WriteError>;
+
+    /// Deletes every row whose `by` columns equal one of the keys: there may be none of a key, or many. The values
+    /// are integers and texts, as ids are.
+    ///
+    /// # Errors
+    /// [`ServerError::Value`] for a key of another type; [`ServerError::Constraint`] where other rows refer to one
+    /// of these.
+    fn delete_all(&mut self, table: &str, by: &[&str], keys: &[Vec<Value>]) -> Result<(), WriteError>;
 
     /// Sends the writes that are still collected, and checks what the server checks at commit (deferred foreign
     /// keys), so that a dry run fails where the run would.

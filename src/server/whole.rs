@@ -66,7 +66,7 @@ impl WholeTable {
     /// The next rows, in the columns that were asked for; `None` once all of them were read.
     ///
     /// # Errors
-    /// [`ServerError::Incomplete`] at the end, when they were not as many as the server counts, and
+    /// [`ServerError::Incomplete`], when they are not as many as the server counts, and
     /// [`ServerError`] as for every page.
     pub fn next_page(&mut self, reader: &mut dyn Reader) -> Result<Option<Vec<Row>>, ServerError> {
         let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
@@ -80,16 +80,12 @@ impl WholeTable {
             max_bytes: self.max_bytes,
         })?;
         self.read = self.read.saturating_add(rows.len() as u64);
-        let Some(last) = rows.last() else {
-            return match self.read == self.counted {
-                true => Ok(None),
-                false => Err(ServerError::Incomplete {
-                    table: self.table.clone(),
-                    read: self.read,
-                    expected: self.counted,
-                }),
-            };
-        };
+        // Rows beyond those that were counted are not waited for: there may be no end of them.
+        if self.read > self.counted || (rows.is_empty() && self.read < self.counted) {
+            let (table, read, expected) = (self.table.clone(), self.read, self.counted);
+            return Err(ServerError::Incomplete { table, read, expected });
+        }
+        let Some(last) = rows.last() else { return Ok(None) };
         self.after = Some(self.ordered.iter().map(|at| last.get(*at).cloned().unwrap_or_default()).collect());
         rows.iter_mut().for_each(|row| row.truncate(self.wanted));
         Ok(Some(rows))

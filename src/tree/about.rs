@@ -123,10 +123,12 @@ pub(super) struct Line {
 /// The tree's own files, by path.
 pub(super) type Lines = BTreeMap<String, Line>;
 
-/// Why the file cannot be taken.
-pub(super) enum Unreadable {
-    Wrong(Vec<Wrong>),
-    TooNew(String),
+/// What the file says, as far as it can be read.
+pub(super) struct Read {
+    pub(super) about: About,
+    pub(super) lines: Lines,
+    /// Everything that is wrong with it.
+    pub(super) wrong: Vec<Wrong>,
 }
 
 fn object(members: impl IntoIterator<Item = (&'static str, String)>) -> String {
@@ -224,20 +226,24 @@ fn write_line(line: &Line) -> String {
     object(members.into_iter().flatten())
 }
 
-/// Reads the file. Members that are not known are passed over.
-pub(super) fn read(text: &[u8]) -> Result<(About, Lines), Unreadable> {
-    let fail = |place: Option<&str>, text: String| Unreadable::Wrong(vec![(place.map(str::to_owned), text)]);
-    let value = parse::json(text).map_err(|error| fail(None, error.to_string()))?;
-    let Value::Map(mut map) = value else { return Err(fail(None, "it is no object".to_owned())) };
+/// Reads the file; of one of a newer format, only the number of that. Members that are not known are passed over.
+pub(super) fn read(text: &[u8]) -> Result<Read, String> {
+    let fail = |place: Option<&str>, text: String| {
+        let wrong = vec![(place.map(str::to_owned), text)];
+        Ok(Read { about: About::default(), lines: Lines::new(), wrong })
+    };
+    let mut map = match parse::json(text) {
+        Ok(Value::Map(map)) => map,
+        Ok(_) => return fail(None, "it is no object".to_owned()),
+        Err(error) => return fail(None, error.to_string()),
+    };
     match map.remove("format") {
         Some(Value::Text(format)) if format == FORMAT => {}
         Some(Value::Text(format)) => match format.strip_prefix("sealift tree ") {
-            Some(number) if is_newer(number) => {
-                return Err(Unreadable::TooNew(number.to_owned()));
-            }
-            _ => return Err(fail(Some("format"), format!("it is not {FORMAT:?}"))),
+            Some(number) if is_newer(number) => return Err(number.to_owned()),
+            _ => return fail(Some("format"), format!("it is not {FORMAT:?}")),
         },
-        _ => return Err(fail(Some("format"), format!("it must be {FORMAT:?}"))),
+        _ => return fail(Some("format"), format!("it must be {FORMAT:?}")),
     }
     let mut reader = Fields { wrong: Vec::new() };
     let about = About {
@@ -273,7 +279,7 @@ pub(super) fn read(text: &[u8]) -> Result<(About, Lines), Unreadable> {
         None => {}
         Some(_) => reader.say("documents", "it is an object of paths"),
     }
-    if reader.wrong.is_empty() { Ok((about, lines)) } else { Err(Unreadable::Wrong(reader.wrong)) }
+    Ok(Read { about, lines, wrong: reader.wrong })
 }
 
 /// Whether a format's number is greater than ours, however great it is.

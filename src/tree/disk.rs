@@ -37,15 +37,16 @@ pub(super) fn look(path: &Path) -> Result<Found, TreeError> {
 
 /// Reads a file that [`look`] found to be one.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, TreeError> {
+    let within = |found: u64| match found > MAX_FILE_BYTES {
+        true => Err(TreeError::TooLarge { path: path.to_owned(), found, limit: MAX_FILE_BYTES }),
+        false => Ok(()),
+    };
     let file = fs::File::open(path).map_err(TreeError::io(path, "open"))?;
+    within(file.metadata().map_err(TreeError::io(path, "look at it"))?.len())?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(TreeError::io(path, "read"))?;
-    match bytes.len() as u64 {
-        found if found > MAX_FILE_BYTES => {
-            Err(TreeError::TooLarge { path: path.to_owned(), found, limit: MAX_FILE_BYTES })
-        }
-        _ => Ok(bytes),
-    }
+    within(bytes.len() as u64)?;
+    Ok(bytes)
 }
 
 /// Whether a file has just these bytes.

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::document::KindName;
 use crate::progress::Cancelled;
 
 /// Something in a tree that cannot be taken as it is.
@@ -90,6 +89,12 @@ pub enum TreeError {
         /// The folder.
         path: PathBuf,
     },
+    /// A writer was ended in the middle, or is at work: the folder holds files of two states.
+    #[error("{}: a conversion into this folder did not end; it may hold files of two exports", path.display())]
+    Incomplete {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The tree's format is newer than this program.
     #[error("{}: tree format {found} is newer than this program, which knows format 1", path.display())]
     TooNew {
@@ -148,15 +153,23 @@ pub enum TreeError {
         /// The most it may have.
         limit: u64,
     },
-    /// A document cannot be put into a file.
-    #[error("{kind} {key}: {what}")]
-    Document {
-        /// Its kind.
-        kind: KindName,
-        /// Its key's text.
-        key: String,
-        /// Why not.
-        what: String,
+    /// Documents hold what files of a tree cannot say, or what its reader refuses.
+    #[error("{}: a folder cannot hold {} of the documents' values, the first: {}", path.display(), findings.total(), findings.first())]
+    Unwritable {
+        /// The folder.
+        path: PathBuf,
+        /// All of them. In place of a file each names its document: the kind, a blank, the text of the key.
+        findings: Findings,
+    },
+    /// Documents would be removed of which the new content does not say that they are gone.
+    #[error("{}: {total} documents would be removed that this export did not look for, the first is {first}", path.display())]
+    NotCovered {
+        /// The folder.
+        path: PathBuf,
+        /// The file of the first of them.
+        first: String,
+        /// How many there are.
+        total: u64,
     },
     /// It ended while files were put into their places: these are new, all others are as they were.
     #[error("only {} of {total} files were written: {}", written.len(), written.join(", "))]

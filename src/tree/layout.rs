@@ -10,6 +10,8 @@ use super::names::{self, MARK};
 
 /// Bytes of a path within a tree. What would be longer lies in [`LONG`].
 pub(super) const MAX_PATH_BYTES: usize = 180;
+/// How deep folders nest. What would lie deeper lies in [`LONG`] too.
+pub(super) const MAX_FOLDERS: usize = 64;
 /// The folder of documents whose own paths would be too long.
 pub(super) const LONG: &str = "_long";
 /// How much of a name is shown there.
@@ -136,7 +138,8 @@ impl Clashes {
             }
         }
         path.push_str(".json");
-        if path.len() > MAX_PATH_BYTES { long(&nodes).unwrap_or(path) } else { path }
+        let too_long = path.len() > MAX_PATH_BYTES || path.matches('/').count() > MAX_FOLDERS;
+        if too_long { long(&nodes).unwrap_or(path) } else { path }
     }
 }
 
@@ -179,6 +182,22 @@ pub(super) fn fits(path: &str, kind: &str, key: &Key) -> bool {
         }
     }
     left.is_empty()
+}
+
+/// A path without what tells a name from others that clash with it, as a hash: the same whatever else is in the tree.
+pub(super) fn natural(path: &str) -> [u8; 16] {
+    let folded = names::fold(path);
+    let mut plain = String::with_capacity(folded.len());
+    for (at, piece) in folded.split(MARK).enumerate() {
+        let digits = piece.get(..16).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        match digits {
+            Some(digits) if at > 0 && !folded.starts_with(LONG) => {
+                plain.push_str(piece.get(digits.len()..).unwrap_or_default())
+            }
+            _ => plain.push_str(piece),
+        }
+    }
+    names::hash(&[plain.as_bytes()])
 }
 
 /// The path of a document that is mistaken for no other.
@@ -273,6 +292,18 @@ mod tests {
         let path = expected("Thing", &deep);
         assert!(path.starts_with("_long/Thing/7777") && path.len() <= MAX_PATH_BYTES, "{path}");
         assert!(fits(&path, "Thing", &deep));
+    }
+
+    /// Each folder may be short, and there may still be more of them than a reader follows.
+    #[test]
+    fn documents_of_many_owners_lie_apart() {
+        let mut deep = key(r#"["x"]"#);
+        for _ in 0..40 {
+            deep = key(&format!(r#"[{{"K":{}}},"x"]"#, deep.to_text()));
+        }
+        let path = expected("K", &deep);
+        assert!(path.starts_with("_long/K/x~"), "{path}");
+        assert!(fits(&path, "K", &deep));
     }
 
     proptest! {

@@ -7,6 +7,7 @@
 mod about;
 mod disk;
 mod error;
+mod incomplete;
 mod layout;
 mod names;
 mod parse;
@@ -20,4 +21,4 @@ pub use error::{Finding, Findings, TreeError};
 pub use layout::Clashes;
 pub use parse::Sealed;
 pub use reader::{Reading, Tree, TreeDocument, is_tree};
-pub use writer::{TreeSummary, TreeWriter};
+pub use writer::{Replace, TreeSummary, TreeWriter};

@@ -23,13 +23,28 @@ pub struct Sealed {
     pub at: String,
 }
 
-/// A document as its file says it.
+/// A document as its file says it, as far as it can be read.
+#[derive(Default)]
 pub(super) struct Parsed {
-    pub(super) document: Document,
+    pub(super) kind: Option<KindName>,
+    pub(super) key: Option<Key>,
+    /// Null stands where something is wrong.
+    columns: Option<Map>,
+    body: Option<Value>,
     /// The sealed values, by the place they stand at.
     pub(super) sealed: Vec<(Place, Sealed)>,
     /// The scripts to be put back, by place.
     pub(super) scripts: Vec<(Place, Script)>,
+    /// Everything that is wrong with it.
+    pub(super) wrong: Vec<Wrong>,
+}
+
+impl Parsed {
+    /// The document, where its file has all of its parts.
+    pub(super) fn document(&mut self) -> Option<Document> {
+        let (kind, key) = (self.kind.clone()?, self.key.clone()?);
+        Some(Document { kind, key, columns: self.columns.take()?, body: self.body.take() })
+    }
 }
 
 /// A script that the document leaves to a file.
@@ -49,10 +64,12 @@ pub(super) fn json(text: &[u8]) -> Result<Value, JsonError> {
 }
 
 /// Reads a document.
-pub(super) fn document(text: &[u8]) -> Result<Parsed, Vec<Wrong>> {
-    let value = json(text).map_err(|error| vec![(None, error.to_string())])?;
-    let Value::Map(mut map) = value else {
-        return Err(vec![(None, "a document is an object with kind, key and columns".to_owned())]);
+pub(super) fn document(text: &[u8]) -> Parsed {
+    let unreadable = |problem| Parsed { wrong: vec![(None, problem)], ..Parsed::default() };
+    let mut map = match json(text) {
+        Ok(Value::Map(map)) => map,
+        Ok(_) => return unreadable("a document is an object with kind, key and columns".to_owned()),
+        Err(error) => return unreadable(error.to_string()),
     };
     let mut wrong = Vec::new();
     let kind = match map.remove("kind") {
@@ -70,22 +87,14 @@ pub(super) fn document(text: &[u8]) -> Result<Parsed, Vec<Wrong>> {
     let mut reader = Reader { wrong, sealed: Vec::new(), scripts: Vec::new() };
     let columns = match map.remove("columns") {
         Some(Value::Map(columns)) => reader.columns(columns),
-        _ => missing(&mut reader.wrong, "columns", "an object, even where it is empty").unwrap_or_default(),
+        _ => missing(&mut reader.wrong, "columns", "an object, even where it is empty"),
     };
     let body = map.remove("body").map(|body| reader.value(&mut Place::body(), body, 0));
+    let Reader { mut wrong, sealed, scripts } = reader;
     for (name, _) in map.iter() {
-        reader
-            .wrong
-            .push((Some(name.to_owned()), "a document has kind, key, columns and body only".to_owned()));
+        wrong.push((Some(name.to_owned()), "a document has kind, key, columns and body only".to_owned()));
     }
-    match (kind, key) {
-        (Some(kind), Some(key)) if reader.wrong.is_empty() => Ok(Parsed {
-            document: Document { kind, key, columns, body },
-            sealed: reader.sealed,
-            scripts: reader.scripts,
-        }),
-        _ => Err(reader.wrong),
-    }
+    Parsed { kind, key, columns, body, sealed, scripts, wrong }
 }
 
 fn missing<T>(wrong: &mut Vec<Wrong>, name: &str, what: &str) -> Option<T> {
@@ -191,19 +200,19 @@ struct Reader {
 }
 
 impl Reader {
-    fn columns(&mut self, columns: Map) -> Map {
+    fn columns(&mut self, columns: Map) -> Option<Map> {
         if let Some(name) = marker_name(&columns) {
             let problem = format!("a column of the name {name:?} is written \"${name}\"");
             self.wrong.push((Some("columns".to_owned()), problem));
-            return Map::new();
+            return None;
         }
         let pairs = columns.into_iter().map(|(name, value)| {
             let name = plain_name(name);
             let value = self.value(&mut Place::column(&name), value, 0);
             (name, value)
         });
-        let pairs = pairs.collect();
-        Map::from_pairs(pairs).unwrap_or_default()
+        // One `$` less keeps different names different.
+        Map::from_pairs(pairs.collect()).ok()
     }
 
     fn value(&mut self, place: &mut Place, value: Value, depth: usize) -> Value {
@@ -392,8 +401,9 @@ mod tests {
             let text = spell::document(&document, &sealed, &HashMap::new());
             let tidy = text.ends_with("}\n") && !text.contains('\r') && !text.contains(" \n");
             prop_assert!(tidy);
-            let parsed = super::document(text.as_bytes()).map_err(|wrong| TestCaseError::fail(format!("{wrong:?}\n{text}")))?;
-            prop_assert_eq!(&parsed.document, &document);
+            let mut parsed = super::document(text.as_bytes());
+            prop_assert!(parsed.wrong.is_empty(), "{:?}\n{text}", parsed.wrong);
+            prop_assert_eq!(parsed.document(), Some(document));
             let expected = places.into_iter().zip(sealed).filter_map(|(place, value)| {
                 let at = place.to_string();
                 Some((place, Sealed { value: value?, at }))
@@ -454,7 +464,7 @@ mod tests {
     fn all_that_is_wrong_is_told_at_once() {
         let text = r#"{ "kind": "Team", "key": ["a"], "columns": { "A": { "$ref": "x" }, "B": { "$sealed": "!", "at": "B" } },
             "body": { "x": [{ "$secret": "hunter2" }], "y": { "$ref": { "A": ["b"] }, "z": 1 } }, "more": 1 }"#;
-        let Err(wrong) = super::document(text.as_bytes()) else { panic!("taken") };
+        let wrong = super::document(text.as_bytes()).wrong;
         let places: Vec<_> = wrong.iter().map(|(place, _)| place.as_deref().unwrap()).collect();
         assert_eq!(places, ["A", "B", "$.x[0]", "$.y", "more"]);
         assert!(!format!("{wrong:?}").contains("hunter2"));
@@ -462,9 +472,7 @@ mod tests {
 
     #[test]
     fn broken_json_is_told_with_its_line() {
-        let Err(wrong) = super::document(b"{\n  \"kind\": \"Team\",\n  \"key\" [\"a\"]\n}") else {
-            panic!("taken")
-        };
+        let wrong = super::document(b"{\n  \"kind\": \"Team\",\n  \"key\" [\"a\"]\n}").wrong;
         let (_, text) = wrong.first().unwrap();
         assert!(text.contains("line 3, column 9"), "{text}");
     }

@@ -7,19 +7,19 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::document::{Document, Place, Value};
+use crate::document::{Document, Key, KindName, Place, Value};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
+use crate::text::input;
 
 use super::about::{self, ABOUT, About, Line, Lines, Why};
 use super::disk::{self, Found, MAX_FILE_BYTES};
-use super::layout::{self, LONG};
+use super::incomplete::INCOMPLETE;
+use super::layout::{self, LONG, MAX_FOLDERS};
 use super::names::{self, MARK};
-use super::parse::{self, Parsed, Script, Sealed};
+use super::parse::{self, Script, Sealed};
 use super::{Findings, TreeError};
 
-/// How deep folders nest.
-const MAX_FOLDERS: usize = 64;
 /// How many files a tree has at most; the limit of documents of a bundle.
 const MAX_FILES: u64 = 100_000_000;
 
@@ -29,11 +29,19 @@ pub struct Tree {
     root: PathBuf,
     about: About,
     lines: Lines,
+    expected_root: Option<[u8; 32]>,
+    /// What is wrong with `sealift.json`.
+    wrong: Findings,
+    /// Whether it has no line end but CRLF.
+    is_crlf: bool,
 }
 
 /// A document of a tree.
 #[derive(Debug)]
 pub struct TreeDocument {
+    /// Whether nothing was found wrong with it so far. Of one that is not, what is there is for finding more: null
+    /// stands where a value could not be read.
+    pub sound: bool,
     /// Its file, from the root, with `/` between folders.
     pub file: String,
     /// The document, with its scripts put back.
@@ -57,20 +65,51 @@ pub struct Reading {
     pub missing: u64,
     /// The first of them.
     pub first_missing: Option<String>,
+    /// Their paths without what tells clashing names apart, as hashes.
+    lost: HashSet<[u8; 16]>,
+    /// How many scripts have line ends, where all of these, and those of `sealift.json`, are CRLF: a writer writes that
+    /// file without, so that something changed the line ends of all.
+    pub converted: u64,
+    /// The file of the first of them.
+    pub first_converted: Option<String>,
 }
 
-/// Whether a folder says that it is a tree.
+impl Reading {
+    /// Whether `sealift.json` lists a document whose file is not there.
+    pub fn lacks(&self, kind: &str, key: &Key) -> bool {
+        !self.lost.is_empty() && self.lost.contains(&layout::natural(&layout::expected(kind, key)))
+    }
+}
+
+/// Whether a folder says that it is a tree, or becomes one.
 pub fn is_tree(root: &Path) -> bool {
-    root.is_dir() && root.join(ABOUT).symlink_metadata().is_ok()
+    root.is_dir() && [ABOUT, INCOMPLETE].iter().any(|name| root.join(name).symlink_metadata().is_ok())
 }
 
 impl Tree {
     /// Opens a tree; reads `sealift.json` and no document.
     ///
     /// # Errors
-    /// [`TreeError::NotATree`], [`TreeError::TooNew`], [`TreeError::Findings`] for a `sealift.json` that cannot
-    /// be understood, and what the system refuses.
+    /// [`TreeError::NotATree`], [`TreeError::Incomplete`], [`TreeError::TooNew`], [`TreeError::Findings`] for a
+    /// `sealift.json` that cannot be understood, and what the system refuses.
     pub fn open(root: &Path) -> Result<Self, TreeError> {
+        Self::examine(root)?.sound()
+    }
+
+    /// The same for whoever wants to know all that is wrong with a tree: what is wrong with `sealift.json` is found by
+    /// [`Tree::read`].
+    ///
+    /// # Errors
+    /// As [`Tree::open`], but for [`TreeError::Findings`].
+    pub fn examine(root: &Path) -> Result<Self, TreeError> {
+        match disk::look(&root.join(INCOMPLETE))? {
+            Found::Nothing => Self::of_any_state(root),
+            _ => Err(TreeError::Incomplete { path: root.to_owned() }),
+        }
+    }
+
+    /// The same in whatever state a writer has left it.
+    pub(super) fn of_any_state(root: &Path) -> Result<Self, TreeError> {
         let path = root.join(ABOUT);
         match disk::look(&path)? {
             Found::File { .. } => {}
@@ -79,15 +118,34 @@ impl Tree {
                 return Err(TreeError::Unusable { path, what: "it is no file".to_owned() });
             }
         }
-        match about::read(&disk::read(&path)?) {
-            Ok((about, lines)) => Ok(Self { root: root.to_owned(), about, lines }),
-            Err(about::Unreadable::TooNew(found)) => Err(TreeError::TooNew { path, found }),
-            Err(about::Unreadable::Wrong(wrong)) => {
-                let mut findings = Findings::default();
-                wrong.into_iter().for_each(|(place, text)| findings.add(ABOUT, place, text));
-                Err(TreeError::Findings { path: root.to_owned(), findings })
-            }
+        let text = disk::read(&path)?;
+        let read = about::read(&text).map_err(|found| TreeError::TooNew { path, found })?;
+        let about::Read { about, lines, wrong: said } = read;
+        let mut wrong = Findings::default();
+        said.into_iter().for_each(|(place, text)| wrong.add(ABOUT, place, text));
+        Ok(Self { root: root.to_owned(), about, lines, wrong, is_crlf: is_crlf(&text), expected_root: None })
+    }
+
+    /// Says which content root the documents must have together for the tree to be taken.
+    pub fn expecting(self, content_root: Option<[u8; 32]>) -> Self {
+        Self { expected_root: content_root, ..self }
+    }
+
+    /// The content root that the documents must have.
+    pub fn expected_root(&self) -> Option<[u8; 32]> {
+        self.expected_root
+    }
+
+    pub(super) fn sound(self) -> Result<Self, TreeError> {
+        match self.wrong.is_empty() {
+            true => Ok(self),
+            false => Err(TreeError::Findings { path: self.root, findings: self.wrong }),
         }
+    }
+
+    /// Whether `sealift.json` says all that it should.
+    pub fn is_sound(&self) -> bool {
+        self.wrong.is_empty()
     }
 
     /// The folder.
@@ -100,12 +158,12 @@ impl Tree {
         &self.about
     }
 
-    pub(super) fn into_lines(self) -> Lines {
-        self.lines
+    pub(super) fn into_parts(self) -> (About, Lines) {
+        (self.about, self.lines)
     }
 
-    /// Hands out every document that can be taken, folder by folder in the order of names, and tells all that
-    /// cannot. Whoever sees a document may find more wrong with it.
+    /// Hands out every document that can be read, folder by folder in the order of names, and reports all that is
+    /// wrong. Whoever sees a document may find more wrong with it.
     ///
     /// # Errors
     /// What the system refuses, an end that was asked for, and what `see` returns.
@@ -124,16 +182,19 @@ impl Tree {
             lines,
             model,
             progress,
-            reading: Reading::default(),
+            reading: Reading { findings: self.wrong.clone(), ..Reading::default() },
             files: 0,
-            keys: HashMap::new(),
+            keys: Keys::default(),
+            unchanged: false,
             taken: HashSet::new(),
         };
         walk.root(see)?;
         let Walk { mut reading, taken, .. } = walk;
-        let mut missing = self.lines.keys().filter(|path| !taken.contains(&names::folded(path)));
-        reading.first_missing = missing.next().cloned();
-        reading.missing = reading.first_missing.iter().count() as u64 + missing.count() as u64;
+        for path in self.lines.keys().filter(|path| !taken.contains(&names::folded(path))) {
+            reading.missing += 1;
+            reading.first_missing.get_or_insert_with(|| path.clone());
+            reading.lost.insert(layout::natural(path));
+        }
         Ok(reading)
     }
 }
@@ -141,7 +202,67 @@ impl Tree {
 /// Whether a path can be that of a document: it begins as a kind's does, and each name is plain.
 pub(super) fn is_document_path(model: &Model, path: &str) -> bool {
     let first = path.split('/').next().unwrap_or_default();
-    is_json(path) && begins_a_kind(model, without_json(first))
+    is_json(path) && holds_documents(model, first)
+}
+
+/// Whether a reader looks for documents in something at the root, by its name.
+pub(super) fn holds_documents(model: &Model, name: &str) -> bool {
+    ![ABOUT, INCOMPLETE].contains(&names::fold(name).as_str()) && begins_a_kind(model, without_json(name))
+}
+
+/// What a reader would come upon in a folder beside what is `ours`: documents that others made, and what is no tree's.
+/// A file that two names on the disk fold to is found too.
+pub(super) fn others(
+    root: &Path,
+    model: &Model,
+    ours: &dyn Fn(&[u8; 16]) -> bool,
+) -> Result<Vec<String>, TreeError> {
+    let mut open: Vec<String> = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    for entry in fs::read_dir(root).map_err(TreeError::io(root, "list"))? {
+        let name = entry.map_err(TreeError::io(root, "list"))?.file_name();
+        open.extend(name.to_str().filter(|name| holds_documents(model, name)).map(str::to_owned));
+    }
+    while let Some(path) = open.pop() {
+        let place = path.split('/').fold(root.to_owned(), |folder, name| folder.join(name));
+        match disk::look(&place)? {
+            Found::Folder if path.matches('/').count() < MAX_FOLDERS => {
+                for entry in fs::read_dir(&place).map_err(TreeError::io(&place, "list"))? {
+                    let name = entry.map_err(TreeError::io(&place, "list"))?.file_name();
+                    match name.to_str() {
+                        Some(name) => open.push(join(&path, name)),
+                        None => found.push(join(&path, &name.to_string_lossy())),
+                    }
+                }
+            }
+            Found::File { .. } if is_json(&path) => {
+                let folded = names::folded(&path);
+                if !ours(&folded) || !seen.insert(folded) {
+                    found.push(path);
+                }
+            }
+            // Somebody else's, or gone meanwhile.
+            Found::File { .. } | Found::Nothing => {}
+            Found::Folder | Found::Other => found.push(path),
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The documents so far: no two have one key as the product compares names.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// What each is called, by kind and key.
+    known: HashMap<[u8; 16], String>,
+}
+
+impl Keys {
+    /// Takes note of a document; returns what the one before is called that has its key.
+    pub(super) fn add(&mut self, model: &Model, kind: &str, key: &Key, called: &str) -> Option<String> {
+        let folded = key.folded(model.collation);
+        self.known.insert(names::hash(&[kind.as_bytes(), folded.as_bytes()]), called.to_owned())
+    }
 }
 
 /// Whether a file's name is a document's, in whatever case the disk has kept it.
@@ -176,8 +297,9 @@ struct Walk<'t> {
     progress: &'t dyn Progress,
     reading: Reading,
     files: u64,
-    /// The file of each document so far, by kind and key as the product compares names.
-    keys: HashMap<[u8; 16], String>,
+    keys: Keys,
+    /// Whether a script has kept a line end without carriage return.
+    unchanged: bool,
     /// The folded path of each document's file, as a hash.
     taken: HashSet<[u8; 16]>,
 }
@@ -197,7 +319,7 @@ impl Walk<'_> {
         let root = self.tree.root.clone();
         self.progress.phase("reading files", None);
         for item in self.list(&root, "")? {
-            if begins_a_kind(self.model, without_json(&item.name)) {
+            if holds_documents(self.model, &item.name) {
                 self.item(&item, &names::composed(&item.name), 1, see)?;
             } else if item.found == Found::Folder && !item.name.starts_with('.') {
                 self.reading.passed_over.push(item.name);
@@ -243,7 +365,14 @@ impl Walk<'_> {
                 self.reading.findings.add(path, None, format!("folders nest deeper than {MAX_FOLDERS}"));
             }
             Found::Folder => {
-                for below in self.list(&item.path, path)? {
+                let within = match self.list(&item.path, path) {
+                    Ok(within) => within,
+                    Err(error) => {
+                        self.reading.findings.add(path, None, unreadable(error)?);
+                        return Ok(());
+                    }
+                };
+                for below in within {
                     let path = join(path, &names::composed(&below.name));
                     self.item(&below, &path, depth + 1, see)?;
                 }
@@ -278,26 +407,37 @@ impl Walk<'_> {
     }
 
     fn document(&mut self, place: &Path, path: &str) -> Result<Option<TreeDocument>, TreeError> {
-        let text = disk::read(place)?;
+        let before = self.reading.findings.total();
         if !self.taken.insert(names::folded(path)) {
             let text =
                 "another file's path differs in case or composition only; many disks hold one of the two";
             self.reading.findings.add(path, None, text);
             return Ok(None);
         }
-        let Parsed { mut document, sealed, scripts } = match parse::document(&text) {
-            Ok(parsed) => parsed,
-            Err(wrong) => {
-                wrong.into_iter().for_each(|(at, text)| self.reading.findings.add(path, at, text));
+        let text = match disk::read(place) {
+            Ok(text) => text,
+            Err(error) => {
+                self.reading.findings.add(path, None, unreadable(error)?);
                 return Ok(None);
             }
         };
+        let mut parsed = parse::document(&text);
         drop(text);
-        let before = self.reading.findings.total();
+        for (at, text) in parsed.wrong.drain(..) {
+            self.reading.findings.add(path, at, text);
+        }
+        if let (Some(kind), Some(key)) = (&parsed.kind, &parsed.key) {
+            self.look_at(path, kind, key);
+        }
+        let Some(mut document) = parsed.document() else { return Ok(None) };
         let folder = place.parent().unwrap_or(&self.tree.root).to_owned();
-        for (at, script) in scripts {
+        for (at, script) in parsed.scripts {
+            let file = script.file.clone();
             match fetch(&folder, script)? {
                 Ok(text) => {
+                    if self.tree.is_crlf && text.contains('\n') {
+                        self.line_ends(path, file, is_crlf(text.as_bytes()));
+                    }
                     if let Some(value) = document.at_mut(&at) {
                         *value = Value::Text(text);
                     }
@@ -305,14 +445,11 @@ impl Walk<'_> {
                 Err(problem) => self.reading.findings.add(path, Some(at.to_string()), problem),
             }
         }
-        self.look_at(path, &document);
-        if self.reading.findings.total() > before {
-            return Ok(None);
-        }
         let line = self.lines.get(&names::folded(path));
-        let mut by_place: HashMap<Place, Sealed> = sealed.into_iter().collect();
+        let mut by_place: HashMap<Place, Sealed> = parsed.sealed.into_iter().collect();
         let sealed = document.secret_places().iter().map(|place| by_place.remove(place)).collect();
         Ok(Some(TreeDocument {
+            sound: self.reading.findings.total() == before,
             file: path.to_owned(),
             document,
             id: line.map(|line| line.id.clone()).unwrap_or_default(),
@@ -321,33 +458,75 @@ impl Walk<'_> {
         }))
     }
 
-    /// Finds what is wrong with a document as a whole.
-    fn look_at(&mut self, path: &str, document: &Document) {
+    /// Takes note of a script beside a `sealift.json` that has CRLF alone.
+    fn line_ends(&mut self, path: &str, file: String, is_crlf: bool) {
+        self.unchanged |= !is_crlf;
+        self.reading.converted += 1;
+        self.reading.first_converted.get_or_insert_with(|| match path.rsplit_once('/') {
+            Some((folder, _)) => join(folder, &file),
+            None => file,
+        });
+        if self.unchanged {
+            (self.reading.converted, self.reading.first_converted) = (0, None);
+        }
+    }
+
+    /// Finds what is wrong with a document by its name.
+    fn look_at(&mut self, path: &str, kind: &KindName, key: &Key) {
         let findings = &mut self.reading.findings;
-        let kind = document.kind.as_str();
-        if !self.model.kinds().iter().any(|known| known.name == document.kind) {
-            findings.add(path, Some("kind".to_owned()), format!("{kind:?} is no kind of the model"));
+        if !self.model.kinds().iter().any(|known| known.name == *kind) {
+            let text = format!("{:?} is no kind of the model", kind.as_str());
+            findings.add(path, Some("kind".to_owned()), text);
             return;
         }
-        if !layout::fits(path, kind, &document.key) {
-            let right = layout::expected(kind, &document.key);
-            let text = format!("the file of this document is {right}; move the file, or mend kind and key");
+        if !layout::fits(path, kind.as_str(), key) {
+            let right = layout::expected(kind.as_str(), key);
+            let text =
+                format!("the file of this document is {right}; move the file, or correct kind and key");
             findings.add(path, Some("key".to_owned()), text);
         }
-        let folded = document.key.folded(self.model.collation);
-        let known = names::hash(&[kind.as_bytes(), folded.as_bytes()]);
-        if let Some(first) = self.keys.insert(known, path.to_owned()) {
-            findings.add(
-                path,
-                Some("key".to_owned()),
-                format!("{first} holds a document of the same kind and key"),
-            );
+        if let Some(first) = self.keys.add(self.model, kind.as_str(), key, path) {
+            let text = format!("{first} holds a document of the same kind and key");
+            findings.add(path, Some("key".to_owned()), text);
         }
+    }
+}
+
+/// Whether a text has line ends, and each is CRLF.
+fn is_crlf(text: &[u8]) -> bool {
+    let mut lines = text.split(|byte| *byte == b'\n').peekable();
+    let mut found = false;
+    while let Some(line) = lines.next() {
+        if lines.peek().is_none() {
+            break;
+        }
+        if !line.ends_with(b"\r") {
+            return false;
+        }
+        found = true;
+    }
+    found
+}
+
+/// What a file or folder that the system does not hand out is reported as: one of many things that may be wrong.
+fn unreadable(error: TreeError) -> Result<String, TreeError> {
+    match error {
+        TreeError::Io { action, source, .. } => Ok(format!("cannot {action}: {source}")),
+        TreeError::TooLarge { found, limit, .. } => {
+            Ok(format!("{found} bytes are over the limit of {limit}"))
+        }
+        other => Err(other),
     }
 }
 
 fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+/// The text of a script, from the bytes of its file: editors put a byte order mark there.
+pub(super) fn script_text(bytes: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8(bytes).ok()?;
+    Some(text.strip_prefix(input::BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(text))
 }
 
 /// The text of a script, or what is wrong with it.
@@ -359,20 +538,25 @@ fn fetch(folder: &Path, script: Script) -> Result<Result<String, String>, TreeEr
         )));
     }
     let place = folder.join(&file);
-    let text = match disk::look(&place)? {
-        Found::File { bytes } if bytes <= MAX_FILE_BYTES => String::from_utf8(disk::read(&place)?),
-        Found::File { bytes } => {
-            return Ok(Err(format!("{file}: {bytes} bytes are over the limit of {MAX_FILE_BYTES}")));
-        }
+    let read = match disk::look(&place) {
+        Ok(Found::File { .. }) => disk::read(&place),
         // A copy is for reading, and may be thrown away.
-        Found::Nothing => return Ok(kept.ok_or_else(|| format!("the script's file {file} is missing"))),
-        Found::Folder | Found::Other => return Ok(Err(format!("{file} is no file"))),
+        Ok(Found::Nothing) => return Ok(kept.ok_or_else(|| format!("the script's file {file} is missing"))),
+        Ok(Found::Folder | Found::Other) => return Ok(Err(format!("{file} is no file"))),
+        Err(error) => Err(error),
+    };
+    let text = match read {
+        Ok(bytes) if input::is_utf16(&bytes) => {
+            return Ok(Err(format!("{file} is UTF-16 text; save it as UTF-8")));
+        }
+        Ok(bytes) => script_text(bytes),
+        Err(error) => return Ok(Err(format!("{file}: {}", unreadable(error)?))),
     };
     Ok(match (text, kept) {
-        (Err(_), _) => Err(format!("{file} is no UTF-8 text")),
-        (Ok(text), Some(kept)) if text != kept => Err(format!(
+        (None, _) => Err(format!("{file} is no UTF-8 text")),
+        (Some(text), Some(kept)) if text != kept => Err(format!(
             "{file} is a copy and differs from the text here; edit both alike, or remove the copy"
         )),
-        (Ok(text), _) => Ok(text),
+        (Some(text), _) => Ok(text),
     })
 }

@@ -449,8 +449,8 @@ fn c27_5144_8240_more_ids_than_a_query_has_parameters() {
     });
 }
 
-/// #6497: the table of the machines of deployments broke the export. Here it is left, as the server fills it by
-/// itself, and an overwritten deployment of the target keeps its rows.
+/// #6497: the table of the machines of deployments broke the export. Here its rows are not carried: an import writes
+/// them with each deployment, for the machines that this names.
 #[test]
 fn c28_6497_machines_of_deployments_do_not_break_it() {
     both(|pair| {

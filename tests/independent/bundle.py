@@ -262,7 +262,7 @@ class Bundle:
         self.numbered("scopes", "scope", self.meta["scopes"])
         scopes = {row[0]: row[1:] for row in self.db.execute("SELECT scope, kind, head, tail FROM scopes")}
         runs = [kind for kind, _, documents, *_ in self.kinds for _ in range(documents)]
-        self.documents, highest, last = [], 0, None
+        self.documents, highest, last, together = [], 0, None, 0
         for number, scope, name in self.db.execute("SELECT * FROM documents ORDER BY document"):
             if scope not in scopes or scope > highest + 1:
                 raise Refused(f"document {number}: its scope")
@@ -270,6 +270,8 @@ class Bundle:
             kind, head, tail = scopes[scope]
             key = head + name + tail
             self.limit(f"document {number}: key", len(key.encode()), 64 * KIB)
+            together += len(key.encode())
+            self.limit("the keys together", together, MIB + 64 * len(self.bytes))
             if kind != runs[number - 1]:
                 raise Refused(f"document {number} is not in the run of its kind")
             parse_key(key)
@@ -288,7 +290,7 @@ class Bundle:
         hashed = b""
         for chunk, first, count, raw_bytes, hash_, data, ids in rows:
             self.limit(f"chunk {chunk}: documents", count, 1024)
-            self.limit(f"chunk {chunk}: raw bytes", raw_bytes, 512 * MIB)
+            self.limit(f"chunk {chunk}: raw bytes", raw_bytes, min(512 * MIB, 16 * KIB + 256 * len(data)))
             if first != (chunk - 1) * 1024 + 1 or stored_hash(data, ids) != hash_:
                 raise Refused(f"chunk {chunk}: its beginning or its hash")
             expected = self.documents[first - 1 : first + 1023]
@@ -353,6 +355,7 @@ class Bundle:
             if count < 1:
                 raise Refused(f"pack {pack} holds no document")
             self.limit(f"pack {pack}: raw bytes", raw_bytes, 4 * MIB if count > 1 else 512 * MIB + 64 * KIB)
+            self.limit(f"pack {pack}: raw bytes of those stored", raw_bytes, 16 * KIB + 256 * len(data))
             if stored_hash(data) != hash_:
                 raise Refused(f"pack {pack}: its hash")
             cursor = Cursor(decompress(data, raw_bytes))
@@ -392,6 +395,8 @@ class Bundle:
             if not 1 <= number <= len(self.documents) or not 0 <= n < self.documents[number - 1]["secrets"]:
                 raise Refused("a sealed value at no place")
             self.limit("a sealed value", len(value), 16 * MIB + 40)
+            if len(value) < 40:
+                raise Refused("a sealed value that is too short for one")
             values = self.documents[number - 1]["sealed"]
             values[n] = value
             self.limit("the sealed values of a document", sum(map(len, values.values())), 512 * MIB)

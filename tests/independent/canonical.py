@@ -12,6 +12,7 @@ NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
 INTEGER = re.compile(r"(0|-?[1-9][0-9]*)\Z")
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 DEEPEST = 128
+MOST_VALUES = 1 << 20
 
 
 class Refused(Exception):
@@ -49,8 +50,9 @@ class Dangling:
 
 
 class Decoder:
-    def __init__(self, data):
+    def __init__(self, data, values=None):
         self.data, self.at = data, 0
+        self.values = [0] if values is None else values
 
     def take(self, count):
         if count > len(self.data) - self.at:
@@ -118,6 +120,9 @@ class Decoder:
     def value(self, level):
         if level > DEEPEST:
             raise Refused("nested too deep")
+        self.values[0] += 1
+        if self.values[0] > MOST_VALUES:
+            raise Refused("too many values")
         mark = self.take(1)[0]
         if mark <= 0x7F:
             return mark
@@ -177,7 +182,7 @@ class Decoder:
             return Secret()
         if type_ not in (2, 3):
             raise Refused("an unknown extension")
-        inner = Decoder(payload)
+        inner = Decoder(payload, self.values)
         parts = inner.array()
         if parts < 1 or (type_ == 3 and parts != 2):
             raise Refused("a reference of the wrong length")

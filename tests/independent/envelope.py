@@ -38,7 +38,7 @@ def unlock(slots, scope, commitment, password):
     work, passed_over = 0, False
     for memory, passes, lanes, salt, nonce, wrapped in slots:
         costly = memory > 1_048_576 or passes > 16 or lanes > 16
-        if costly or work + memory * passes > 16_777_216:
+        if costly or work + memory * passes > 4_194_304:
             passed_over = True
             continue
         work += memory * passes

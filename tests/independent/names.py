@@ -10,7 +10,7 @@ SPECIAL = set('<>:"/\\|?*%~')
 RANGES = [(0xAD, 0xAD), (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF)]
 DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"}
 DEVICES |= {port + digit for port in ("COM", "LPT") for digit in "0123456789¹²³"}
-MOST, KEPT, LONG_PATH, LONG_KEPT = 100, 60, 180, 40
+MOST, KEPT, LONG_PATH, LONG_KEPT, FOLDERS = 100, 60, 180, 40, 64
 
 
 def nfc(text):
@@ -168,5 +168,6 @@ def paths(documents):
         for step in chain:
             at += step.names(len(plain[known[step.digits]]) > 1)
         path = "/".join(at) + ".json"
-        found.append(long_path(chain) if len(path.encode()) > LONG_PATH else path)
+        is_long = len(path.encode()) > LONG_PATH or path.count("/") > FOLDERS
+        found.append(long_path(chain) if is_long else path)
     return found

@@ -265,7 +265,7 @@ class Document:
                 return text
             raise Finding(place, "no script")
         try:
-            found = data.decode("utf-8")
+            found = data.decode("utf-8").removeprefix("\ufeff")
         except UnicodeDecodeError as error:
             raise Finding(place, "a script that is no text") from error
         if copied and found != text:
@@ -320,6 +320,8 @@ class Tree:
         self.files, self.kinds, self.parts = files, kinds, parts
         self.findings, self.moved, self.documents = [], [], []
         self.envelope = self.data_key = None
+        if "sealift-incomplete.json" in files:
+            raise Failure("open", "incomplete", "a writer did not end")
         if files.get("sealift.json") is None:
             raise Failure("open", "not-a-tree", "no sealift.json")
         try:
@@ -336,7 +338,9 @@ class Tree:
         for path in sorted(files, key=str.encode):
             if self.holds_documents(path):
                 self.read(path, folded, keys)
-        if self.moved and not self.findings:
+        if self.findings:
+            self.findings += self.moved
+        elif self.moved:
             failure = Failure("read", "needs-password", "secrets were moved")
             failure.findings = self.moved
             raise failure
@@ -344,6 +348,8 @@ class Tree:
     def holds_documents(self, path):
         """At the root only these are somebody's documents."""
         path = names.fold(path)
+        if path == "sealift.json":
+            return False
         kinds = [names.fold(names.kind_name(kind)) for kind in self.kinds]
         first = path.partition("/")[0].removesuffix(".json")
         called = first == "_long" or first.startswith("%3f")

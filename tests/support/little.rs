@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params_from_iter};
 use sealift::crypto::{MasterKey, SecretBytes};
-use sealift::model::{OCTOPUS_2018_SQL, OCTOPUS_SPACES_SQL};
+use sealift::model::{OCTOPUS_2018_SQL, OCTOPUS_2026_SQL, OCTOPUS_SPACES_SQL};
 use sealift::ops::{ExportOptions, ImportOptions};
 use sealift::plan::Plan;
 use sealift::server::sqlite::{Schema, SqliteServer};
@@ -20,11 +20,12 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::support::{everything, export, folder, import, import_nothing, key, octopus, overwrite, project};
 
-/// The tables of before spaces, or of after.
+/// The tables of before spaces, of after, and of 2026 as far as these can be inferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generation {
     Y2018,
     Spaces,
+    Y2026,
 }
 
 pub const BOTH: [Generation; 2] = [Generation::Y2018, Generation::Spaces];
@@ -46,6 +47,7 @@ impl Little {
         let tables = match generation {
             Generation::Y2018 => OCTOPUS_2018_SQL,
             Generation::Spaces => OCTOPUS_SPACES_SQL,
+            Generation::Y2026 => OCTOPUS_2026_SQL,
         };
         drop(SqliteServer::create(&path, Schema::Ddl(tables)).unwrap());
         let server = Self { path, generation, key, from };
@@ -62,7 +64,7 @@ impl Little {
     }
 
     pub fn spaces(&self) -> bool {
-        self.generation == Generation::Spaces
+        self.generation != Generation::Y2018
     }
 
     pub fn db(&self) -> Connection {

@@ -64,7 +64,7 @@ pub fn write(server: &Path, folder: &Path, from: &MasterKey, to: &MasterKey, opt
                     members.insert(name.clone(), value);
                 }
             }
-            let body: String = row.get("JSON").unwrap();
+            let body = row.get("JSON").unwrap_or_else(|_| "{}".to_owned());
             let Json::Object(body) = serde_json::from_str(&body).unwrap() else { panic!("{table}: JSON") };
             for (name, value) in body {
                 let twice = members.insert(name.clone(), value);
@@ -126,10 +126,12 @@ fn path(folder: &Path, table: &str, document: &Json) -> PathBuf {
     let folder = folder.join(format!("{table}s"));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join(format!("{}.json", clean(name)));
-    match path.exists() {
-        false => path,
-        true => folder.join(format!("{} {}.json", clean(name), clean(&id))),
-    }
+    let others = (0..).map(|n| match n {
+        0 => format!("{} {}.json", clean(name), clean(&id)),
+        n => format!("{} {} {n}.json", clean(name), clean(&id)),
+    });
+    let mut paths = std::iter::once(path).chain(others.map(|other| folder.join(other)));
+    paths.find(|path| !path.exists()).unwrap()
 }
 
 /// Exports a folder as `sealift export` does.

@@ -66,7 +66,15 @@ fn a_list_of_other_peoples_files_removes_nothing() {
     let lines: Vec<String> = listed.iter().map(|path| format!("\"{path}\": {{ \"scripts\": [\"../victim.json\", \"~\", \"notes.txt\", \"../../victim~.txt\"] }},")).collect();
     trap.about("\"documents\": {", &format!("\"documents\": {{ {}", lines.concat()));
     let before = files(trap.folder.path());
-    ops::to_tree(&open(&trap.bundle), &octopus(), &trap.root, ScriptMode::Extract, false, &Silent).unwrap();
+    ops::to_tree(
+        &open(&trap.bundle),
+        &octopus(),
+        &trap.root,
+        ScriptMode::Extract,
+        Default::default(),
+        &Silent,
+    )
+    .unwrap();
     let mut after = files(trap.folder.path());
     let mut expected = before.clone();
     assert_ne!(
@@ -112,8 +120,14 @@ fn links_are_not_followed() {
     fs::rename(&space, trap.folder.path().join("moved")).unwrap();
     symlink(&outside, &space).unwrap();
     let before = files(&outside);
-    let result =
-        ops::to_tree(&open(&trap.bundle), &octopus(), &trap.root, ScriptMode::Extract, true, &Silent);
+    let result = ops::to_tree(
+        &open(&trap.bundle),
+        &octopus(),
+        &trap.root,
+        ScriptMode::Extract,
+        Replace { foreign: true, ..Replace::default() },
+        &Silent,
+    );
     assert!(matches!(result, Err(ConvertError::Tree(TreeError::Unusable { .. }))), "{result:?}");
     assert!(before == files(&outside), "something was written outside");
 }

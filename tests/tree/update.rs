@@ -110,14 +110,30 @@ fn files_of_somebody_else_are_not_overwritten() {
         .find(|path| path.starts_with("Space/") && path.matches('/').count() == 1);
     let mine = mine.unwrap();
     fs::write(root.join(&mine), "mine").unwrap();
-    let result = ops::to_tree(&open(&tree.bundle), &octopus(), &root, ScriptMode::Extract, false, &Silent);
+    let result = ops::to_tree(
+        &open(&tree.bundle),
+        &octopus(),
+        &root,
+        ScriptMode::Extract,
+        Default::default(),
+        &Silent,
+    );
     match result {
         Err(ConvertError::Tree(TreeError::InTheWay { first, total: 1, .. })) => assert_eq!(first, mine),
         other => panic!("{other:?}"),
     }
     assert_eq!(files(&root).len(), 1, "nothing else was written");
     // Force replaces such files as a tree holds, and no others.
-    let forced = || ops::to_tree(&open(&tree.bundle), &octopus(), &root, ScriptMode::Extract, true, &Silent);
+    let forced = || {
+        ops::to_tree(
+            &open(&tree.bundle),
+            &octopus(),
+            &root,
+            ScriptMode::Extract,
+            Replace { foreign: true, ..Replace::default() },
+            &Silent,
+        )
+    };
     assert!(matches!(forced(), Err(ConvertError::Tree(TreeError::Unusable { .. }))));
     assert_eq!(files(&root).len(), 1, "nothing else was written");
     fs::write(root.join(&mine), r#"{ "mine": true }"#).unwrap();
@@ -162,8 +178,14 @@ fn what_cannot_be_opened_is_no_reason_to_lose_a_tree() {
     let tree = Updated::new();
     let before = files(&tree.root);
     fs::write(tree.root.join("sealift.json"), "{ \"format\": \"sealift tree 2\" }").unwrap();
-    let result =
-        ops::to_tree(&open(&tree.bundle), &octopus(), &tree.root, ScriptMode::Extract, true, &Silent);
+    let result = ops::to_tree(
+        &open(&tree.bundle),
+        &octopus(),
+        &tree.root,
+        ScriptMode::Extract,
+        Replace { foreign: true, ..Replace::default() },
+        &Silent,
+    );
     assert!(
         matches!(result, Err(ConvertError::Tree(TreeError::TooNew { ref found, .. })) if found == "2"),
         "{result:?}"
@@ -178,8 +200,14 @@ fn what_cannot_be_opened_is_no_reason_to_lose_a_tree() {
             self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 400
         }
     }
-    let result =
-        ops::to_tree(&open(&tree.bundle), &octopus(), &tree.root, ScriptMode::Inline, false, &Stop(0.into()));
+    let result = ops::to_tree(
+        &open(&tree.bundle),
+        &octopus(),
+        &tree.root,
+        ScriptMode::Inline,
+        Default::default(),
+        &Stop(0.into()),
+    );
     assert!(matches!(result, Err(ConvertError::Cancelled(_))), "{result:?}");
     assert!(files(&tree.root) == before);
 }
@@ -199,8 +227,94 @@ fn a_folder_that_somebody_makes_meanwhile_is_not_touched() {
     let bundle = bundle_of(folder.path(), Generation::Spaces, Twist::default());
     let root = folder.path().join("tree");
     let meanwhile = Meanwhile(root.clone());
-    let error = ops::to_tree(&open(&bundle), &octopus(), &root, ScriptMode::Extract, false, &meanwhile);
+    let error =
+        ops::to_tree(&open(&bundle), &octopus(), &root, ScriptMode::Extract, Default::default(), &meanwhile);
     assert!(error.unwrap_err().to_string().contains("another process is writing to it"));
     assert_eq!(std::fs::read(root.join(".gitattributes")).unwrap(), b"theirs");
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 1);
+}
+
+/// Fails in the middle: takes away what waits to be put into its place.
+struct Broken<'r>(&'r Path);
+
+impl sealift::progress::Progress for Broken<'_> {
+    fn event(&self, event: sealift::progress::Event) {
+        if !matches!(event, sealift::progress::Event::Advance { .. }) {
+            return;
+        }
+        for entry in fs::read_dir(self.0).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name().to_str().unwrap().starts_with(".sealift-")
+                && self.0.join("sealift-incomplete.json").exists()
+            {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+/// A folder that holds files of two states says so, to every reader, until a conversion has ended.
+#[test]
+fn a_conversion_that_did_not_end_is_no_tree_and_is_made_whole_by_the_next() {
+    let tree = Updated::new();
+    let before = files(&tree.root);
+    assert!(tree.run("UPDATE DeploymentEnvironment SET Name = Name || ' renamed'") > 1);
+    let next = tree.export_again();
+    let update = |bundle: &Path, progress: &dyn sealift::progress::Progress| {
+        ops::to_tree(&open(bundle), &octopus(), &tree.root, ScriptMode::Extract, Replace::default(), progress)
+    };
+    let broken = update(&next, &Broken(&tree.root));
+    assert!(matches!(broken, Err(ConvertError::Tree(TreeError::Partly { .. }))), "{broken:?}");
+    let mixed = files(&tree.root);
+    assert!(mixed.contains_key("sealift-incomplete.json"));
+    let changed = |path: &str| mixed.get(path) != before.get(path) && path != "sealift-incomplete.json";
+    assert!(mixed.keys().any(|path| changed(path)) && mixed["sealift.json"] == before["sealift.json"]);
+    assert!(sealift::tree::is_tree(&tree.root));
+    let out = tree.folder.path().join("no.sealift");
+    let read = try_from_tree(&tree.root, &octopus(), None, &out);
+    assert!(matches!(read, Err(ConvertError::Tree(TreeError::Incomplete { .. }))), "{read:?}");
+    // What it put there is known to the next, whatever that converts: nothing is in the way, and nothing stays.
+    update(&tree.bundle, &Silent).unwrap();
+    assert!(files(&tree.root) == before);
+    update(&next, &Silent).unwrap();
+    let fresh = tree.folder.path().join("fresh");
+    to_tree(&next, &octopus(), &fresh, ScriptMode::Extract);
+    assert!(files(&tree.root) == files(&fresh));
+    // What anyone writes into the list leads to no file of theirs.
+    fs::create_dir(tree.root.join("mine")).unwrap();
+    for path in ["notes.txt", "mine/notes~1.txt", "../beside.json"] {
+        fs::write(tree.root.join(path), "mine").unwrap();
+    }
+    let list = r#"{ "files": ["notes.txt", "mine/notes~1.txt", "../beside.json", "/etc/hosts", "sealift.json", ".gitattributes", 1] }"#;
+    fs::write(tree.root.join("sealift-incomplete.json"), list).unwrap();
+    update(&next, &Silent).unwrap();
+    for path in ["notes.txt", "mine/notes~1.txt", "../beside.json"] {
+        assert!(fs::read(tree.root.join(path)).unwrap() == b"mine", "{path}");
+    }
+    assert!(!tree.root.join("sealift-incomplete.json").exists());
+}
+
+/// It is recognised even where there was no tree before, and no `sealift.json` is there yet.
+#[test]
+fn a_first_conversion_into_a_folder_of_somebody_elses_is_recognised_too() {
+    let tree = Updated::new();
+    let root = tree.folder.path().join("mine");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("notes.txt"), "mine").unwrap();
+    let make = |progress: &dyn sealift::progress::Progress| {
+        ops::to_tree(
+            &open(&tree.bundle),
+            &octopus(),
+            &root,
+            ScriptMode::Extract,
+            Replace::default(),
+            progress,
+        )
+    };
+    assert!(make(&Broken(&root)).is_err());
+    assert!(!root.join("sealift.json").exists() && sealift::tree::is_tree(&root));
+    assert!(matches!(Tree::open(&root), Err(TreeError::Incomplete { .. })));
+    make(&Silent).unwrap();
+    fs::remove_file(root.join("notes.txt")).unwrap();
+    assert!(files(&root) == files(&tree.root));
 }

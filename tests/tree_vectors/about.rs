@@ -109,6 +109,22 @@ fn whole() -> Vec<Case> {
         )
         .without_about()
         .file("Feed/sealift.json", ABOUT),
+        Case::refused(
+            "incomplete",
+            "A writer did not end.",
+            "One with a `sealift-incomplete.json` at its root is *incomplete*",
+            "incomplete",
+        )
+        .file(WEB, web("null"))
+        .file("sealift-incomplete.json", "{\n  \"files\": []\n}\n"),
+        Case::refused(
+            "incomplete-without-about",
+            "A writer did not end, and had not come to `sealift.json`; what it left says nothing.",
+            "One with a `sealift-incomplete.json` at its root is *incomplete*, whatever else is there",
+            "incomplete",
+        )
+        .without_about()
+        .file("sealift-incomplete.json", "\n"),
         new("newer", "Format 2.", ABOUT.replace("tree 1", "tree 2")),
         new(
             "newer-huge",

@@ -141,6 +141,14 @@ impl Case {
         self
     }
 
+    /// One more finding.
+    pub fn and(mut self, file: &str, place: &str) -> Self {
+        if let Expect::Refused(_, findings) = &mut self.expect {
+            findings.push((file.to_owned(), place.to_owned()));
+        }
+        self
+    }
+
     pub fn password(mut self, password: &'static str) -> Self {
         self.password = Some(password);
         self
@@ -168,7 +176,7 @@ impl Case {
         match &self.expect {
             Expect::Ok => 0,
             Expect::Refused(class, _) => match *class {
-                "not-a-tree" | "too-new" => 1,
+                "not-a-tree" | "incomplete" | "too-new" => 1,
                 "other-model" => 2,
                 "findings" => 3,
                 "damaged" => 5,

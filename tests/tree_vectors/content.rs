@@ -356,6 +356,7 @@ fn script(file: &str) -> String {
 
 fn scripts() -> Vec<Case> {
     let back = "Reading puts the text back, without any change.";
+    let mark = "one byte order mark at the beginning of the file is no part of the text";
     let taken = |name: &str, what, why, text: &[u8]| {
         Case::ok(&format!("script-{name}"), what, why).file(WEB, script("Web~Deploy.ps1")).file(SCRIPT, text)
     };
@@ -370,9 +371,21 @@ fn scripts() -> Vec<Case> {
         ),
         taken(
             "byte-order-mark",
-            "A byte order mark is part of a script.",
-            back,
+            "A byte order mark is no part of a script.",
+            mark,
             "\u{feff}Write-Host 1\n".as_bytes(),
+        ),
+        taken(
+            "two-byte-order-marks",
+            "The second of two is a character of the text.",
+            mark,
+            "\u{feff}\u{feff}Write-Host 1\n".as_bytes(),
+        ),
+        taken(
+            "only-byte-order-mark",
+            "A script that is empty but for a byte order mark.",
+            mark,
+            "\u{feff}".as_bytes(),
         ),
         taken("empty", "An empty script.", back, b""),
         Case::ok(
@@ -397,6 +410,8 @@ fn scripts() -> Vec<Case> {
         .file("Web~Deploy.ps1", "x"),
         bad("script-not-utf-8", "The script's file is no UTF-8.", missing, "$.a", script("Web~Deploy.ps1"))
             .file(SCRIPT, &b"\xff\xfe"[..]),
+        bad("script-utf-16", "The script's file is UTF-16.", missing, "$.a", script("Web~Deploy.ps1"))
+            .file(SCRIPT, &b"\xfe\xff\0d\0i\0r"[..]),
         bad(
             "script-folder",
             "A folder is called as the script's file.",
@@ -420,6 +435,13 @@ fn copies() -> Vec<Case> {
         )
         .file(WEB, copy("\"a\\r\\nb\""))
         .file(SCRIPT, "a\r\nb"),
+        Case::ok(
+            "copy-byte-order-mark",
+            "A copy that agrees but for a byte order mark.",
+            "one byte order mark at the beginning of the file is no part of the text",
+        )
+        .file(WEB, copy("\"a\""))
+        .file(SCRIPT, "\u{feff}a"),
         Case::ok("copy-missing", "A text whose copy is missing.", "it may be missing")
             .file(WEB, copy("\"a\"")),
         bad("copy-differs", "A copy that differs.", differs, "$.a", copy("\"a\"")).file(SCRIPT, "b"),

@@ -265,7 +265,7 @@ fn freeze_a_tree() {
     }
     writer.finish(&Silent).unwrap();
     std::fs::create_dir(&root).unwrap();
-    ops::to_tree(&open(&path), &model, &root, ScriptMode::Extract, false, &Silent).unwrap();
+    ops::to_tree(&open(&path), &model, &root, ScriptMode::Extract, Default::default(), &Silent).unwrap();
     let listing = listing("tree-1", PASSWORDS[0]);
     let text = serde_json::to_string_pretty(&listing).unwrap() + "\n";
     std::fs::write(root.with_extension("json"), text).unwrap();
@@ -418,7 +418,7 @@ fn the_frozen_tree_of_this_version_comes_back_to_the_byte() {
     let bundle = bundle_of("tree-1", &scratch.path().join("b.sealift"));
     let root = scratch.path().join("tree");
     let model = Model::octopus().unwrap();
-    ops::to_tree(&bundle, &model, &root, ScriptMode::Extract, false, &Silent).unwrap();
+    ops::to_tree(&bundle, &model, &root, ScriptMode::Extract, Default::default(), &Silent).unwrap();
     let (mine, theirs) = (files(&root), files(&folder().join("tree-1")));
     assert_eq!(mine.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
     for (path, bytes) in mine {

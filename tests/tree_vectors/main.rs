@@ -134,6 +134,7 @@ fn the_program_answers_as_the_vectors_say() {
     let classes = [
         "damaged",
         "findings",
+        "incomplete",
         "needs-password",
         "not-a-tree",
         "ok",

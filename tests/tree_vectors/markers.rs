@@ -347,6 +347,18 @@ fn sealed() -> Vec<Case> {
             .class("needs-password"),
         ),
         with(
+            Case::finding(
+                "sealed-moved-and-more",
+                "A sealed value elsewhere in its document, no password, and a file that is no JSON.",
+                "secrets that were moved and that no password was given for are findings like any other",
+                "Feed/Worse.json",
+                "",
+            )
+            .and(WEB, "$.a")
+            .file(WEB, body(&moved))
+            .file("Feed/Worse.json", "{\n"),
+        ),
+        with(
             bad(
                 "sealed-no-such-place",
                 "A sealed value for a place that is none, and no password.",

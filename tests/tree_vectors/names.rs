@@ -383,7 +383,32 @@ fn long() -> Vec<Case> {
         ),
         boundary(180),
         boundary(181),
+        nested(64),
+        nested(65),
     ]
+}
+
+/// A path with just so many folders.
+fn nested(folders: usize) -> Case {
+    // A folder for the kind and one for the name of each owner, and the kind's of the document.
+    let owners = (folders - 1) / 2 + (folders - 1) % 2;
+    let owner = (1..owners).fold(r#"["x"]"#.to_owned(), |key, _| format!("[{{\"K\":{key}}},\"x\"]"));
+    let chain = vec!["K/x"; owners].join("/");
+    let (key, path) = match folders {
+        64 => (format!("[{{\"K\":{owner}}}]"), format!("{chain}/K.json")),
+        _ => {
+            let key = format!("[{{\"K\":{owner}}},\"x\"]");
+            let path = format!("_long/K/x~{}.json", digits(&["K", &key]));
+            (key, path)
+        }
+    };
+    let what = format!("A path in {folders} folders.");
+    Case::paths(
+        &format!("folders-{folders}"),
+        &what,
+        "or that lies in more than 64 folders",
+        &[("K", &key, &path)],
+    )
 }
 
 /// A path of just so many bytes.

@@ -105,6 +105,7 @@ fn told(class: &'static str, findings: &Findings) -> Refusal {
 fn of_tree(error: TreeError) -> Refusal {
     match error {
         TreeError::NotATree { .. } => ("not-a-tree", Vec::new(), String::new()),
+        TreeError::Incomplete { .. } => ("incomplete", Vec::new(), String::new()),
         TreeError::TooNew { .. } => ("too-new", Vec::new(), String::new()),
         TreeError::Findings { findings, .. } => told("findings", &findings),
         other => ("no class of a tree", Vec::new(), other.to_string()),

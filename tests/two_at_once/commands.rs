@@ -286,7 +286,8 @@ fn two_conversions_into_one_folder_do_not_mix() {
     assert!(Connection::open(first.at("build.sqlite")).unwrap().execute(sql, []).unwrap() > 3);
     let more = ["--exclude", "Account", "--password-file", "password", "--kdf-memory", "8"];
     first.done(&[&less[..], &more].concat());
-    let (one, other) = (["convert", "build.sealift", "tree"], ["convert", "less.sealift", "tree"]);
+    let (one, other) =
+        (["convert", "build.sealift", "tree", "--replace"], ["convert", "less.sealift", "tree", "--replace"]);
     let there = first.copy();
     there.done(&["convert", "build.sealift", "tree"]);
     let ends = [

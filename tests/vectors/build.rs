@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::Connection;
 pub use rusqlite::types::Value as Cell;
 
-use super::pack::{bytes, varint, zstd};
+use super::pack::{bytes, stored, varint};
 use super::sealing::{Envelope, filler};
 
 pub const SEAL: usize = 8160;
@@ -267,7 +267,7 @@ pub fn tables(docs: &[Doc], layout: &Layout, envelope: Option<&Envelope>) -> Tab
         .enumerate()
         .map(|(at, pack)| {
             let raw = pack_raw(pack);
-            let data = zstd(&raw);
+            let data = stored(&raw);
             let hash = Cell::Blob(stored_hash(&[&data]));
             vec![int(at + 1), Cell::Integer(pack.declared), int(raw.len()), hash, Cell::Blob(data)]
         })
@@ -278,7 +278,7 @@ pub fn tables(docs: &[Doc], layout: &Layout, envelope: Option<&Envelope>) -> Tab
         .enumerate()
         .map(|(at, chunk)| {
             let raw = chunk_raw(chunk);
-            let data = zstd(&raw);
+            let data = stored(&raw);
             let hash = Cell::Blob(stored_hash(&[&data, &chunk.content_ids]));
             let (first, declared) = (Cell::Integer(chunk.first), Cell::Integer(chunk.declared));
             vec![

@@ -64,6 +64,22 @@ pub fn zstd(raw: &[u8]) -> Vec<u8> {
     zstd::bulk::compress(raw, 6).unwrap()
 }
 
+/// The same, or raw blocks (RFC 8878) where more than 256 bytes would come out of each stored one.
+pub fn stored(raw: &[u8]) -> Vec<u8> {
+    let data = zstd(raw);
+    if raw.len() <= (16 << 10) + 256 * data.len() {
+        return data;
+    }
+    // The magic number, no content size and no checksum, a window of 128 KiB.
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0x38];
+    let last = raw.len().div_ceil(128 << 10) - 1;
+    for (at, block) in raw.chunks(128 << 10).enumerate() {
+        let header = ((block.len() as u32) << 3) | u32::from(at == last);
+        frame.extend([&header.to_le_bytes()[..3], block].concat());
+    }
+    frame
+}
+
 pub fn bytes(bytes: &[u8]) -> Vec<u8> {
     [varint(bytes.len() as u64), bytes.to_vec()].concat()
 }

@@ -182,6 +182,7 @@ fn document(vector: &Vector, bytes: &[u8]) -> Outcome {
                 DecodeError::NotCanonical => "not-canonical",
                 DecodeError::Utf8 => "utf-8",
                 DecodeError::TooDeep => "too-deep",
+                DecodeError::TooMany => "too-many",
             };
             same("error", Some(word.to_owned()), vector.error.clone())
         }

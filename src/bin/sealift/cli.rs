@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use sealift::bundle::FileRoot;
+use sealift::crypto::KdfLimits;
 
 use crate::commands;
-use crate::exit;
+use crate::exit::{self, Exit, Failure};
 
 /// Carries configuration between SQL Server databases in one portable, verifiable, encrypted file.
 ///
@@ -29,6 +31,17 @@ pub struct Common {
     /// Describe the product by this model file instead of the built-in one (Octopus Deploy)
     #[arg(long, global = true, value_name = "FILE")]
     pub model: Option<PathBuf>,
+    /// Spend at most so much on opening a bundle with its password: the sum, over its password slots, of memory in
+    /// GiB times passes
+    #[arg(long, global = true, value_name = "GIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub kdf_budget: Option<u32>,
+}
+
+impl Common {
+    /// What opening an envelope may cost.
+    pub fn kdf_limits(&self) -> KdfLimits {
+        self.kdf_budget.map_or(KdfLimits::default(), |gib| KdfLimits::with_work_kib(u64::from(gib) << 20))
+    }
 }
 
 /// Where a bundle's password comes from.
@@ -37,6 +50,52 @@ pub struct PasswordArgs {
     /// Read the bundle's password from this file (else SEALIFT_PASSWORD, else a prompt)
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+}
+
+/// Which bundle is expected.
+#[derive(Debug, Default, Args)]
+pub struct ExpectArgs {
+    /// Refuse the bundle unless this is its file root or its content root. `export` and `info` print both; a folder
+    /// has a content root only
+    #[arg(long, value_name = "ROOT")]
+    pub expect_root: Option<ExpectedRoot>,
+}
+
+/// Which bundles are expected, where there are several.
+#[derive(Debug, Default, Args)]
+pub struct ExpectEachArgs {
+    /// Refuse a bundle unless this is its file root or its content root. Give it once for each bundle or folder, in
+    /// their order
+    #[arg(long, value_name = "ROOT")]
+    pub expect_root: Vec<ExpectedRoot>,
+}
+
+impl ExpectEachArgs {
+    /// The root of each of so many bundles.
+    pub fn each(&self, bundles: usize) -> Result<Vec<Option<ExpectedRoot>>, Failure> {
+        match self.expect_root.len() {
+            0 => Ok(vec![None; bundles]),
+            given if given == bundles => Ok(self.expect_root.iter().copied().map(Some).collect()),
+            given => Err(Failure::new(
+                Exit::Usage,
+                format!("--expect-root is given {given} times, and there are {bundles} bundles or folders"),
+            )
+            .hint("give it once for each of them, in their order")),
+        }
+    }
+}
+
+/// A root that somebody expects: of the file, or of its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedRoot(pub [u8; 32]);
+
+impl std::str::FromStr for ExpectedRoot {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let root = FileRoot::from_hex(text.trim()).ok_or("a root has 64 hexadecimal digits")?;
+        Ok(Self(root.0))
+    }
 }
 
 /// How SQL Servers are logged in to. Embedded servers take no notice.
@@ -49,6 +108,10 @@ pub struct ServerArgs {
     /// Wait so long for rows of a SQL Server that others have locked (`lock_timeout` of the address, else 30)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
     pub lock_timeout: Option<u64>,
+    /// Show the messages of a SQL Server's errors in full. They may hold values of rows, secrets too; without this, what
+    /// they quote is left out
+    #[arg(long)]
+    pub show_server_messages: bool,
 }
 
 /// Where a server's master key comes from.

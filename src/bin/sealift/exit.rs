@@ -54,7 +54,7 @@ Exit codes:
     0  done, or nothing to do
     1  failed
     2  wrong usage
-    3  differences or findings (diff, export --strict, a folder that is not right), salvaged with losses
+    3  differences or findings (diff, export --strict, a folder that is not right), salvaged or exported with losses
     4  refused, target untouched (conflict, stale plan, other version, unsupported server)
     5  the bundle is damaged or was tampered with
     6  wrong password or master key, or the server refuses the login
@@ -282,6 +282,10 @@ impl Failure {
                 "ca=FILE in the address names the authority that made the certificate, host_name_in_certificate=NAME \
                  the name in it; trust_server_certificate=true takes any: only in a network you trust",
             ),
+            ServerError::NotEncrypted { .. } => self.hint(
+                "turn encryption on at the server (TLS 1.2 or later), and ask who sits between you and it: encryption may have been taken \
+                 away on the way. encrypt=off in the address sends everything, the password too, for all to read",
+            ),
             ServerError::Login { .. } => {
                 self.hint("check user and password, and that the login may connect to this database")
             }
@@ -328,6 +332,7 @@ impl From<BundleError> for Failure {
         }
         let exit = match &error {
             BundleError::WrongPassword { .. } | BundleError::TooExpensive { .. } => Exit::WrongKey,
+            BundleError::OtherRoot(_) => Exit::Damaged,
             error if error.is_damage() => Exit::Damaged,
             _ => Exit::Failed,
         };
@@ -337,8 +342,15 @@ impl From<BundleError> for Failure {
                 failure.hint("take the password that the export was made with")
             }
             BundleError::TooExpensive { .. } => {
-                failure.hint("the file asks for more work than a reader accepts; do not trust it")
+                failure.hint(
+                    "a bundle that asks for this much may be hostile; if you know who made it, --kdf-budget GIB allows \
+                     more: the sum over its password slots of memory in GiB times passes",
+                )
             }
+            BundleError::OtherRoot(_) => failure.hint(
+                "it is another file than the one whose root you were given, or somebody changed it: do not use it; \
+                 `sealift info` prints the roots of a bundle",
+            ),
             BundleError::Exists { .. } => failure.hint("--force overwrites it"),
             BundleError::TooNew { .. } => failure.hint("get a newer sealift"),
             error if error.is_damage() => failure
@@ -360,10 +372,10 @@ impl From<ExportError> for Failure {
                         .hint("rename one of them, or say in the model how they are told apart")
                 } else if all(|fault| matches!(fault, TranslateError::DamagedSecret { .. })) {
                     Self::listing(Exit::Failed, &error)
-                        .hint("enter the secret anew on the server, or leave its kind out with --exclude")
+                        .hint("enter the secret anew on the server, or leave such documents out with --skip-unreadable")
                 } else {
                     Self::listing(Exit::Failed, &error)
-                        .hint("mend them on the server, or leave their kinds out with --exclude")
+                        .hint("fix them on the server, or leave them out with --skip-unreadable")
                 }
             }
             ExportError::Bundle(error) => error.into(),
@@ -377,8 +389,9 @@ impl From<ExportError> for Failure {
             }
             // Asked for by --strict: not the export is at fault.
             ExportError::Undeclared { .. } => Self::of(Exit::Differences, &error).hint(
-                "declare each place in a model file, { at = \"PLACE\", to = \"KIND\" } among the kind's references, \
-                 and name it with --model FILE; without --strict they are only listed",
+                "declare each place in a model file, { at = \"PLACE\", to = \"KIND\" } among the kind's references or \
+                 { at = \"PLACE\" } among its secrets, and name it with --model FILE; without --strict they are only \
+                 listed",
             ),
             ExportError::UnknownTables { .. } => Self::of(Exit::Differences, &error).hint(
                 "describe each table as a kind in a model file, or say there why it is left behind ([[leave]]), and name \
@@ -443,6 +456,10 @@ impl From<ImportError> for Failure {
             ImportError::Bundle(ref exists @ BundleError::Exists { .. }) => {
                 Self::of(Exit::Failed, exists).hint("name another undo file: none is ever overwritten")
             }
+            ImportError::Bundle(error @ BundleError::Unprotected { .. }) => Self::from(error).hint(
+                "the undo file would hold it: give the bundle's password by --password-file, or the master key of a \
+                 server that has one; --no-undo writes no undo file",
+            ),
             ImportError::Bundle(error) => error.into(),
             ImportError::Cancelled(error) => error.into(),
             ImportError::OtherModel { .. } => {
@@ -499,16 +516,27 @@ impl From<TreeError> for Failure {
             TreeError::NotATree { .. } => Self::of(Exit::Failed, &error)
                 .hint("`sealift convert BUNDLE FOLDER` makes one; was sealift.json lost or renamed?"),
             TreeError::TooNew { .. } => Self::of(Exit::Failed, &error).hint("get a newer sealift"),
-            TreeError::InTheWay { .. } => {
-                Self::of(Exit::Failed, &error).hint("nothing was changed; --force overwrites them")
+            TreeError::InTheWay { .. } => Self::of(Exit::Failed, &error)
+                .hint("nothing was changed; --force overwrites them, or removes those that the new content does not have"),
+            TreeError::Incomplete { .. } => Self::of(Exit::Failed, &error)
+                .hint("run that conversion again; if another sealift is at work there, wait until it is done"),
+            TreeError::Unwritable { ref path, ref findings } => {
+                let what = match findings.total() {
+                    1 => "a document holds what a folder cannot hold".to_owned(),
+                    total => format!("{total} values are such as a folder cannot hold"),
+                };
+                Self::new(Exit::Failed, format!("{}: {what}; nothing was written", path.display()))
+                    .hint("use the bundle itself, or export again with this version of sealift and its model")
             }
+            TreeError::NotCovered { .. } => Self::of(Exit::Failed, &error).hint(
+                "nothing was changed; name another folder, or give --replace to remove them; `sealift merge FOLDER \
+                 BUNDLE -o NEW` keeps both",
+            ),
             TreeError::Busy { .. } => Self::of(Exit::Failed, &error)
                 .hint("nothing was changed; when the other is done, run it again"),
             TreeError::Partly { .. } => Self::of(Exit::Failed, &error)
                 .hint("run it again when the cause is gone: what is right already is left as it is"),
-            TreeError::Unusable { .. } | TreeError::Io { .. } | TreeError::Document { .. } => {
-                Self::of(Exit::Failed, &error)
-            }
+            TreeError::Unusable { .. } | TreeError::Io { .. } => Self::of(Exit::Failed, &error),
             TreeError::TooLarge { .. } | TreeError::TooMany { .. } => Self::of(Exit::Failed, &error),
         }
     }

@@ -9,6 +9,7 @@ use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use sealift::progress::{Cancelled, StopRequest};
+use sealift::server::sqlserver::ServerMessages;
 
 use crate::exit::{Exit, Failure};
 use crate::ui::{self, aside};
@@ -24,6 +25,7 @@ const TAKING_EFFECT: u8 = 3;
 
 static PHASE: AtomicU8 = AtomicU8::new(WORKING);
 static STOP: LazyLock<StopRequest> = LazyLock::new(StopRequest::default);
+static MESSAGES: LazyLock<ServerMessages> = LazyLock::new(ServerMessages::kept);
 static ENDED: Mutex<Option<Ended>> = Mutex::new(None);
 
 /// How long an interrupted command tries to report what it has done.
@@ -46,6 +48,11 @@ pub fn watch_interrupts() {
 /// What interrupts calls that wait for a server.
 pub fn stop_request() -> StopRequest {
     STOP.clone()
+}
+
+/// What keeps the messages of SQL Servers, to be shown with the failure.
+pub fn server_messages() -> ServerMessages {
+    MESSAGES.clone()
 }
 
 /// Lets the work take effect, unless somebody has asked to stop.
@@ -86,6 +93,9 @@ pub fn conclude(result: Result<Exit, Failure>) -> Exit {
         Ok(exit) => return exit,
         Err(failure) => failure,
     };
+    for message in MESSAGES.take() {
+        aside!("server: {message}");
+    }
     match ended() {
         Some(Ended { exit, effect: Some(effect) }) => {
             failure.warn_of_output(&effect);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sealift::crypto::{MasterKey, Password, PasswordError, SecretBytes};
 use sealift::server::sqlserver::{Login, SqlServerAddress};
+use sealift::text::input;
 
 use crate::exit::{Exit, Failure};
 
@@ -17,19 +18,10 @@ const AGAINST_PASSWORD: &str = "SEALIFT_AGAINST_PASSWORD";
 const SQL_PASSWORD: &str = "SEALIFT_SQL_PASSWORD";
 const SQL_TOKEN: &str = "SEALIFT_SQL_TOKEN";
 
-/// A file with a secret is one line; more would be another file taken by mistake.
-const MAX_FILE: u64 = 64 * 1024;
-
 fn from_file(path: &Path, what: &str) -> Result<String, Failure> {
-    let fail = |why: String| {
-        Failure::new(Exit::Failed, format!("cannot read the {what} file {}: {why}", path.display()))
-    };
-    let size = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
-    if size > MAX_FILE {
-        return Err(fail("it is larger than 64 KiB".to_owned()));
-    }
-    let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    input::read_line(path).map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot read the {what} file {}: {error}", path.display()))
+    })
 }
 
 fn given(file: Option<&Path>, variable: &str, what: &str) -> Result<Option<String>, Failure> {
@@ -37,7 +29,10 @@ fn given(file: Option<&Path>, variable: &str, what: &str) -> Result<Option<Strin
         return from_file(path, what).map(Some);
     }
     match std::env::var(variable) {
-        Ok(text) => Ok(Some(text)),
+        Ok(text) => match input::one_line(&text) {
+            Ok(line) => Ok(Some(line)),
+            Err(error) => Err(Failure::new(Exit::Usage, format!("cannot use {variable}: {error}"))),
+        },
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => {
             Err(Failure::new(Exit::Usage, format!("{variable} is not valid UTF-8")))

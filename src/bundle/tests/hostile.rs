@@ -222,13 +222,34 @@ fn damage_in_one_pack_leaves_the_others() {
     assert_eq!(report.lost[0].key.as_deref(), Some(r#"[{"Project":["Web 0"]}]"#));
 }
 
+/// A nonce and a tag have 40 bytes: no password is needed to see that a value without them opens for nobody.
+#[test]
+fn a_sealed_value_that_is_too_short_is_damage_without_the_password() {
+    for bytes in [0, 1, 39] {
+        let (_folder, path) = folder();
+        sealed_bundle(&path);
+        tamper(&path, &format!("UPDATE sealed SET value = zeroblob({bytes}) WHERE document = 14 AND n = 0"));
+        let report = report(&path, None).unwrap();
+        assert_eq!(report.findings[0].place, "sealed values of document 14", "{:?}", report.findings);
+        let bundle = open(&path).unwrap();
+        let mut damaged = 0;
+        bundle
+            .scan::<BundleError>(None, &mut |entry, _| {
+                damaged += usize::from(bundle.sealed(&entry).is_err_and(|error| error.is_damage()));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(damaged, 1);
+    }
+}
+
 #[test]
 fn a_moved_secret_does_not_open() {
     let moves = [
         "UPDATE sealed SET value = (SELECT value FROM sealed WHERE document = 15 AND n = 0) WHERE document = 14 AND n = 0",
         "UPDATE sealed SET value = (SELECT value FROM sealed WHERE document = 14 AND n = 2) WHERE document = 14 AND n = 0",
         "UPDATE sealed SET n = 1 WHERE document = 14 AND n = 0",
-        "UPDATE sealed SET value = x'00' WHERE document = 14 AND n = 0",
+        "UPDATE sealed SET value = zeroblob(40) WHERE document = 14 AND n = 0",
     ];
     for sql in moves {
         let (_folder, path) = folder();

@@ -91,6 +91,7 @@ fn the_same_is_the_same() {
         created: Some("2026-11-22T21:00:00Z".to_owned()),
         protection: protection(),
         previous: None,
+        expected_root: None,
     };
     let third = write(&other, &items, options);
     assert_eq!(third.content_root, first.content_root);

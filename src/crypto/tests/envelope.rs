@@ -174,7 +174,7 @@ fn what_is_too_expensive_is_not_run() {
         let slot = Slot { kdf, ..intact.slots[0].clone() };
         let envelope = Envelope { slots: vec![slot], ..intact.clone() };
         let KdfParams { memory_kib, passes, lanes } = kdf;
-        let expected = OpenError::TooExpensive { memory_kib, passes, lanes, limits: TIGHT };
+        let expected = OpenError::TooExpensive { memory_kib, passes, lanes, slots: 1, limits: TIGHT };
         assert_eq!(opening(&envelope, "right", &TIGHT), Err(expected));
     }
 }
@@ -201,9 +201,15 @@ fn all_slots_together_stay_within_the_work() {
 }
 
 #[test]
-fn a_reader_with_default_limits_takes_a_full_envelope_of_default_slots() {
+fn a_reader_with_default_limits_takes_five_default_slots_or_one_of_a_gibibyte() {
     let (params, limits) = (KdfParams::default(), KdfLimits::default());
-    assert!(limits.allow(&params, params.work_kib() * (MAX_SLOTS as u64 - 1)));
+    assert!(limits.allow(&params, params.work_kib() * 4));
+    assert!(!limits.allow(&params, params.work_kib() * 5));
+    let large = KdfParams { memory_kib: 1 << 20, ..params };
+    assert!(limits.allow(&large, 0));
+    assert!(!limits.allow(&large, large.work_kib()));
+    let told = KdfLimits::with_work_kib(params.work_kib() * MAX_SLOTS as u64);
+    assert!(told.allow(&params, params.work_kib() * (MAX_SLOTS as u64 - 1)));
     assert!(!limits.allow(&KdfParams { passes: 17, ..params }, 0));
     assert!(!limits.allow(&CHEAP, u64::MAX));
 }

@@ -116,10 +116,11 @@ impl<'a> Comparison<'a> {
     /// Finds the version that a document is, or makes it another one.
     fn sort_in(&mut self, versions: &mut Vec<Held>, input: usize, document: Document, chosen: bool) {
         let collation = self.grouping.model.collation;
+        let known = self.grouping.model.kind(document.kind.as_str());
         for held in versions.iter_mut() {
             let mut like = document.clone();
             respell(&mut like, &held.document, collation);
-            if changes(&held.document, &like).is_empty() {
+            if changes(known, &held.document, &like, collation).is_empty() {
                 self.spelling.stray(&held.document, &document);
                 held.version.inputs.push(input);
                 if chosen {
@@ -137,7 +138,7 @@ impl<'a> Comparison<'a> {
         if let Some(first) = versions.first() {
             let mut like = document.clone();
             respell(&mut like, &first.document, collation);
-            let found = changes(&first.document, &like);
+            let found = changes(known, &first.document, &like, collation);
             let places = found.len();
             version.changes = self.keep(found);
             version.more = places - version.changes.len();

@@ -7,8 +7,9 @@ use super::groups::{Grouping, Groups};
 use super::{Merge, MergeError, MergeReport};
 use crate::bundle::{Coverage, Entry, Extent, Notice, Reason, Writer};
 use crate::crypto::SecretBytes;
-use crate::document::{Document, Key, KindName, Value};
+use crate::document::{Document, Key, KindName, Reference, Value};
 use crate::model::{IdRule, NewId};
+use crate::ops::needs::{NEEDED, document_of};
 use crate::ops::translate::{Id, Vault};
 use crate::progress::Progress;
 
@@ -141,6 +142,9 @@ impl Merge<'_> {
     fn write_notices(&self, writer: &mut Writer) -> Result<(), MergeError> {
         for (input, label) in self.inputs.iter().zip(&self.labels) {
             for mut notice in input.bundle.notices()? {
+                if self.brings_needed(&notice)? {
+                    continue;
+                }
                 if self.inputs.len() > 1 && label.len() + 2 + notice.text.len() <= NOTICE_BYTES {
                     notice.text = format!("{label}: {}", notice.text);
                 }
@@ -149,6 +153,23 @@ impl Merge<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a notice is about what one input needs and another one has.
+    fn brings_needed(&self, notice: &Notice) -> Result<bool, MergeError> {
+        let (NEEDED, Some(kind), Some(key)) = (notice.code.as_str(), &notice.names_kind, &notice.names_key)
+        else {
+            return Ok(false);
+        };
+        let Ok(key) = Key::parse(key) else { return Ok(false) };
+        let needed = Reference { kind: KindName::new(kind), key };
+        let Some(document) = document_of(self.model, &needed) else { return Ok(false) };
+        for input in self.inputs {
+            if input.bundle.find(document.kind.as_str(), &document.key)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Says of a kind that it is carried as a whole, and of a document that all that belongs to it is, where every

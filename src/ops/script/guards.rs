@@ -64,7 +64,7 @@ impl Scripting<'_> {
                 for (at, row) in &rows {
                     let Some([key]) = keys.get(*at).map(Vec::as_slice) else { continue };
                     let mut conditions = vec![(id.as_str(), key)];
-                    conditions.extend(naming.iter().copied().zip(row));
+                    conditions.extend(naming.iter().copied().zip(row).take(layout.plain_naming_columns()));
                     let name = Id::of(key).map(|id| id.to_string()).unwrap_or_default();
                     let name: String = name.chars().take(200).collect();
                     let problem = format!(
@@ -129,6 +129,14 @@ impl Scripting<'_> {
             let table = Self::table(&self.catalog, &layout.table)?;
             let conditions: Vec<(&str, &Value)> = columns.iter().copied().zip(&values).collect();
             let most = match layout.kind.duplicates {
+                // Rows that the columns do not tell apart may be there: no more than are there now.
+                _ if !layout.kind.apart.is_empty() => {
+                    let (by, mut rows) = (layout.key_columns(), 0_u64);
+                    let keys = [values.clone()];
+                    let lookup = Lookup { table: &layout.table, columns: &by, by: &by, keys: &keys };
+                    self.reader.lookup(&lookup, &mut |_, _| rows += 1)?;
+                    rows
+                }
                 Duplicates::Number => u64::try_from(ordinal).unwrap_or(1).saturating_sub(1),
                 Duplicates::Refuse => 0,
             };

@@ -347,6 +347,15 @@ impl Scripting<'_> {
         ))
     }
 
+    /// Spells the deletion of all rows that have a key, however many these are by then.
+    fn delete_rows(&mut self, table: &str, by: &[&str], key: &[Value]) -> Result<(), ServerError> {
+        let table = Self::table(&self.catalog, table)?;
+        let (mut before, mut variables) = (String::new(), Variables::default());
+        let found = keyed(&table, &Self::columns(&table, by)?, key, &mut variables, &mut before)?;
+        let (name, found) = (self.names.table(&table), found.join(" AND "));
+        self.gone.push(&format!("{before}DELETE FROM {name}\n  WHERE {found};\n"))
+    }
+
     /// Writes the script.
     fn assemble(
         self,

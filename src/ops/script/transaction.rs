@@ -1,7 +1,9 @@
 //! A script in the making as a transaction: reads go to the server, writes are put aside as text.
 
+use std::borrow::Cow;
+
 use crate::document::Value;
-use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, Transaction, WriteError};
+use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, Transaction, UniqueSet, WriteError};
 
 use super::{Scripting, UPDATES, Waiting};
 
@@ -33,6 +35,19 @@ impl Reader for Scripting<'_> {
 
     fn max_int(&mut self, table: &str, column: &str) -> Result<Option<i64>, ServerError> {
         self.reader.max_int(table, column)
+    }
+
+    fn unique_sets(&self, table: &str) -> Vec<UniqueSet> {
+        self.reader.unique_sets(table)
+    }
+
+    fn misfits(
+        &self,
+        table: &str,
+        columns: &[&str],
+        values: &[Cow<'_, Value>],
+    ) -> Result<Vec<(usize, ServerError)>, ServerError> {
+        self.reader.misfits(table, columns, values)
     }
 
     fn rows_read(&self) -> u64 {
@@ -91,6 +106,15 @@ impl Transaction for Scripting<'_> {
         let write = Some(self.written);
         self.written += 1;
         self.delete_row(table, by, key).map_err(|source| WriteError { write, source })
+    }
+
+    fn delete_all(&mut self, table: &str, by: &[&str], keys: &[Vec<Value>]) -> Result<(), WriteError> {
+        for key in keys {
+            let write = Some(self.written);
+            self.written += 1;
+            self.delete_rows(table, by, key).map_err(|source| WriteError { write, source })?;
+        }
+        Ok(())
     }
 
     fn check(&mut self) -> Result<(), WriteError> {

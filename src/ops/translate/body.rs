@@ -36,12 +36,17 @@ pub struct Body {
 struct BodyColumn {
     name: String,
     nullable: bool,
+    sql_type: String,
 }
 
 impl Body {
     /// Finds the columns in a table; `None` where it has neither.
     pub(in crate::ops) fn find(table: &Table, text: &str, blob: Option<&str>) -> Option<Self> {
-        let column = |c: &Column| BodyColumn { name: c.name.clone(), nullable: c.nullable };
+        let column = |c: &Column| BodyColumn {
+            name: c.name.clone(),
+            nullable: c.nullable,
+            sql_type: c.declared.clone(),
+        };
         let text = table.column(text).map(column);
         let blob = blob.and_then(|name| table.column(name)).map(column);
         let new_rows = match (&text, &blob) {
@@ -56,6 +61,11 @@ impl Body {
     /// column, the blob.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.text.iter().chain(&self.blob).map(|column| column.name.as_str())
+    }
+
+    /// The text column and its declared type.
+    pub(super) fn text_type(&self) -> Option<(&str, &str)> {
+        self.text.as_ref().map(|column| (column.name.as_str(), column.sql_type.as_str()))
     }
 
     /// How many bytes of rows are read together. Compressed bytes count for many: JSON packs to a tenth and

@@ -1,6 +1,6 @@
 //! Rows that cannot be read, gathered so that all of them are told at once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::error::Error as _;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -13,6 +13,9 @@ use super::TranslateError;
 /// How many faults are told one by one.
 const TOLD: usize = 100;
 
+/// How many are kept one by one where the documents are left out and recorded.
+const RECORDED: usize = 10_000;
+
 /// How many faults are remembered so that none is counted twice. Beyond it a row that is read again for another's
 /// sake counts again.
 const REMEMBERED: usize = 10_000;
@@ -22,6 +25,8 @@ const REMEMBERED: usize = 10_000;
 #[derive(Debug, Default)]
 pub struct Faults {
     first: Vec<TranslateError>,
+    many: bool,
+    kinds: BTreeMap<KindName, u64>,
     total: u64,
     known: HashSet<u64>,
     hasher: RandomState,
@@ -33,9 +38,8 @@ impl Faults {
     /// # Errors
     /// Any other error, as it is: it ends the work.
     pub fn keep(&mut self, error: TranslateError) -> Result<(), TranslateError> {
-        if error.subject().is_none() {
-            return Err(error);
-        }
+        let Some((kind, _)) = error.subject() else { return Err(error) };
+        let kind = kind.clone();
         let hash = self.hasher.hash_one(error.to_string());
         if self.known.contains(&hash) {
             return Ok(());
@@ -44,7 +48,8 @@ impl Faults {
             self.known.insert(hash);
         }
         self.total += 1;
-        if self.first.len() < TOLD {
+        *self.kinds.entry(kind).or_default() += 1;
+        if self.first.len() < if self.many { RECORDED } else { TOLD } {
             self.first.push(error);
         }
         Ok(())
@@ -63,7 +68,17 @@ impl Faults {
         self.total += more;
     }
 
-    /// The first hundred.
+    /// Keeps up to 10,000 faults one by one from now on.
+    pub fn keep_many(&mut self) {
+        self.many = true;
+    }
+
+    /// How many there are of each kind.
+    pub fn kinds(&self) -> &BTreeMap<KindName, u64> {
+        &self.kinds
+    }
+
+    /// The first hundred, or ten thousand.
     pub fn first(&self) -> &[TranslateError] {
         &self.first
     }
@@ -73,7 +88,7 @@ impl Faults {
         self.total
     }
 
-    /// How many there are beyond the first hundred.
+    /// How many there are beyond the first.
     pub fn more(&self) -> u64 {
         self.total.saturating_sub(self.first.len() as u64)
     }

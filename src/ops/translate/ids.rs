@@ -29,6 +29,8 @@ struct Wanted<'k> {
     /// Which of the rows that share the columns it is, from one.
     ordinal: i64,
     values: Vec<Value>,
+    /// What tells it from others of these columns: ids in the target, folded, as a set.
+    apart: BTreeSet<String>,
 }
 
 /// The target's ids by natural key.
@@ -150,6 +152,7 @@ impl Ids {
         let mut marked: Vec<Vec<Wanted<'_>>> = vec![Vec::new(); layout.aliases.len()];
         for key in keys {
             let Some((ordinal, mut values)) = self.columns_of(layouts, layout, key) else { continue };
+            let Some(apart) = self.apart_of(layouts, layout, key) else { continue };
             if let Some(composed) = layout.composed {
                 // The id tells what its owner's is and what the server made up: no table has a better index.
                 let column = |p: &usize| layout.content.get(*p).is_some_and(|c| c.name == composed.column);
@@ -157,10 +160,10 @@ impl Ids {
                 let rest = key.parts().get(layout.key.len()).and_then(Value::as_text);
                 if let (Some(owner), Some(rest)) = (owner, rest.or((!composed.open).then_some(""))) {
                     let id = Value::Text(composed.id(&owner.to_string(), rest));
-                    by_id.push(Wanted { key, ordinal: 1, values: vec![id] });
+                    by_id.push(Wanted { key, ordinal: 1, values: vec![id], apart: BTreeSet::new() });
                 }
                 if !composed.open {
-                    plain.push(Wanted { key, ordinal, values });
+                    plain.push(Wanted { key, ordinal, values, apart });
                 }
                 continue;
             }
@@ -173,9 +176,9 @@ impl Ids {
                     if let Some(named) = values.get_mut(*at) {
                         *named = alias.equals.clone();
                     }
-                    marked.push(Wanted { key, ordinal, values });
+                    marked.push(Wanted { key, ordinal, values, apart });
                 }
-                None => plain.push(Wanted { key, ordinal, values }),
+                None => plain.push(Wanted { key, ordinal, values, apart }),
             }
         }
         if let Some(id) = &layout.id {
@@ -206,6 +209,7 @@ impl Ids {
         let naming = layout.naming_columns();
         let columns: Vec<&str> = layout.id.iter().map(String::as_str).chain(naming).collect();
         let has_id = layout.id.is_some();
+        let collation = self.collation;
         for wanted in wanted.chunks(BATCH) {
             let values: Vec<Vec<Value>> = wanted.iter().map(|wanted| wanted.values.clone()).collect();
             let mut found: BTreeMap<usize, Vec<_>> = BTreeMap::new();
@@ -215,7 +219,10 @@ impl Ids {
                 let naming = row.get(usize::from(has_id)..).unwrap_or_default();
                 // Rows of the table may be documents of another kind, or of none.
                 let named = id.clone().unwrap_or(Id::Int(0));
-                if layout.raw_key(&named, naming).is_some() {
+                let Some(raw) = layout.raw_key(&named, naming) else { return };
+                let told = raw.iter().skip(layout.key_len()).filter_map(Id::of);
+                let told: BTreeSet<String> = told.map(|id| collation.fold(&id.to_string())).collect();
+                if layout.kind.apart.is_empty() || wanted.get(position).is_some_and(|w| w.apart == told) {
                     found.entry(position).or_default().push((layout.standing(&named, naming), id));
                 }
             })?;
@@ -246,11 +253,12 @@ impl Ids {
         key: &Key,
     ) -> Option<(i64, Vec<Value>)> {
         let (parts, rest) = key.parts().split_at_checked(layout.key.len())?;
-        let ordinal = match rest {
-            [] => 1,
-            [Value::Text(_)] if layout.open.is_some() => 1,
-            [Value::Int(ordinal)] => *ordinal,
-            _ => return None,
+        let ordinal = match (rest, layout.open) {
+            ([Value::Text(_)], Some(_)) => 1,
+            // A key whose id has no end that the server made up has a number at the most.
+            ([] | [Value::Int(_)], Some(_)) => rest.first().and_then(Value::as_int).unwrap_or(1),
+            (_, Some(_)) => return None,
+            (_, None) => layout.beyond(key)?.1,
         };
         let values = parts.iter().map(|part| match part {
             Value::Ref(reference) => self.id(layouts, reference).as_ref().map(Id::to_value),
@@ -258,6 +266,20 @@ impl Ids {
             part => Some(part.clone()),
         });
         Some((ordinal, values.collect::<Option<_>>()?))
+    }
+
+    /// The ids in the target of what tells a key's document apart; `None` where the target lacks one.
+    fn apart_of(&self, layouts: &Layouts<'_>, layout: &Layout<'_>, key: &Key) -> Option<BTreeSet<String>> {
+        if layout.kind.apart.is_empty() {
+            return Some(BTreeSet::new());
+        }
+        let id = |part: &Value| match part {
+            Value::Ref(reference) => self.id(layouts, reference),
+            Value::Dangling(dangling) => Id::of(&dangling.id),
+            _ => None,
+        };
+        let (apart, _) = layout.beyond(key)?;
+        apart.iter().map(|part| Some(self.collation.fold(&id(part)?.to_string()))).collect()
     }
 
     fn find_parts(

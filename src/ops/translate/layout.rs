@@ -1,10 +1,10 @@
 //! How the kinds of a model lie in the tables of one server.
 
-use crate::document::{Key, Map, Value};
-use crate::model::{Alias, Composed, Kind, Model, NewId, RowFilter};
+use crate::document::{Collation, Key, Map, Value};
+use crate::model::{Alias, Composed, Kind, Model, NewId, RowFilter, Target, sorted_set};
 use crate::server::{Catalog, ColumnType, Page, Table};
 
-use super::{Body, Id, TranslateError, id_order};
+use super::{Body, Id, RowsTable, TranslateError, id_order};
 
 /// A kind in a server's table: which columns there are and what they are for.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Layout<'m> {
     pub content: Vec<ContentColumn>,
     /// The columns of the key that this table has: position in `content`.
     pub key: Vec<usize>,
+    /// Where the id is part of the key: its position in `content`.
+    pub own_key: Option<usize>,
     /// Columns that are unique together and order the rows.
     pub order: Vec<String>,
     /// Row conditions whose column this table has.
@@ -30,14 +32,25 @@ pub struct Layout<'m> {
     /// Whether rows that the conditions leave out may be documents of another kind: they are then no documents
     /// of this one to any reference.
     pub shared: bool,
+    /// How the model's ids compare.
+    collation: Collation,
     /// How ids are made of the owner's.
     pub composed: Option<&'m Composed>,
     /// The same, where what follows is part of the key.
     pub open: Option<&'m Composed>,
     /// Documents whose key says another name: the marking column's and the key's positions, and the rule.
     pub aliases: Vec<(usize, usize, &'m Alias)>,
+    /// The tables of rows that are derived from documents, as far as the server has them.
+    pub derived_rows: Vec<RowsTable<'m>>,
+    /// Why rows of other such tables cannot be written.
+    pub unfit_rows: Vec<String>,
     /// The columns that order documents of one key, as far as this table has them: position in `content`.
     pub number_by: Vec<usize>,
+    /// The columns that hold what tells documents of one key apart, as far as this table has them: position in
+    /// `content`.
+    apart_columns: Vec<usize>,
+    /// Whether the JSON may hold it.
+    apart_in_body: bool,
 }
 
 /// Where a row stands among those that share its key.
@@ -52,18 +65,26 @@ pub struct ContentColumn {
     pub server: String,
     /// What it holds.
     pub kind: ColumnType,
-    /// Whether the table declares that; else it takes anything.
-    pub declared: bool,
     /// Whether it takes NULL.
     pub nullable: bool,
     /// Whether it is carried; derived and local columns are not.
     pub carried: bool,
     /// Whether it has a default.
     pub has_default: bool,
+    /// Whether the server numbers rows that bring no value.
+    pub identity: bool,
+    /// The type that the table declares.
+    pub sql_type: String,
 }
 
 impl<'m> Layout<'m> {
-    fn new(index: usize, model: &'m Model, kind: &'m Kind, table: &Table) -> Result<Self, TranslateError> {
+    fn new(
+        index: usize,
+        model: &'m Model,
+        kind: &'m Kind,
+        table: &Table,
+        catalog: &Catalog,
+    ) -> Result<Self, TranslateError> {
         let missing = |column: &str| TranslateError::Column {
             kind: kind.name.clone(),
             table: table.name.clone(),
@@ -74,8 +95,11 @@ impl<'m> Layout<'m> {
         let find_body =
             |text: &str| Body::find(table, text, model.blob.as_deref()).ok_or_else(|| missing(text));
         let body = kind.body.as_deref().map(find_body).transpose()?;
+        // An id that the key names is content: documents are called by it.
+        let named = |name: &str| kind.key.iter().any(|key| key.column.eq_ignore_ascii_case(name));
         let beside = |name: &str| {
-            Some(name) == id.as_deref() || body.iter().flat_map(Body::columns).any(|column| column == name)
+            Some(name) == id.as_deref() && !named(name)
+                || body.iter().flat_map(Body::columns).any(|column| column == name)
         };
         let mut content: Vec<ContentColumn> = table
             .columns
@@ -88,10 +112,11 @@ impl<'m> Layout<'m> {
                     name: named.unwrap_or(&c.name).to_owned(),
                     server: c.name.clone(),
                     kind: c.kind,
-                    declared: !c.declared.is_empty(),
                     nullable: c.nullable,
                     carried: !kind.is_uncarried(named.unwrap_or(&c.name)),
                     has_default: c.default.is_some(),
+                    identity: c.identity,
+                    sql_type: c.declared.clone(),
                 }
             })
             .collect();
@@ -105,6 +130,7 @@ impl<'m> Layout<'m> {
                 None => return Err(missing(&column.column)),
             }
         }
+        let own_key = id.as_deref().and_then(|id| content.iter().position(|column| column.server == id));
         let filters =
             kind.rows.iter().filter_map(|filter| position(&filter.column).map(|p| (p, filter))).collect();
         let order = match &id {
@@ -123,9 +149,13 @@ impl<'m> Layout<'m> {
         };
         let aliases = kind.aliases.iter().filter_map(alias).collect();
         let number_by = kind.number_by.iter().filter_map(|column| position(column)).collect();
+        let apart = || kind.apart.iter().filter_map(|rule| kind.references.get(*rule)).map(|rule| &rule.at);
+        let apart_columns = apart().filter_map(|at| position(at.column.as_deref()?)).collect();
+        let apart_in_body = body.is_some() && apart().any(|at| at.column.is_none());
         let others = model.kinds().iter().filter(|k| k.table.eq_ignore_ascii_case(&kind.table));
         let shared = others.count() > 1;
         let table = table.name.clone();
+        let (derived_rows, unfit_rows) = RowsTable::find(kind, &content, catalog);
         Ok(Self {
             index,
             kind,
@@ -134,19 +164,73 @@ impl<'m> Layout<'m> {
             body,
             content,
             key,
+            own_key,
             order,
             filters,
             shared,
+            collation: model.collation,
             composed,
             open,
             aliases,
+            derived_rows,
+            unfit_rows,
             number_by,
+            apart_columns,
+            apart_in_body,
         })
     }
 
-    /// How many parts the keys of the kind have here, without a number.
+    /// The text column of the JSON and its type, where that says how long it may be.
+    pub fn limited_body(&self) -> Option<(&str, &str)> {
+        self.body.as_ref()?.text_type().filter(|(_, sql_type)| {
+            let length = sql_type.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+            length.is_some_and(|(length, _)| length.trim().parse::<u32>().is_ok())
+        })
+    }
+
+    /// How many parts the keys of the kind have here, without what tells documents apart and without a number.
     pub fn key_len(&self) -> usize {
         self.key.len() + usize::from(self.open.is_some())
+    }
+
+    /// What follows the columns in a key: what tells its document apart, and its number among those that share
+    /// all of that, from one. `None` for a key that no document of this kind has here.
+    pub fn beyond<'k>(&self, key: &'k Key) -> Option<(&'k [Value], i64)> {
+        let (_, rest) = key.parts().split_at_checked(self.key_len())?;
+        let (apart, ordinal) = match rest {
+            [apart @ .., Value::Int(ordinal)] => (apart, *ordinal),
+            apart => (apart, 1),
+        };
+        let told = |part: &Value| matches!(part, Value::Ref(_) | Value::Dangling(_));
+        let fits = apart.is_empty() || (!self.kind.apart.is_empty() && apart.iter().all(told));
+        fits.then_some((apart, ordinal))
+    }
+
+    /// The ids that tell a row apart from others of its key, as a set.
+    pub fn apart(&self, columns: &Map, body: Option<&Value>) -> Vec<Value> {
+        let at = |position: &usize| columns.get(&self.content.get(*position)?.name);
+        self.told_apart(self.apart_columns.iter().filter_map(at), body)
+    }
+
+    fn told_apart<'v>(&self, columns: impl Iterator<Item = &'v Value>, body: Option<&Value>) -> Vec<Value> {
+        if self.kind.apart.is_empty() {
+            return Vec::new();
+        }
+        let mut ids: Vec<Value> = Vec::new();
+        for text in columns.filter_map(Value::as_text) {
+            ids.extend(text.split('|').map(str::trim).filter(|id| !id.is_empty()).map(Value::from));
+        }
+        for rule in self.kind.apart.iter().filter_map(|rule| self.kind.references.get(*rule)) {
+            if let Some(body) = body {
+                rule.at.find(body, &mut |value| ids.extend(Id::of(value).map(|id| id.to_value())));
+            }
+        }
+        sorted_set(ids, self.collation)
+    }
+
+    /// How names compare.
+    pub fn collation(&self) -> Collation {
+        self.collation
     }
 
     /// The name of a column of the content, by its position, as the server spells it.
@@ -155,11 +239,41 @@ impl<'m> Layout<'m> {
     }
 
     /// The columns that say what a row's key is, in the order [`Layout::raw_key`] expects: those of the key,
-    /// then those that conditions, other names and numbers look at.
+    /// then those that conditions, other names and numbers look at, and those that tell rows apart: last the JSON,
+    /// where it does.
     pub fn naming_columns(&self) -> Vec<&str> {
         let beside = self.filters.iter().map(|(p, _)| *p).chain(self.aliases.iter().map(|(p, _, _)| *p));
-        let beside = beside.chain(self.number_by.iter().copied());
-        self.key.iter().copied().chain(beside).filter_map(|p| self.server_name(p)).collect()
+        let beside = beside.chain(self.number_by.iter().copied()).chain(self.apart_columns.iter().copied());
+        let columns = self.key.iter().copied().chain(beside).filter_map(|p| self.server_name(p));
+        columns.chain(self.naming_body().iter().flat_map(|body| body.columns())).collect()
+    }
+
+    /// The JSON, where it says what a row's key is.
+    fn naming_body(&self) -> Option<&Body> {
+        self.body.as_ref().filter(|_| self.apart_in_body)
+    }
+
+    /// The columns among [`Layout::naming_columns`] that hold no JSON: they come first.
+    pub fn plain_naming_columns(&self) -> usize {
+        self.key.len()
+            + self.filters.len()
+            + self.aliases.len()
+            + self.number_by.len()
+            + self.apart_columns.len()
+    }
+
+    /// What tells a row apart, by its [`Layout::naming_columns`]. JSON that cannot be read tells nothing: whoever
+    /// reads the row as a document finds that out.
+    fn row_apart(&self, id: &Id, row: &[Value]) -> Vec<Value> {
+        if self.kind.apart.is_empty() {
+            return Vec::new();
+        }
+        let (plain, json) = row.split_at_checked(self.plain_naming_columns()).unwrap_or((row, &[]));
+        let columns = plain.len().saturating_sub(self.apart_columns.len());
+        let body = self.naming_body().and_then(|body| {
+            body.read(&self.kind.name, &id.to_string(), json.iter().cloned()).ok().flatten()
+        });
+        self.told_apart(plain.iter().skip(columns), body.as_ref().map(|(body, _)| body))
     }
 
     /// The values of a row's key, references as ids, of its id and its [`Layout::naming_columns`]. `None` for a
@@ -179,12 +293,14 @@ impl<'m> Layout<'m> {
             }
         }
         key.extend(self.made_up(id, |column| key_value(&self.key, &self.content, row, column)));
+        key.extend(self.row_apart(id, row));
         Some(key)
     }
 
     /// Where a row stands among those that share its key, by its id and its [`Layout::naming_columns`].
     pub fn standing(&self, id: &Id, row: &[Value]) -> Standing {
-        let by = row.get(row.len().saturating_sub(self.number_by.len())..).unwrap_or_default();
+        let first = self.key.len() + self.filters.len() + self.aliases.len();
+        let by = row.get(first..first + self.number_by.len()).unwrap_or_default();
         let rank = |value: &Value| match value {
             Value::Null => (false, 0, String::new()),
             Value::Int(number) => (true, *number, String::new()),
@@ -199,7 +315,7 @@ impl<'m> Layout<'m> {
         let composed = self.open?;
         let owner = column(&composed.column).as_ref().and_then(Id::of).map(|id| id.to_string());
         let id = id.to_string();
-        Some(Value::from(composed.rest(owner.as_deref().unwrap_or_default(), &id)))
+        Some(Value::from(composed.rest(owner.as_deref().unwrap_or_default(), &id, self.collation)))
     }
 
     /// Says whether the rule for another name applies to a document with these columns.
@@ -234,6 +350,14 @@ impl<'m> Layout<'m> {
         self.kind.scope_columns(model.scope?).find_map(|name| self.column(name))
     }
 
+    /// Whether the id is that of another document, which the key names: text that equals it means the other one.
+    pub fn borrows_id(&self) -> bool {
+        let own = self.own_key.and_then(|position| self.content.get(position));
+        own.is_some_and(|own| {
+            self.kind.key.iter().any(|key| key.column == own.name && key.reference.is_some())
+        })
+    }
+
     /// The columns to read, in the order that [`super::Translation::read`] expects: id, body, content.
     pub fn select(&self) -> Vec<&str> {
         let content = self.content.iter().map(|c| c.server.as_str());
@@ -244,6 +368,15 @@ impl<'m> Layout<'m> {
     /// Finds a column of the content by its name in documents.
     pub fn column(&self, name: &str) -> Option<&ContentColumn> {
         self.content.iter().find(|c| c.name == name)
+    }
+
+    /// The column of the key that holds ids of a kind, as the server spells it.
+    pub fn column_to(&self, kind: usize) -> Option<&str> {
+        let leads = |rule: usize| {
+            self.kind.references.get(rule).is_some_and(|rule| rule.to.contains(&Target::Kind(kind)))
+        };
+        let column = self.kind.key.iter().find(|key| key.reference.is_some_and(leads))?;
+        self.column(&column.column).map(|column| column.server.as_str())
     }
 
     /// The columns of the key as the server spells them.
@@ -328,10 +461,15 @@ impl<'m> Layouts<'m> {
     /// Lays a model over a server's tables.
     ///
     /// # Errors
-    /// [`TranslateError::Column`], for a table without its id, key or JSON column.
+    /// [`TranslateError::Column`], for a table without its id, key or JSON column. One that the model infers is not
+    /// there then.
     pub fn new(model: &'m Model, catalog: &Catalog) -> Result<Self, TranslateError> {
         let layouts = model.kinds().iter().enumerate().map(|(index, kind)| {
-            catalog.table(&kind.table).map(|table| Layout::new(index, model, kind, table)).transpose()
+            let table = catalog.table(&kind.table);
+            match table.map(|table| Layout::new(index, model, kind, table, catalog)) {
+                Some(Err(TranslateError::Column { .. })) if kind.inferred => Ok(None),
+                layout => layout.transpose(),
+            }
         });
         Ok(Self { model, layouts: layouts.collect::<Result<_, _>>()? })
     }

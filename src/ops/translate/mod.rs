@@ -6,6 +6,7 @@
 
 mod blob;
 mod body;
+mod derived_rows;
 mod error;
 mod faults;
 mod ids;
@@ -20,11 +21,13 @@ mod vault;
 
 pub use blob::BlobError;
 pub use body::{Body, Stored};
+pub use derived_rows::RowsTable;
 pub use error::TranslateError;
 pub use faults::Faults;
 pub use ids::{Ids, Known};
 pub use layout::{ContentColumn, Layout, Layouts};
 pub use names::id_order;
+pub(in crate::ops) use read::apart;
 pub use read::{Followed, Portable, Raw, Translation};
 pub use render::{Existing, Rendered, Renderer, part_ids};
 pub use secrets::ServerSecrets;

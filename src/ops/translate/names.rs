@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::document::{Dangling, Key, KindName, Reference, Value};
-use crate::model::{Duplicates, ReferenceRule, Target};
+use crate::model::{Duplicates, ReferenceRule, Target, sorted_set};
 use crate::server::{Lookup, Reader, ServerError};
 
 use super::meant::{Home, MeantRows, Sense};
@@ -24,6 +24,8 @@ const BEHIND: i64 = 0;
 #[derive(Debug, Default)]
 pub struct Names {
     known: BTreeMap<Target, HashMap<Id, Option<Arc<Key>>>>,
+    /// The ids of rows that were asked for in another spelling, by kind and that.
+    respelled: HashMap<(usize, Id), Id>,
     ordinals: BTreeMap<usize, HashMap<Id, i64>>,
     /// The rows of documents that ids mean wherever they stand.
     pub(super) meant: MeantRows,
@@ -36,14 +38,22 @@ pub struct Names {
 /// A row's key columns as read, before its references are names.
 type RawKey = Vec<Value>;
 
-/// The key columns of rows by their ids, and which of the rows stay behind.
-type Fetched = (Vec<(Id, RawKey)>, Vec<Id>);
+/// The key columns of rows by the ids that were asked for.
+#[derive(Default)]
+struct Fetched {
+    keys: Vec<(Id, RawKey)>,
+    /// Which of the rows stay behind, by their own ids.
+    behind: Vec<Id>,
+    /// What rows spell in another way than it was asked for: that, and their own id.
+    respelled: Vec<(Id, Id)>,
+}
 
 impl Names {
     /// Makes room before a batch of work; never in the middle of one.
     pub fn trim(&mut self) {
         if self.known.values().map(HashMap::len).sum::<usize>() > REMEMBERED {
             self.known.clear();
+            self.respelled.clear();
         }
         if self.by_lookup && self.ordinals.values().map(HashMap::len).sum::<usize>() > REMEMBERED {
             self.ordinals.clear();
@@ -53,6 +63,14 @@ impl Names {
     /// Says whether an id was looked up, whatever came of it.
     pub fn knows(&self, target: Target, id: &Id) -> bool {
         self.known.get(&target).is_some_and(|known| known.contains_key(id))
+    }
+
+    /// The id of a document as its row spells it, where it was learnt.
+    pub fn own(&self, kind: usize, id: Id) -> Id {
+        match self.respelled.is_empty() {
+            true => id,
+            false => self.respelled.get(&(kind, id.clone())).cloned().unwrap_or(id),
+        }
     }
 
     fn know(&mut self, target: Target, id: Id, key: Option<Arc<Key>>) {
@@ -143,15 +161,16 @@ impl Names {
             }
             for (kind, ids) in by_kind {
                 let Some(layout) = layouts.at(kind) else { continue };
-                let (found, behind) = fetch_keys(reader, layout, &ids)?;
+                let Fetched { keys: found, behind, respelled } = fetch_keys(reader, layout, &ids)?;
+                self.respelled.extend(respelled.into_iter().map(|(asked, own)| ((kind, asked), own)));
                 self.number(reader, layouts, layout, &found)?;
                 if layout.kind.duplicates == Duplicates::Number {
                     let behind = behind.into_iter().map(|id| (id, BEHIND));
                     self.ordinals.entry(layout.index).or_default().extend(behind);
                 }
                 for (id, raw) in found {
-                    for (value, column) in raw.iter().zip(&layout.key) {
-                        queue.extend(self.nested(layouts, layout, *column, value));
+                    for (at, value) in raw.iter().enumerate() {
+                        queue.extend(self.nested(layouts, key_rule(layout, at), value));
                     }
                     rows.insert((kind, id), raw);
                 }
@@ -164,7 +183,7 @@ impl Names {
         for (kind, id) in order {
             let key = match (rows.remove(&(kind, id.clone())), layouts.at(kind)) {
                 (Some(raw), Some(layout)) => {
-                    let key = self.key_of(layouts, layout, &id, raw).map(Some);
+                    let key = self.key_of(layouts, layout, &self.own(kind, id.clone()), raw).map(Some);
                     self.faults.pass(key)?.map(Arc::new)
                 }
                 _ => None,
@@ -174,14 +193,8 @@ impl Names {
         self.learn_parts(reader, layouts, parts)
     }
 
-    fn nested(
-        &self,
-        layouts: &Layouts<'_>,
-        layout: &Layout<'_>,
-        column: usize,
-        value: &Value,
-    ) -> Vec<(usize, Id)> {
-        let targets = key_rule(layout, column).map_or(&[][..], |rule| &rule.to);
+    fn nested(&self, layouts: &Layouts<'_>, rule: Option<&ReferenceRule>, value: &Value) -> Vec<(usize, Id)> {
+        let targets = rule.map_or(&[][..], |rule| &rule.to);
         let Some(id) = Id::of(value) else { return Vec::new() };
         // An id that is not there costs the embedded server a pass over the table it is sought in.
         let likely = match value.as_text() {
@@ -201,8 +214,7 @@ impl Names {
     ) -> Result<Key, TranslateError> {
         let mut parts = Vec::with_capacity(raw.len());
         for (at, value) in raw.into_iter().enumerate() {
-            let rule = layout.key.get(at).and_then(|column| key_rule(layout, *column));
-            parts.push(match rule {
+            parts.push(match key_rule(layout, at) {
                 // A checked model has no key that runs through what ids mean wherever they stand.
                 Some(rule) => self.value(layouts, rule, &rule.to, value, &Home::default()),
                 None => value,
@@ -218,6 +230,9 @@ impl Names {
         id: &Id,
         mut parts: Vec<Value>,
     ) -> Result<Key, TranslateError> {
+        // What tells documents apart is in the order of names, not of ids.
+        let apart = parts.split_off(layout.key_len().min(parts.len()));
+        parts.extend(sorted_set(apart, layout.collation()));
         let ordinal = self.ordinals.get(&layout.index).and_then(|o| o.get(id)).copied();
         if let Some(ordinal @ (BEHIND | 2..)) = ordinal {
             parts.push(Value::Int(ordinal));
@@ -256,19 +271,22 @@ impl Names {
         let rows: Vec<&(Id, RawKey)> = rows.iter().filter(|(id, _)| !known.contains_key(id)).collect();
         // The values of the columns, not other names: rows that bear one share what it replaces at most.
         let by = layout.key_columns();
-        let keys: Vec<RawKey> = rows.iter().map(|(_, key)| key.clone()).collect();
+        let columns = |(_, key): &&(Id, RawKey)| key.iter().take(by.len()).cloned().collect();
+        let keys: Vec<RawKey> = rows.iter().map(columns).collect();
         if keys.is_empty() {
             return Ok(());
         }
         let naming = layout.naming_columns();
         let columns: Vec<&str> = std::iter::once(id.as_str()).chain(naming).collect();
-        let mut groups: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+        let mut groups: BTreeMap<(usize, String), Vec<_>> = BTreeMap::new();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
         reader.lookup(&lookup, &mut |position, row| {
             if let Some((Some(id), rest)) = row.split_first().map(|(id, rest)| (Id::of(id), rest))
-                && layout.raw_key(&id, rest).is_some()
+                && let Some(mut key) = layout.raw_key(&id, rest)
             {
-                groups.entry(position).or_default().push((layout.standing(&id, rest), id));
+                let apart = Key::new(key.split_off(layout.key_len().min(key.len())));
+                let apart = apart.map(|apart| apart.folded(layout.collation())).unwrap_or_default();
+                groups.entry((position, apart)).or_default().push((layout.standing(&id, rest), id));
             }
         })?;
         for mut ids in groups.into_values() {
@@ -299,7 +317,10 @@ impl Names {
                 owners.entry((*kind, *part)).or_default().insert(owner);
             }
         }
+        let fold = |id: &Id| layouts.model.collation.fold(&id.to_string());
+        let mut spelled: HashMap<(Target, String), Arc<Key>> = HashMap::new();
         for ((kind, part), ids) in owners {
+            let ids: Vec<Id> = ids.into_iter().collect();
             let (Some(layout), Some(rule)) =
                 (layouts.at(kind), layouts.model.kind_at(kind).and_then(|k| k.parts.get(part)))
             else {
@@ -312,10 +333,11 @@ impl Names {
             let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
             // A row may be large: each is looked at as it comes, and let go.
             let mut failed = None;
-            reader.lookup(&lookup, &mut |_, row| {
-                let mut row = row.into_iter();
-                let Some(owner) = row.next().as_ref().and_then(Id::of) else { return };
-                let known = self.known.get(&Target::Kind(kind)).and_then(|known| known.get(&owner));
+            reader.lookup(&lookup, &mut |position, row| {
+                let row = row.into_iter().skip(1);
+                // As it was asked for: the row may spell it in another way.
+                let Some(owner) = ids.get(position) else { return };
+                let known = self.known.get(&Target::Kind(kind)).and_then(|known| known.get(owner));
                 let Some(owner_key) = known.cloned().flatten() else { return };
                 let body = match self.faults.pass(body.read(&layout.kind.name, &owner.to_string(), row)) {
                     Ok(Some((body, _))) => body,
@@ -331,8 +353,10 @@ impl Names {
                     let Some(id) = map.get(&rule.id).and_then(Id::of) else { return };
                     let mut key = vec![owner_ref.clone()];
                     key.extend(crate::model::pick(map, &rule.key));
-                    if let Ok(key) = Key::new(key) {
-                        self.know(Target::Part { kind, part }, id, Some(Arc::new(key)));
+                    if let Ok(key) = Key::new(key).map(Arc::new) {
+                        let target = Target::Part { kind, part };
+                        spelled.insert((target, fold(&id)), Arc::clone(&key));
+                        self.know(target, id, Some(key));
                     }
                 });
             })?;
@@ -341,7 +365,8 @@ impl Names {
             }
         }
         for (target, id) in parts {
-            self.known.entry(target).or_default().entry(id).or_insert(None);
+            let key = spelled.get(&(target, fold(&id)));
+            self.known.entry(target).or_default().entry(id).or_insert_with(|| key.cloned());
         }
         Ok(())
     }
@@ -388,10 +413,16 @@ fn number_all(
     Ok(ordinals)
 }
 
-/// The rule that a column of a key is under, where it holds ids.
-fn key_rule<'l>(layout: &'l Layout<'_>, column: usize) -> Option<&'l ReferenceRule> {
-    let name = layout.content.get(column)?.name.as_str();
-    let reference = layout.kind.key.iter().find(|k| k.column == name)?.reference?;
+/// The rule that a part of a key is under, where it holds ids.
+fn key_rule<'l>(layout: &'l Layout<'_>, at: usize) -> Option<&'l ReferenceRule> {
+    let reference = match layout.key.get(at) {
+        Some(column) => {
+            let name = layout.content.get(*column)?.name.as_str();
+            layout.kind.key.iter().find(|k| k.column == name)?.reference?
+        }
+        // All that tells documents apart leads to the same kinds.
+        None => *layout.kind.apart.first()?,
+    };
     layout.kind.references.get(reference)
 }
 
@@ -407,7 +438,8 @@ pub fn owner_of(layouts: &Layouts<'_>, kind: usize, part: usize, id: &Id) -> Opt
     let rule = layouts.model.kind_at(kind)?.parts.get(part)?;
     match (&rule.new, id) {
         (crate::model::NewPartId::Numbered(middle), Id::Text(text)) => {
-            text.rfind(middle.as_str()).and_then(|at| text.get(..at)).map(|owner| Id::Text(owner.to_owned()))
+            let owner = layouts.model.collation.rsplit_once(text, middle);
+            owner.map(|(owner, _)| Id::Text(owner.to_owned()))
         }
         _ => None,
     }
@@ -415,29 +447,34 @@ pub fn owner_of(layouts: &Layouts<'_>, kind: usize, part: usize, id: &Id) -> Opt
 
 /// Reads the key columns of rows.
 fn fetch_keys(reader: &mut dyn Reader, layout: &Layout<'_>, ids: &[Id]) -> Result<Fetched, TranslateError> {
-    let (mut found, mut behind) = (Vec::new(), Vec::new());
-    let Some(id_column) = &layout.id else { return Ok((found, behind)) };
-    let columns = layout.naming_columns();
+    let mut fetched = Fetched::default();
+    let Some(id_column) = &layout.id else { return Ok(fetched) };
+    let columns: Vec<&str> = std::iter::once(id_column.as_str()).chain(layout.naming_columns()).collect();
     let by = [id_column.as_str()];
     for ids in ids.chunks(BATCH) {
         let keys: Vec<Vec<Value>> = ids.iter().map(|id| vec![id.to_value()]).collect();
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
-        reader.lookup(&lookup, &mut |position, mut row| {
-            if let Some(id) = ids.get(position) {
-                let key = match layout.raw_key(id, &row) {
+        reader.lookup(&lookup, &mut |position, row| {
+            let mut row = row.into_iter();
+            if let (Some(id), Some(own)) = (ids.get(position), row.next().as_ref().and_then(Id::of)) {
+                let mut row: RawKey = row.collect();
+                let key = match layout.raw_key(&own, &row) {
                     Some(key) => key,
                     None if layout.shared => return,
                     // A row that stays behind still has a name.
                     None => {
                         row.truncate(layout.key.len());
-                        row.extend(layout.open.map(|_| Value::from(id.to_string())));
-                        behind.push(id.clone());
+                        row.extend(layout.open.map(|_| Value::from(own.to_string())));
+                        fetched.behind.push(own.clone());
                         row
                     }
                 };
-                found.push((id.clone(), key));
+                fetched.keys.push((id.clone(), key));
+                if own != *id {
+                    fetched.respelled.push((id.clone(), own));
+                }
             }
         })?;
     }
-    Ok((found, behind))
+    Ok(fetched)
 }

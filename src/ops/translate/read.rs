@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::crypto::is_encrypted_form;
 use crate::document::{Collation, Document, Map, Place, Reference, SecretId, Step, Value};
-use crate::model::{Direction, Form, Keep, ReferenceRule, Rule, SetRule, Target, sorted_set};
+use crate::model::{Cipher, Direction, Form, Keep, ReferenceRule, Rule, SetRule, Target, sorted_set};
 use crate::server::{Reader, Row};
 
 use super::meant::{Home, MeantPlace, Sense, meant_place};
@@ -27,6 +28,8 @@ pub struct Portable {
     pub row: Id,
     /// References that named nothing on the server.
     pub dangling: Vec<(Place, Value)>,
+    /// Where secrets stand that no rule of the kind names.
+    pub undeclared: Vec<Place>,
     /// The row as it was read, for what a document leaves out: encrypted texts, part ids, local values.
     pub raw: Raw,
 }
@@ -65,8 +68,10 @@ pub struct Translation<'m> {
     pub(super) names: Names,
     declared: Declared,
     pub(super) secrets_read: usize,
-    /// Secrets that did not decrypt before any other did: the key's fault, or their own.
-    pub(super) open: Vec<Failure>,
+    /// The first secret that did not decrypt, and how many did not, before any did: the key's fault, or their own.
+    pub(super) open: Option<(Failure, usize)>,
+    /// Whether everything is read although no secret of the first few decrypts.
+    pub(super) reads_on: bool,
 }
 
 /// Is shown an id: by the position of its rule, its place, what it may lead to, and itself.
@@ -93,7 +98,8 @@ impl<'m> Translation<'m> {
             names: Names::default(),
             declared: Declared::default(),
             secrets_read: 0,
-            open: Vec::new(),
+            open: None,
+            reads_on: false,
         }
     }
 
@@ -103,6 +109,14 @@ impl<'m> Translation<'m> {
         let mut translation = Self::new(layouts);
         translation.names.by_lookup = true;
         translation
+    }
+
+    /// Prepares to leave out what cannot be read, however much of it comes first. Faults are then kept one by one up to
+    /// a larger number.
+    pub fn leaving_out(mut self) -> Self {
+        self.reads_on = true;
+        self.names.faults.keep_many();
+        self
     }
 
     /// Makes room before a batch of work.
@@ -250,6 +264,8 @@ impl<'m> Translation<'m> {
                 Target::Kind(_) => id,
                 Target::Part { kind, part } => super::names::owner_of(&self.layouts, *kind, *part, &id)?,
             };
+            // As its row spells it: the same document is met under one id.
+            let id = self.names.own(target.kind(), id);
             Some(Followed { rule, place, kind: target.kind(), id })
         };
         Ok(found.into_iter().map(|ids| ids.into_iter().filter_map(lead).collect()).collect())
@@ -286,8 +302,8 @@ impl<'m> Translation<'m> {
     /// # Errors
     /// [`TranslateError::WrongMasterKey`], when some secrets and none of them decrypted.
     pub fn finish(&mut self) -> Result<Faults, TranslateError> {
-        match std::mem::take(&mut self.open).into_iter().next() {
-            Some(failure) => Err(failure.wrong_key()),
+        match self.open.take() {
+            Some((failure, _)) => Err(failure.wrong_key()),
             None => Ok(self.take_faults()),
         }
     }
@@ -379,10 +395,16 @@ impl<'m> Translation<'m> {
         if !whole {
             return Ok(None);
         }
-        let parts = key_parts(layout, &columns, made_up);
+        let mut parts = key_parts(layout, &columns, made_up);
+        parts.extend(apart(layout, &columns, body.as_ref()));
         let key = self.names.finish_key(layout, &Id::of(&id).unwrap_or(Id::Int(0)), parts)?;
-        let document = Document { kind: layout.kind.name.clone(), key, columns, body };
-        Ok(Some(Portable { document, id, row, dangling: loose, raw }))
+        let mut document = Document { kind: layout.kind.name.clone(), key, columns, body };
+        let undeclared = self.undeclared_secrets(layout, &shown, &mut document, secrets, vault, &mut raw)?;
+        if !undeclared.is_empty() {
+            // In a set a marker sorts otherwise than its text.
+            layout.kind.sort_sets(&mut document, collation);
+        }
+        Ok(Some(Portable { document, id, row, dangling: loose, undeclared, raw }))
     }
 
     fn refer(
@@ -406,6 +428,10 @@ impl<'m> Translation<'m> {
             named
         };
         match (rule.form, std::mem::take(value)) {
+            // No id looks so; it is looked at with the secrets that no rule names.
+            (Form::Id, Value::Text(text)) if model.cipher != Cipher::None && is_encrypted_form(&text) => {
+                *value = Value::Text(text);
+            }
             (Form::Id, id) => *value = name(id),
             (Form::Pipe, Value::Text(text)) => {
                 // A set: its order is the order of ids on this server, and means nothing.
@@ -513,9 +539,25 @@ fn key_parts(layout: &Layout<'_>, columns: &Map, made_up: Option<Value>) -> Vec<
     parts
 }
 
-/// The values of a row's key columns as they were read.
+/// The values of a row's key as they were read.
 fn raw_key(layout: &Layout<'_>, row: &Parsed) -> Vec<Value> {
-    key_parts(layout, &row.columns, None)
+    let mut key = key_parts(layout, &row.columns, None);
+    key.extend(layout.apart(&row.columns, row.body.as_ref()));
+    key
+}
+
+/// What tells a document in portable form apart from others of its key.
+pub(in crate::ops) fn apart(layout: &Layout<'_>, columns: &Map, body: Option<&Value>) -> Vec<Value> {
+    let mut apart: Vec<Value> = Vec::new();
+    let mut take = |value: &Value| apart.extend(Some(value.clone()).filter(|value| !value.is_null()));
+    for rule in layout.kind.apart.iter().filter_map(|rule| layout.kind.references.get(*rule)) {
+        match (rule.at.column.as_deref().map(|column| columns.get(column)), body) {
+            (Some(Some(Value::List(list))), _) => list.iter().for_each(&mut take),
+            (None, Some(body)) => rule.at.find(body, &mut take),
+            _ => {}
+        }
+    }
+    sorted_set(apart, layout.collation())
 }
 
 /// What to call a row in a message: its id, or its key columns where it has none.

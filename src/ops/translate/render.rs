@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::crypto::{MasterKey, SecretBytes, named_guid};
-use crate::document::{Collation, Document, Map, Place, SecretId, Value, canonical};
-use crate::model::{Direction, Form, Keep, LocalUpdate, NewPartId, Rule, SecretForm, Target};
+use crate::document::{Collation, Dangling, Document, Map, Place, SecretId, Value, canonical};
+use crate::model::{Direction, Form, Keep, LocalUpdate, NewLocal, NewPartId, Rule, SecretForm, Target};
 use crate::plan::{Pairs, identity_bytes};
 use crate::server::Row;
 
+use super::derived_rows::NamedId;
 use super::read::{Portable, Raw};
-use super::{Id, Ids, Layout, Layouts, TranslateError, Vault};
+use super::{Id, Ids, Layout, Layouts, RowsTable, TranslateError, Vault};
 
 /// What the target has of a document that is updated: what stays as it is.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Rendered {
     pub columns: Vec<String>,
     /// Their values.
     pub row: Row,
+    /// The rows of other tables that are derived from it, by the tables of [`Layout::derived_rows`].
+    pub derived: Vec<Vec<Row>>,
 }
 
 /// What rendering draws on.
@@ -65,7 +68,7 @@ impl Renderer<'_, '_> {
     ) -> Result<Rendered, TranslateError> {
         let mut columns = document.columns.clone();
         let mut body = document.body.clone();
-        let mut gathered: HashMap<usize, Vec<String>> = HashMap::new();
+        let mut gathered: HashMap<usize, Vec<NamedId>> = HashMap::new();
         let mut ciphers: Vec<&(Place, SecretId, String)> =
             existing.map(|e| e.raw.ciphers.iter().collect()).unwrap_or_default();
         let mut failed = None;
@@ -93,17 +96,27 @@ impl Renderer<'_, '_> {
         if let Some(error) = failed {
             return Err(error);
         }
+        self.undeclared_secrets(layout, document, &mut columns, &mut body, &mut ciphers)?;
         for rule in &layout.kind.derived {
-            let mut ids: Vec<&str> = Vec::new();
-            for id in rule.from.iter().filter_map(|from| gathered.get(from)).flatten() {
-                if !ids.contains(&id.as_str()) {
+            let mut ids: Vec<String> = Vec::new();
+            let named = rule.from.iter().filter_map(|from| gathered.get(from)).flatten();
+            for id in named.filter(|named| !named.dangles).filter_map(|named| Id::of(&named.id)) {
+                let id = id.to_string();
+                if !ids.contains(&id) {
                     ids.push(id);
                 }
             }
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
             place_value(&rule.at, spell(rule.form, &ids), &mut columns, &mut body);
         }
         self.local(layout, existing, &mut columns, &mut body);
-        let mut rendered = Rendered { columns: Vec::new(), row: Vec::new() };
+        let named = |rule: usize| gathered.get(&rule).map(Vec::as_slice).unwrap_or_default();
+        let derived = |table: &RowsTable<'_>| match id {
+            Some(id) => table.rows(self.layouts, layout, id, &columns, &named),
+            None => Vec::new(),
+        };
+        let derived = layout.derived_rows.iter().map(derived).collect();
+        let mut rendered = Rendered { columns: Vec::new(), row: Vec::new(), derived };
         let mut put = |column: &str, value: Value| {
             rendered.columns.push(column.to_owned());
             rendered.row.push(value);
@@ -116,8 +129,13 @@ impl Renderer<'_, '_> {
             let written = columns.write(&layout.kind.name, &document.key, body.as_ref(), stored)?;
             written.into_iter().for_each(|(column, value)| put(column, value));
         }
-        for column in &layout.content {
-            if let Some(value) = columns.remove(&column.name) {
+        for (position, column) in layout.content.iter().enumerate() {
+            let Some(value) = columns.remove(&column.name) else { continue };
+            // A column that the server numbers takes no update, though it be to what it is.
+            let is_kept = column.identity
+                && existing.is_some_and(|e| e.document.columns.get(&column.name) == Some(&value));
+            // An id that is part of the key is put already, or stays as the target has it.
+            if Some(position) != layout.own_key && !is_kept {
                 put(&column.server, value);
             }
         }
@@ -129,21 +147,26 @@ impl Renderer<'_, '_> {
         layout: &Layout<'_>,
         form: Form,
         value: &mut Value,
-        gathered: &mut Vec<String>,
+        gathered: &mut Vec<NamedId>,
     ) -> Result<(), TranslateError> {
         let mut name = |value: &Value| -> Result<Value, TranslateError> {
             match value {
                 Value::Ref(reference) => match self.ids.id(self.layouts, reference) {
                     Some(id) => {
-                        gathered.push(id.to_string());
-                        Ok(id.to_value())
+                        let (id, kind) = (id.to_value(), reference.kind.clone());
+                        gathered.push(NamedId { id: id.clone(), kind, dangles: false });
+                        Ok(id)
                     }
                     None => Err(TranslateError::Unmapped {
                         kind: layout.kind.name.clone(),
                         wanted: reference.to_string(),
                     }),
                 },
-                Value::Dangling(dangling) => Ok(dangling.id.clone()),
+                Value::Dangling(dangling) => {
+                    let Dangling { id, kind } = &**dangling;
+                    gathered.push(NamedId { id: id.clone(), kind: kind.clone(), dangles: true });
+                    Ok(id.clone())
+                }
                 other => Ok(other.clone()),
             }
         };
@@ -206,6 +229,26 @@ impl Renderer<'_, '_> {
         Ok(())
     }
 
+    /// Writes the secrets that no rule of the kind names as the others are.
+    fn undeclared_secrets(
+        &self,
+        layout: &Layout<'_>,
+        document: &Document,
+        columns: &mut Map,
+        body: &mut Option<Value>,
+        ciphers: &mut Vec<&(Place, SecretId, String)>,
+    ) -> Result<(), TranslateError> {
+        let (kind, key) = (document.kind.clone(), document.key.clone());
+        let mut rest = Document { kind, key, columns: std::mem::take(columns), body: body.take() };
+        for place in rest.secret_places() {
+            if let Some(value) = rest.at_mut(&place) {
+                self.secret(layout, None, &place, value, ciphers)?;
+            }
+        }
+        (*columns, *body) = (rest.columns, rest.body);
+        Ok(())
+    }
+
     /// Gives the parts of a document their ids: those the target has, or new ones.
     fn parts(
         &self,
@@ -264,9 +307,14 @@ impl Renderer<'_, '_> {
                 }
                 (Some((_, _, value)), _, _) => Some(value.clone()),
                 (None, Some(_), _) => None,
-                (None, None, _) => rule.initial.clone(),
+                (None, None, _) => match &rule.new {
+                    NewLocal::Value(value) => Some(value.clone()),
+                    NewLocal::None | NewLocal::Next => None,
+                },
             };
-            let there = rule.at.column.as_deref().is_none_or(|name| layout.column(name).is_some());
+            // What the server numbers by itself is never written, and takes no update.
+            let written = |name: &str| layout.column(name).is_some_and(|column| !column.identity);
+            let there = rule.at.column.as_deref().is_none_or(written);
             if let (Some(value), true) = (value, there) {
                 place_value(&rule.at, value, columns, body);
             }

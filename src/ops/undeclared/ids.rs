@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use crate::document::{Collation, Value};
-use crate::model::{Model, NewPartId, Target};
+use crate::model::{Kind, Model, NewPartId, Target};
 use crate::progress::Progress;
 use crate::server::{Catalog, ColumnType, Page, Reader, Table, WholeTable};
 
@@ -28,10 +28,17 @@ pub struct UnknownTable {
     pub id: Option<String>,
 }
 
-/// The tables of a server that the model neither carries nor leaves behind on purpose.
+/// The tables of a server that the model neither carries nor leaves behind on purpose: those among them that it
+/// infers and that are different here.
 pub fn unknown_tables(catalog: &Catalog, model: &Model) -> Vec<UnknownTable> {
+    // Whoever asks has laid the model over the tables already.
+    let layouts = Layouts::new(model, catalog).ok();
+    let carried = |(index, kind): (usize, &Kind)| {
+        !kind.inferred || layouts.as_ref().is_some_and(|layouts| layouts.at(index).is_some())
+    };
     let known = |name: &str| {
-        model.kinds().iter().any(|kind| kind.table.eq_ignore_ascii_case(name))
+        let mut kinds = model.kinds().iter().enumerate();
+        kinds.any(|(index, kind)| kind.table.eq_ignore_ascii_case(name) && carried((index, kind)))
             || model.left.iter().any(|left| left.table.eq_ignore_ascii_case(name))
     };
     let id = |table: &Table| match table.primary_key.as_slice() {
@@ -101,7 +108,7 @@ impl Ids {
         let mut ids = Self::empty(layouts.model.collation, mask);
         ids.tables = unknown_tables(reader.catalog(), layouts.model);
         progress.phase("reading ids", None);
-        for layout in layouts.iter() {
+        for layout in layouts.iter().filter(|layout| !layout.borrows_id()) {
             ids.read_kind(reader, layout, progress)?;
         }
         for at in 0..ids.tables.len() {

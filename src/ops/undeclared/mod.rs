@@ -6,15 +6,20 @@
 //! or where it is a list of pieces (`|A|B|`, `A,B`) and a piece is; so do the names of an object's members.
 //! Letters of ASCII compare as the server compares them.
 //!
+//! A word that equals an id by chance is no reference (a city `Paris`, a customer `PARIS`): at a place where all ids
+//! might be words, more than half of the distinct values that stand there must be ids.
+//!
 //! What is not looked for: ids that are numbers or shorter than three characters, which would match by
 //! chance; ids that are the same on every server; ids of tables that the model leaves behind; parts whose ids are
 //! GUIDs.
 //! Nor is text that the model takes for computed (`#{...}`), or text at a place where a rule says `maybe`.
 
 mod ids;
+mod secrets;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod weigh;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -30,7 +35,10 @@ use super::ExportError;
 use super::translate::{Id, Layout, Layouts, TranslateError, Translation};
 use ids::IdOf;
 pub(super) use ids::{Ids, UnknownTable, unknown_tables};
+pub use secrets::UndeclaredSecret;
+pub(super) use secrets::{KnownSecrets, SecretFinder, UNDECLARED_SECRET, secret_notices, without_numbers};
 pub(super) use walk::{Hit, hits};
+use weigh::{Weight, may_be_a_word, weigh};
 
 /// The code of the notices of such text.
 pub const UNDECLARED: &str = "undeclared-reference";
@@ -302,6 +310,32 @@ impl Finder {
         Ok(())
     }
 
+    /// Forgets places where words merely equal ids: all of the ids there might be words, and most values that stand
+    /// there are no ids.
+    fn weigh(&mut self, reader: &mut dyn Reader, layouts: &Layouts<'_>) -> Result<(), ExportError> {
+        // One place may hold ids of several kinds.
+        let mut ids: HashMap<&Spot, usize> = HashMap::new();
+        for ((spot, _), found) in &self.found {
+            *ids.entry(spot).or_default() += found.ids.len();
+        }
+        let mut words: BTreeMap<usize, Vec<Weight>> = BTreeMap::new();
+        for ((spot, target), found) in &self.found {
+            if found.beyond == 0 && found.ids.values().all(|listed| may_be_a_word(&listed.id)) {
+                let ids = ids.get(spot).copied().unwrap_or_default();
+                let weight = Weight::new(spot.clone(), *target, found.form, ids);
+                words.entry(spot.kind).or_default().extend(weight);
+            }
+        }
+        for (kind, mut weights) in words {
+            let Some(layout) = layouts.at(kind) else { continue };
+            weigh(reader, layout, layouts.model.collation, &mut weights)?;
+            for weight in weights.into_iter().filter(Weight::is_light) {
+                self.found.remove(&(weight.spot, weight.target));
+            }
+        }
+        Ok(())
+    }
+
     /// What was found, by kind and place, and how many ids stand at further places than are told apart.
     ///
     /// # Errors
@@ -312,6 +346,7 @@ impl Finder {
         translation: &mut Translation<'_>,
     ) -> Result<(Vec<Undeclared>, u64), ExportError> {
         self.settle(reader, translation)?;
+        self.weigh(reader, &translation.layouts)?;
         let mut wanted = BTreeSet::new();
         for ((_, target), found) in &self.found {
             let IdOf::Document(target) = target else { continue };

@@ -27,7 +27,9 @@ pub fn hits(ids: &Ids, model: &Model, layout: &Layout<'_>, document: &Document) 
         column: None,
         hits: Vec::new(),
     };
-    for (name, value) in document.columns.iter() {
+    // A document that is called by its id does not refer to itself.
+    let own = layout.own_key.and_then(|position| layout.content.get(position)).map(|column| &column.name);
+    for (name, value) in document.columns.iter().filter(|(name, _)| own.is_none_or(|own| own != name)) {
         walk.column = Some(name);
         walk.value(value);
     }

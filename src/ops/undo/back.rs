@@ -12,6 +12,7 @@ use crate::server::{Reader, Transaction};
 use super::super::ImportError;
 use super::super::examine::Examiner;
 use super::super::import::Written;
+use super::super::inserts::delete_derived;
 use super::super::relied::fingerprint;
 use super::super::select::fetch_some;
 use super::super::translate::{Existing, Id, Known, Layout, ServerSecrets};
@@ -239,6 +240,8 @@ pub(in super::super) fn delete(
                 Ok(())
             })?;
         }
+        let named: Vec<(u64, Id)> = ours.iter().map(|d| (d.number, d.row.clone())).collect();
+        delete_derived(transaction, layout, &named, plan, written)?;
         for deletion in ours {
             let key = match &layout.id {
                 Some(_) => vec![deletion.row.to_value()],

@@ -7,13 +7,15 @@ use tempfile::TempDir;
 use crate::bundle::{
     Bundle, BundleError, Header, Limits, Protection, Reason, UncheckedBundle, Writer, WriterOptions,
 };
-use crate::crypto::{Envelope, FingerprintKey, KdfLimits, KdfParams, MasterKey, SecretBytes};
+use crate::crypto::{DataKey, Envelope, FingerprintKey, KdfLimits, KdfParams, MasterKey, SecretBytes};
 use crate::document::{Key, Reference, Value};
 use crate::model::Model;
 use crate::progress::{Preliminary, Progress};
 use crate::server::{Reader, Row};
+use crate::temporary;
 
 use super::super::export::product_version;
+use super::super::plan::Keys;
 use super::super::relied::fingerprint;
 use super::super::select::fetch_some;
 use super::super::translate::{Existing, Id, Layout, Layouts, ServerSecrets, Translation, Vault};
@@ -32,6 +34,8 @@ pub(crate) struct Keeping<'k> {
     salt: [u8; 16],
     seen: FingerprintKey,
     master: Option<&'k MasterKey>,
+    /// The key of the secrets where there is no master key.
+    password: Option<&'k DataKey>,
     imported: String,
     written: Vec<Written>,
 }
@@ -51,19 +55,25 @@ impl<'k> Keeping<'k> {
         bundle: &Bundle,
         reader: &mut dyn Reader,
         model: &Model,
-        master: Option<&'k MasterKey>,
+        keys: Keys<'k>,
         dry_run: bool,
     ) -> Result<Self, ImportError> {
+        let master = keys.master;
         let mut header = Header::new(model.name.clone(), model.digest, product_version(reader, model)?);
         let imported = bundle.info().content_root.to_string();
         header.options = Some(format!("takes back the import of {imported}"));
-        let protection = match master {
-            None => Protection::None,
+        let (protection, password) = match (master, bundle.envelope(), keys.bundle) {
             // The password has 256 bits of its own: making it slow to try adds nothing.
-            Some(master) => {
+            (Some(master), ..) => {
                 let (envelope, key) = Envelope::create(&master.password(), KdfParams::MINIMUM)?;
-                Protection::Password { envelope, key }
+                (Protection::Password { envelope, key }, None)
             }
+            // A server without a master key has its secrets as they are: they get the password of what is imported.
+            (None, Some(envelope), Some(key)) if key.belongs_to(envelope) => {
+                let protection = Protection::Password { envelope: envelope.clone(), key: key.duplicate() };
+                (protection, Some(key))
+            }
+            _ => (Protection::None, None),
         };
         let options = WriterOptions {
             protection,
@@ -75,7 +85,7 @@ impl<'k> Keeping<'k> {
         drop(Writer::create(&to.path, header.clone(), WriterOptions::default())?);
         let (mut trial, mut out) = (None, to.path.clone());
         if dry_run {
-            let folder = tempfile::tempdir().map_err(|source| ImportError::UndoFolder { source })?;
+            let folder = temporary::folder().map_err(|source| ImportError::UndoFolder { source })?;
             out = folder.path().join("trial.sealift");
             trial = Some(folder);
         }
@@ -87,8 +97,12 @@ impl<'k> Keeping<'k> {
             trial,
             out,
             salt,
-            seen: FingerprintKey::derived(&salt, master),
+            seen: match password {
+                Some(key) => FingerprintKey::derived_from(&salt, key),
+                None => FingerprintKey::derived(&salt, master),
+            },
             master,
+            password,
             imported,
             written: Vec::new(),
         })
@@ -176,6 +190,7 @@ impl<'k> Keeping<'k> {
             imported: self.imported,
             salt: self.salt,
             keyed: self.master.is_some(),
+            password: self.password.is_some(),
         };
         about.write(&mut self.writer, collation, &self.seen)?;
         let kept = Kept { out: self.out, _trial: self.trial };
@@ -186,7 +201,7 @@ impl<'k> Keeping<'k> {
                 kept.remove();
             }
         })?;
-        kept.verify(self.master, progress).inspect_err(|_| kept.remove())?;
+        kept.verify(self.master, self.password, progress).inspect_err(|_| kept.remove())?;
         Ok(kept)
     }
 }
@@ -249,13 +264,21 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    fn verify(&self, master: Option<&MasterKey>, progress: &dyn Progress) -> Result<(), ImportError> {
+    fn verify(
+        &self,
+        master: Option<&MasterKey>,
+        password: Option<&DataKey>,
+        progress: &dyn Progress,
+    ) -> Result<(), ImportError> {
         let bundle = UncheckedBundle::open(&self.out, &Limits::default())?.check(progress)?;
         if bundle.info().sealed == 0 {
             return Ok(());
         }
-        let Some(master) = master else { return Ok(()) };
-        let key = bundle.unlock(&master.password(), &KdfLimits::default())?;
+        let key = match (master, password) {
+            (Some(master), _) => bundle.unlock(&master.password(), &KdfLimits::default())?,
+            (None, Some(key)) => key.duplicate(),
+            (None, None) => return Ok(()),
+        };
         bundle.scan(None, &mut |entry, document| -> Result<(), ImportError> {
             progress.check()?;
             if entry.secrets > 0 {

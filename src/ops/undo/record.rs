@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::bundle::{Bundle, Info, Reason, Writer};
-use crate::crypto::{FingerprintKey, MasterKey};
+use crate::crypto::{DataKey, FingerprintKey, MasterKey};
 use crate::document::{Collation, Document, Key, KindName, Map, Reference, Value};
 
 use super::super::ImportError;
@@ -107,6 +107,8 @@ pub struct UndoRecord {
     salt: [u8; 16],
     /// Whether the fingerprints are under the server's master key.
     keyed: bool,
+    /// Whether they are under the key that the file's password opens: the server has no master key.
+    password: bool,
     check: [u8; 32],
     changes: Vec<Change>,
     /// The changes by what they are about and whether it was there before.
@@ -141,6 +143,7 @@ impl UndoRecord {
                 imported: text("imported")?,
                 salt: bytes("salt")?.try_into().ok()?,
                 keyed: matches!(column("keyed")?, Value::Bool(true)),
+                password: matches!(column("password"), Some(Value::Bool(true))),
                 check: bytes("check")?.try_into().ok()?,
                 changes: Vec::new(),
                 places: HashMap::new(),
@@ -160,7 +163,20 @@ impl UndoRecord {
         Ok(Some(record))
     }
 
-    /// The key of the fingerprints.
+    /// Whether the file is under a password, that of the bundle that was imported, and no master key.
+    pub fn is_under_password(&self) -> bool {
+        self.password && !self.keyed
+    }
+
+    /// The key of the fingerprints of a file that is under a password.
+    ///
+    /// # Errors
+    /// [`ImportError::UndoKey`] where it is another key than they were made under.
+    pub fn password_key(&self, key: &DataKey) -> Result<FingerprintKey, ImportError> {
+        self.checked(FingerprintKey::derived_from(&self.salt, key))
+    }
+
+    /// The key of the fingerprints, but where the file [is under a password](Self::is_under_password).
     ///
     /// # Errors
     /// [`ImportError::UndoKey`] where the master key at hand is not the one that they were made under, or is
@@ -170,6 +186,10 @@ impl UndoRecord {
             (true, None) => return Err(ImportError::UndoKey { missing: true }),
             (keyed, master) => FingerprintKey::derived(&self.salt, master.filter(|_| keyed)),
         };
+        self.checked(key)
+    }
+
+    fn checked(&self, key: FingerprintKey) -> Result<FingerprintKey, ImportError> {
         match key.of(&[CHECK]) == self.check {
             true => Ok(key),
             false => Err(ImportError::UndoKey { missing: false }),
@@ -207,6 +227,7 @@ pub(super) struct About<'a> {
     pub imported: String,
     pub salt: [u8; 16],
     pub keyed: bool,
+    pub password: bool,
 }
 
 impl About<'_> {
@@ -223,6 +244,7 @@ impl About<'_> {
             ("imported".to_owned(), Value::from(self.imported.as_str())),
             ("salt".to_owned(), Value::Bytes(self.salt.to_vec())),
             ("keyed".to_owned(), Value::Bool(self.keyed)),
+            ("password".to_owned(), Value::Bool(self.password)),
             ("check".to_owned(), Value::Bytes(key.of(&[CHECK]).to_vec())),
         ];
         add(writer, collation, IMPORT, Key::name("import"), columns)

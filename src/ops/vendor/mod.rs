@@ -6,7 +6,7 @@
 //! the folder's password takes the place of the master key.
 //!
 //! Which members were columns at the source no file says. The tables are those of 2018 where no document is in
-//! a space, else those with spaces; a column that no document of its table mentions is left out, unless it
+//! a space, else those with spaces, or of 2026 where a document is of one of those; a column that no document of its table mentions is left out, unless it
 //! decides what a document is.
 
 mod gather;
@@ -25,6 +25,7 @@ use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
 use crate::server::sqlite::{Schema, SqliteServer};
 use crate::server::{Reader, Server, ServerError, Transaction};
+use crate::temporary;
 use crate::vendor::{ExportFolder, Findings, FolderLimits, Metadata, VendorError};
 
 use super::translate::{ServerSecrets, TranslateError};
@@ -132,7 +133,7 @@ impl VendorServer {
     ) -> Result<Self, VendorReadError> {
         let export = ExportFolder::open(path, limits)?;
         let key = password.map(|password| export.unlock(password)).transpose()?;
-        let folder = tempfile::tempdir().map_err(VendorReadError::Temporary)?;
+        let folder = temporary::folder().map_err(VendorReadError::Temporary)?;
         let mut findings = Findings::default();
         let seen = gather::gather(&export, model, &mut findings, progress)?;
         let shapes = shape::Shapes::new(model, &seen, folder.path())?;

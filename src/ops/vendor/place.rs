@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::crypto::{DecryptError, MasterKey};
-use crate::document::{Map, Place, Value, json};
+use crate::document::{Collation, Map, Place, Value, json};
 use crate::model::{Composed, Direction, Keep, Kind, Model, NewId, Rule, SecretForm, VendorType};
 use crate::progress::Progress;
 use crate::server::{ColumnType, Lookup, Row, ServerError, Table, Transaction, WriteError};
@@ -77,7 +77,11 @@ impl Job<'_> {
 
     fn place(&mut self, kind: &Kind, document: VendorDocument) -> Result<(), VendorReadError> {
         let VendorDocument { file, members, .. } = document;
-        let Some(table) = self.shapes.table(kind) else { return Ok(()) };
+        let Some(table) = self.shapes.table(kind) else {
+            let problem = format!("is of the table {}, whose columns are not known", kind.table);
+            self.found(&file, None, problem);
+            return Ok(());
+        };
         let id = match identity(kind, table, &members) {
             Ok(id) => id,
             Err(column) => {
@@ -317,7 +321,8 @@ fn decide<'k>(model: &Model, kinds: &[&'k Kind], id: &str, columns: &mut Map) ->
     else {
         return Ok(());
     };
-    let fits: Vec<&Kind> = kinds.iter().copied().filter(|kind| id_fits(kind, id, columns)).collect();
+    let fits: Vec<&Kind> =
+        kinds.iter().copied().filter(|kind| id_fits(kind, id, columns, model.collation)).collect();
     let of_owner = fits.iter().find(|kind| {
         let groups = owner_groups(model, kind, columns);
         kind.groups.iter().any(|group| groups.contains(group))
@@ -341,14 +346,11 @@ fn composed(kind: &Kind) -> Option<&Composed> {
 }
 
 /// Says whether an id is one that documents of a kind have.
-fn id_fits(kind: &Kind, id: &str, columns: &Map) -> bool {
+fn id_fits(kind: &Kind, id: &str, columns: &Map, collation: Collation) -> bool {
     let Some(composed) = composed(kind) else { return false };
     let Some(owner) = columns.get(&composed.column).and_then(Value::as_text) else { return false };
-    let head = composed.id(owner, "");
-    match composed.open {
-        false => id.eq_ignore_ascii_case(&head),
-        true => id.get(..head.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(&head)),
-    }
+    let rest = collation.strip_prefix(id, &composed.id(owner, ""));
+    rest.is_some_and(|rest| composed.open || rest.is_empty())
 }
 
 /// The groups of the kind that a document's owner is of, as far as its id tells.

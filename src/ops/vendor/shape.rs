@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::model::{Kind, Model, OCTOPUS_2018_SQL, OCTOPUS_SPACES_SQL};
+use crate::model::{Kind, Model, OCTOPUS_2018_SQL, OCTOPUS_2026_SQL, OCTOPUS_SPACES_SQL};
 use crate::server::sqlite::{Schema, SqliteServer};
 use crate::server::{Catalog, Server as _, ServerError, Table};
 
@@ -25,10 +25,15 @@ impl Shapes {
     pub fn new(model: &Model, seen: &Seen, folder: &Path) -> Result<Self, ServerError> {
         let old = catalog(OCTOPUS_2018_SQL, &folder.join("2018.sqlite"))?;
         let in_spaces = seen.members.values().any(|members| members.contains(SPACE));
-        let catalog = match in_spaces || seen.members.keys().any(|table| old.table(table).is_none()) {
-            true => catalog(OCTOPUS_SPACES_SQL, &folder.join("spaces.sqlite"))?,
-            false => old,
-        };
+        let lacks = |catalog: &Catalog| seen.members.keys().any(|table| catalog.table(table).is_none());
+        let mut tables = old;
+        if in_spaces || lacks(&tables) {
+            tables = catalog(OCTOPUS_SPACES_SQL, &folder.join("spaces.sqlite"))?;
+        }
+        if lacks(&tables) {
+            tables = catalog(OCTOPUS_2026_SQL, &folder.join("2026.sqlite"))?;
+        }
+        let catalog = tables;
         let mut required = HashSet::new();
         for kind in model.kinds() {
             let Some(table) = catalog.table(&kind.table) else { continue };

@@ -4,6 +4,9 @@ use rusqlite::{ErrorCode, ffi};
 
 use crate::server::ServerError;
 
+/// How the reason begins of a write that clashes with the unique values of another row.
+pub(super) const UNIQUE: &str = "UNIQUE constraint";
+
 /// Translates an error met while doing something, for one table or for none ("").
 pub(super) fn fault(doing: &str, table: &str, error: rusqlite::Error) -> ServerError {
     match error.sqlite_error_code() {
@@ -59,7 +62,7 @@ fn constraint(table: &str, error: &rusqlite::Error) -> (String, String) {
     let columns = columns.join(", ");
     let code = error.sqlite_error().map_or(0, |e| e.extended_code);
     let reason = match code {
-        ffi::SQLITE_CONSTRAINT_UNIQUE => format!("UNIQUE constraint on {columns}"),
+        ffi::SQLITE_CONSTRAINT_UNIQUE => format!("{UNIQUE} on {columns}"),
         ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
             format!("PRIMARY KEY constraint on {columns}")
         }

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::document::Collation;
 use crate::server::spelling::Spelled;
-use crate::server::{Catalog, Column, ColumnType, ForeignKey, ServerError, Table};
+use crate::server::{Catalog, Column, ColumnType, Condition, ForeignKey, ServerError, Table, UniqueSet};
 
 /// What SQLite does with values it stores in a column, by its declared type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub(super) struct Schema {
     pub(super) catalog: Catalog,
     /// One list a table, in the catalog's order.
     natures: Vec<Vec<Nature>>,
+    /// The same of what is unique.
+    unique: Vec<Vec<UniqueSet>>,
 }
 
 /// A column by both its sides.
@@ -85,9 +87,10 @@ impl Schema {
              AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
         )?;
         let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-        let mut found = Self { catalog: Catalog::default(), natures: Vec::new() };
+        let mut found = Self { catalog: Catalog::default(), natures: Vec::new(), unique: Vec::new() };
         for name in names {
             let (table, natures) = discover_table(connection, name)?;
+            found.unique.push(indexes(connection, &table, &natures)?);
             found.catalog.tables.push(table);
             found.natures.push(natures);
         }
@@ -120,6 +123,12 @@ impl Schema {
     /// Finds a table, without regard to case.
     pub(super) fn table(&self, name: &str) -> Result<&Table, ServerError> {
         self.catalog.table(name).ok_or_else(|| ServerError::NoTable(name.to_owned()))
+    }
+
+    /// What is unique in a table, found without regard to case.
+    pub(super) fn unique_sets(&self, table: &str) -> &[UniqueSet] {
+        let at = self.catalog.tables.iter().position(|t| t.name.eq_ignore_ascii_case(table));
+        at.and_then(|at| self.unique.get(at)).map_or(&[], Vec::as_slice)
     }
 
     /// Finds columns of a table, without regard to case.
@@ -230,6 +239,43 @@ fn unique_sets(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Vec
             Ok(_) => {}
             Err(error) => return Err(error),
         }
+    }
+    Ok(sets)
+}
+
+/// The unique indexes of a table, filtered ones too, and its row number where that is its key. Indexes over
+/// expressions and over generated columns are left out, and filters that are not understood.
+fn indexes(connection: &Connection, table: &Table, natures: &[Nature]) -> rusqlite::Result<Vec<UniqueSet>> {
+    let mut indexes = connection.prepare_cached(
+        "SELECT i.name, i.partial, m.sql FROM pragma_index_list(?1, 'main') AS i
+         LEFT JOIN main.sqlite_master AS m ON m.type = 'index' AND m.name = i.name WHERE i.\"unique\" = 1",
+    )?;
+    let mut columns =
+        connection.prepare_cached("SELECT name FROM pragma_index_info(?1, 'main') ORDER BY seqno")?;
+    let mut sets = Vec::new();
+    let mut rows = indexes.query([&table.name])?;
+    let mut add = |names: Vec<Option<String>>, filter: Vec<Condition>| {
+        let column = |name: Option<String>| {
+            let at = table.columns.iter().position(|c| Some(&c.name) == name.as_ref())?;
+            Some((name?, natures.get(at)?.collation))
+        };
+        if let Some(columns) = names.into_iter().map(column).collect::<Option<Vec<_>>>() {
+            sets.push(UniqueSet { columns, filter, null_is_value: false });
+        }
+    };
+    while let Some(row) = rows.next()? {
+        let (name, partial, sql): (String, bool, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let filter = match partial {
+            true => sql.as_deref().and_then(Condition::of_statement),
+            false => Some(Vec::new()),
+        };
+        let names = columns.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+        if let Some(filter) = filter.filter(|_| !names.is_empty()) {
+            add(names, filter);
+        }
+    }
+    if let Some(own) = table.columns.iter().find(|column| column.identity) {
+        add(vec![Some(own.name.clone())], Vec::new());
     }
     Ok(sets)
 }

@@ -1,5 +1,6 @@
 //! One consistent state of the file, as a reader.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -11,7 +12,7 @@ use super::connect::abandon;
 use super::fault::fault;
 use super::schema::{Field, Schema};
 use crate::document::Value;
-use crate::server::{Catalog, ColumnType, Lookup, Page, Reader, Row, ServerError};
+use crate::server::{Catalog, ColumnType, Lookup, Page, Reader, Row, ServerError, UniqueSet};
 
 /// A table, and the columns that order its pages.
 pub(super) type Ordered = (String, Vec<String>);
@@ -92,6 +93,21 @@ impl Reader for View<'_> {
             Some(answer) => Ok(answer),
             None => Ok(largest(&format!(" WHERE typeof({column}) = 'integer'"))?.flatten().flatten()),
         }
+    }
+
+    fn unique_sets(&self, table: &str) -> Vec<UniqueSet> {
+        self.schema.unique_sets(table).to_vec()
+    }
+
+    fn misfits(
+        &self,
+        table: &str,
+        columns: &[&str],
+        values: &[Cow<'_, Value>],
+    ) -> Result<Vec<(usize, ServerError)>, ServerError> {
+        let fields = self.schema.fields(table, columns)?;
+        let values = fields.iter().zip(values).enumerate().filter(|(_, (_, value))| !value.is_null());
+        Ok(values.filter_map(|(at, (field, value))| Some((at, bind::store(field, value).err()?))).collect())
     }
 
     fn rows_read(&self) -> u64 {

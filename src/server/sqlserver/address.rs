@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::messages::ServerMessages;
 use crate::crypto::SecretBytes;
 use crate::progress::StopRequest;
 
@@ -46,9 +47,33 @@ pub struct SqlServerAddress {
     /// Interrupts what connections to this address wait for: a statement gets an attention, and the connection is
     /// dropped. A COMMIT is never interrupted.
     pub stop: StopRequest,
+    /// Keeps the messages of the server's errors, where somebody asks for them.
+    pub messages: ServerMessages,
 }
 
 impl SqlServerAddress {
+    /// What the address gives up of the connection's security, a sentence for each.
+    pub fn risks(&self) -> Vec<&'static str> {
+        let encryption = match self.encryption {
+            Encryption::Strict | Encryption::Required => None,
+            Encryption::LoginOnly => Some(
+                "only the login is encrypted (encrypt=login): others in the network can read and change all that is \
+                 read and written",
+            ),
+            Encryption::Off => Some(
+                "nothing is encrypted (encrypt=off): others in the network can read the login's password, and read and \
+                 change all that is read and written",
+            ),
+        };
+        // Without encryption there is no certificate.
+        let any = self.trust_any_certificate && self.encryption != Encryption::Off;
+        let certificate = any.then_some(
+            "any certificate is taken (trust_server_certificate=true): others in the network can pass for the server; \
+             ca=FILE names an authority to trust",
+        );
+        encryption.into_iter().chain(certificate).collect()
+    }
+
     /// The same address for work that nothing interrupts.
     pub(super) fn uninterrupted(&self) -> Self {
         Self { stop: StopRequest::default(), ..self.clone() }

@@ -17,17 +17,22 @@ use tokio::task::JoinHandle;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
 
 use super::address::{Encryption, Login, SqlServerAddress};
+use super::allowance::{ANSWER_BYTES, ANSWER_MEMORY, Allowance, LOGIN_BYTES, Limited, ROW_BYTES, flood};
 use super::fault::{self, Doing};
 use crate::progress::{Cancelled, StopRequest};
 use crate::server::ServerError;
+use crate::text::input;
 
 /// A connection of the driver.
-pub(super) type Wire = Client<Compat<TcpStream>>;
+pub(super) type Wire = Client<Compat<Limited<TcpStream>>>;
 /// A row as the driver gives it.
 pub(super) type WireRow = tiberius::Row;
 
 /// The port of a default instance.
 const PORT: u16 = 1433;
+/// Bytes of memory that a row takes, and one column of it, beside its texts.
+const ROW_MEMORY: usize = 128;
+const COLUMN_MEMORY: usize = 64;
 /// How often a call that waits looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the server may take to confirm an attention, before the connection is dropped without that.
@@ -73,6 +78,8 @@ pub(super) struct Connection {
     pub(super) forgiving: bool,
     /// What interrupts statements.
     pub(super) stop: StopRequest,
+    /// What the server may send.
+    pub(super) allowance: Allowance,
 }
 
 impl Connection {
@@ -92,7 +99,8 @@ impl Connection {
         };
         let runtime = Arc::new(runtime.map_err(|error| unreachable(error.into()))?);
         let config = config(address, &shown)?;
-        let connecting = connect(config, address);
+        let allowance = Allowance::new(LOGIN_BYTES);
+        let connecting = connect(config, address, &allowance);
         let timeout = address.connect_timeout;
         let wire = runtime.block_on(async {
             let connecting = pin!(tokio::time::timeout(timeout, connecting));
@@ -112,7 +120,15 @@ impl Connection {
         };
         let target = Arc::new(address.clone());
         let stop = address.stop.clone();
-        Ok(Self { runtime, wire: Some(wire), address: shown.into(), target, forgiving: false, stop })
+        Ok(Self {
+            runtime,
+            wire: Some(wire),
+            address: shown.into(),
+            target,
+            forgiving: false,
+            stop,
+            allowance,
+        })
     }
 
     /// Whether statements can still be sent.
@@ -132,6 +148,7 @@ impl Connection {
         work: impl AsyncFnOnce(&mut Wire) -> Result<T, Interrupted>,
     ) -> Result<T, ServerError> {
         let Some(mut wire) = self.wire.take() else { return Err(fault::given_up(doing)) };
+        self.allowance.set(ANSWER_BYTES);
         match self.runtime.block_on(attended(&mut wire, &self.stop, work)) {
             Ok(done) => {
                 self.wire = Some(wire);
@@ -142,7 +159,7 @@ impl Connection {
                 if self.forgiving && refused {
                     self.wire = Some(wire);
                 }
-                Err(fault::of(doing, error))
+                Err(fault::of(doing, &self.target.messages, error))
             }
             Err(Interrupted::Ours(error)) => Err(*error),
         }
@@ -151,12 +168,23 @@ impl Connection {
     /// Sends statements as one batch and takes all answers in. An error after the first answer is not lost.
     pub(super) fn batch(&mut self, doing: &Doing<'_>, sql: &str) -> Result<Vec<WireRow>, ServerError> {
         self.run(doing, async |wire| {
-            let results = wire.simple_query(sql).await?.into_results().await?;
-            Ok(results.into_iter().flatten().collect())
+            let mut stream = wire.simple_query(sql).await?;
+            let (mut rows, mut memory) = (Vec::new(), 0usize);
+            while let Some(item) = stream.try_next().await? {
+                let QueryItem::Row(row) = item else { continue };
+                // A row of nothing but NULL takes a bit of the wire for each column.
+                memory += ROW_MEMORY + COLUMN_MEMORY * row.len();
+                if memory > ANSWER_MEMORY {
+                    return Err(tiberius::error::Error::from(flood()).into());
+                }
+                rows.push(row);
+            }
+            Ok(rows)
         })
     }
 
-    /// Sends a statement with parameters and hands each row to `see`, which may end it with an error.
+    /// Sends a statement with parameters and hands each row to `see`, which may end it with an error. All rows
+    /// together may have as many bytes as an answer.
     pub(super) fn query(
         &mut self,
         doing: &Doing<'_>,
@@ -175,6 +203,22 @@ impl Connection {
         })
     }
 
+    /// The same for rows of a table, each of which may be long, and of which there may be many.
+    pub(super) fn rows(
+        &mut self,
+        doing: &Doing<'_>,
+        sql: &str,
+        params: Vec<Param>,
+        see: &mut dyn FnMut(WireRow) -> Result<(), ServerError>,
+    ) -> Result<(), ServerError> {
+        let allowance = self.allowance.clone();
+        allowance.set(ROW_BYTES);
+        self.query(doing, sql, params, &mut |row| {
+            allowance.set(ROW_BYTES);
+            see(row)
+        })
+    }
+
     /// Hands the connection to a task that runs beside; [`join`](Self::join) takes it back.
     pub(super) fn lend<F>(
         &mut self,
@@ -185,6 +229,7 @@ impl Connection {
         F: Future<Output = Result<Wire, Interrupted>> + Send + 'static,
     {
         let Some(wire) = self.wire.take() else { return Err(fault::given_up(doing)) };
+        self.allowance.set(ROW_BYTES);
         Ok(self.runtime.spawn(task(wire)))
     }
 
@@ -204,7 +249,7 @@ impl Connection {
                 self.wire = Some(wire);
                 Ok(())
             }
-            Ok(Err(Interrupted::Driver(error))) => Err(fault::of(doing, error)),
+            Ok(Err(Interrupted::Driver(error))) => Err(fault::of(doing, &self.target.messages, error)),
             Ok(Err(Interrupted::Ours(error))) => Err(*error),
             Err(_) => Err(fault::given_up(doing)),
         }
@@ -269,25 +314,32 @@ enum Failed {
 }
 
 /// Connects; where the server sends us to another address (Azure, read-only routing), once to that one.
-async fn connect(config: Config, address: &SqlServerAddress) -> Result<Wire, Failed> {
+async fn connect(config: Config, address: &SqlServerAddress, allowance: &Allowance) -> Result<Wire, Failed> {
     let port = match (address.port, &address.instance) {
         (Some(port), _) => port,
         (None, None) => PORT,
         (None, Some(instance)) => browse(&address.host, instance).await.map_err(Failed::Network)?,
     };
-    match try_connect(config.clone(), &address.host, port).await {
+    match try_connect(config.clone(), &address.host, port, allowance).await {
         Err(Failed::Driver(tiberius::error::Error::Routing { host, port })) => {
-            try_connect(config, &host, port).await
+            try_connect(config, &host, port, allowance).await
         }
         other => other,
     }
 }
 
-async fn try_connect(mut config: Config, host: &str, port: u16) -> Result<Wire, Failed> {
+async fn try_connect(
+    mut config: Config,
+    host: &str,
+    port: u16,
+    allowance: &Allowance,
+) -> Result<Wire, Failed> {
     config.host(host);
     config.port(port);
     let tcp = TcpStream::connect((host, port)).await.map_err(Failed::Network)?;
     tcp.set_nodelay(true).map_err(Failed::Network)?;
+    allowance.set(LOGIN_BYTES);
+    let tcp = Limited::new(tcp, allowance.clone());
     Client::connect(config, tcp.compat_write()).await.map_err(Failed::Driver)
 }
 
@@ -335,7 +387,7 @@ fn config(address: &SqlServerAddress, shown: &str) -> Result<Config, ServerError
     if address.trust_any_certificate {
         config.trust_cert();
     } else if let Some(ca) = &address.ca {
-        let bundle = std::fs::read(ca).map_err(|error| ServerError::Tls {
+        let bundle = input::read_bytes(ca, input::MAX_TEXT_FILE_BYTES).map_err(|error| ServerError::Tls {
             address: shown.to_owned(),
             reason: format!("cannot read {}: {error}", ca.display()),
         })?;

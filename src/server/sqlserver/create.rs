@@ -204,6 +204,7 @@ mod tests {
             password_file: None,
             token_file: None,
             stop: StopRequest::default(),
+            messages: Default::default(),
         };
         let statements = ["CREATE TABLE [a]".to_owned(), "CREATE TABLE [b]".to_owned()];
         let result = create(&address, &statements, &mut told, progress);

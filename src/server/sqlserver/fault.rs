@@ -2,14 +2,17 @@
 //!
 //! Many of the server's messages quote values of the row, and so may those that are not known here: the number
 //! decides, and of the message only names that the catalog knows are passed on. A few messages that never hold
-//! a value are repeated.
+//! a value are repeated; of all others what they quote is left out.
 
 use tiberius::error::Error;
 
 use super::address::SqlServerAddress;
+use super::allowance;
 use super::malformed::{self, Malformed};
+use super::messages::{self, MOST_SHOWN, ServerMessages};
 use super::schema::Schema;
 use crate::server::ServerError;
+use crate::text::{cut, shown};
 
 /// What was being done, for messages.
 #[derive(Clone, Copy)]
@@ -52,8 +55,11 @@ mod number {
 }
 
 /// The error of a statement.
-pub(super) fn of(doing: &Doing<'_>, error: Error) -> ServerError {
+pub(super) fn of(doing: &Doing<'_>, messages: &ServerMessages, error: Error) -> ServerError {
     let failed = |source: String| ServerError::Failed { doing: doing.what.to_owned(), source: source.into() };
+    if allowance::is_flood(&error) {
+        return flooded(doing.address);
+    }
     let Error::Server(token) = &error else {
         return match error {
             error if malformed::is_text(&error) => {
@@ -62,6 +68,7 @@ pub(super) fn of(doing: &Doing<'_>, error: Error) -> ServerError {
             error => ServerError::Lost { doing: doing.what.to_owned(), source: Box::new(error) },
         };
     };
+    messages.note(token);
     let code = token.code();
     let constraint = |reason: String| ServerError::Constraint { table: doing.table.to_owned(), reason };
     match code {
@@ -92,21 +99,34 @@ pub(super) fn of(doing: &Doing<'_>, error: Error) -> ServerError {
             reason: format!("collations clash while {} (error {code})", doing.what),
         },
         // The server ends a session with these, and closes the connection.
-        _ if token.class() >= 20 => ServerError::Lost {
-            doing: doing.what.to_owned(),
-            source: format!("SQL Server error {code}").into(),
-        },
-        code if number::QUOTABLE.contains(&code) => {
-            failed(format!("SQL Server error {code}: {}", token.message()))
+        _ if token.class() >= 20 => {
+            ServerError::Lost { doing: doing.what.to_owned(), source: messages::described(token).into() }
         }
-        code => failed(format!("SQL Server error {code}")),
+        code if number::QUOTABLE.contains(&code) => {
+            failed(format!("SQL Server error {code}: {}", shown(&cut(token.message(), MOST_SHOWN))))
+        }
+        _ => failed(messages::described(token)),
     }
 }
+
+/// What the TLS library says of an answer that is no TLS, or of parties that do not agree.
+const NO_TLS: [&str; 6] =
+    ["tls", "handshake", "corrupt message", "fatal alert", "misbehaved", "peer is incompatible"];
 
 /// The error of a connection that did not come about.
 pub(super) fn connecting(address: &SqlServerAddress, shown: &str, error: Error) -> ServerError {
     let shown = shown.to_owned();
+    if let Error::Server(token) = &error {
+        address.messages.note(token);
+    }
+    if allowance::is_flood(&error) {
+        return flooded(&shown);
+    }
     match &error {
+        // The driver has one text for this.
+        Error::Protocol(reason) if reason.contains("encryption level") => {
+            ServerError::NotEncrypted { address: shown, reason: "the server offers no encryption".to_owned() }
+        }
         Error::Tls(reason) => {
             // The driver goes on with advice for those who program with it.
             let reason = reason.split(" To connect anyway you can").next().unwrap_or_default();
@@ -123,11 +143,24 @@ pub(super) fn connecting(address: &SqlServerAddress, shown: &str, error: Error) 
         Error::Server(token) if number::PERMISSION.contains(&token.code()) => {
             ServerError::Login { address: shown, reason: "it may not use the database".to_owned() }
         }
-        Error::Io { message, .. } if message.contains("certificate") || message.contains("tls") => {
+        Error::Io { message, .. } if message.contains("certificate") => {
             ServerError::Tls { address: shown, reason: message.clone() }
+        }
+        Error::Io { message, .. } if NO_TLS.iter().any(|words| message.contains(words)) => {
+            ServerError::NotEncrypted { address: shown, reason: message.clone() }
+        }
+        Error::Server(token) => {
+            let doing = format!("logging in to {shown}");
+            ServerError::Failed { doing, source: messages::described(token).into() }
         }
         _ => ServerError::Unreachable { address: shown, source: Box::new(error) },
     }
+}
+
+/// The error of a server that sends without an end.
+pub(super) fn flooded(address: &str) -> ServerError {
+    let reason = allowance::FLOOD.to_owned();
+    ServerError::Unsupported { address: address.to_owned(), reason }
 }
 
 fn login(code: u32, _address: &SqlServerAddress) -> String {

@@ -36,6 +36,8 @@ enum Part {
     Clear(Vec<String>),
     /// Delete the rows.
     Delete,
+    /// Delete every row that has one of the keys.
+    DeleteAll,
 }
 
 impl Steps {
@@ -130,7 +132,7 @@ fn deletes(schema: &Schema, shapes: &[Shape]) -> (Vec<Step>, Vec<Step>) {
         let keys = schema.table(&from.table).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
         keys.iter().filter(|key| key.to.eq_ignore_ascii_case(&to.table)).collect()
     };
-    let deleted = |(_, shape): &(usize, &Shape)| matches!(shape.act, Act::Delete(_));
+    let deleted = |(_, shape): &(usize, &Shape)| matches!(shape.act, Act::Delete(_) | Act::DeleteAll(_));
     let mut open: Vec<(usize, &Shape)> = shapes.iter().enumerate().filter(deleted).collect();
     let (mut held, mut free): (Vec<Step>, Vec<Step>) = (Vec::new(), Vec::new());
     // Once one waits for updates, what it refers to waits with it.
@@ -161,8 +163,9 @@ fn deletes(schema: &Schema, shapes: &[Shape]) -> (Vec<Step>, Vec<Step>) {
         if waits {
             waiting.push(shape);
         }
+        let part = if matches!(shape.act, Act::DeleteAll(_)) { Part::DeleteAll } else { Part::Delete };
         let (number, _) = open.remove(at.unwrap_or(0));
-        steps.push(Step { shape: number, part: Part::Delete });
+        steps.push(Step { shape: number, part });
         if waits { held.append(&mut steps) } else { free.append(&mut steps) }
     }
     (held, free)
@@ -324,7 +327,7 @@ impl<'f> Flush<'f> {
             self.check_alone(step, shape)?;
         }
         let touched = self.statement(step, shape, "")?;
-        if touched != shape.count {
+        if touched != shape.count && !matches!(step.part, Part::DeleteAll) {
             let what = match step.part {
                 Part::Update => "a row is updated twice, or not at all",
                 Part::Delete => "a row is deleted twice, or not at all",
@@ -426,7 +429,7 @@ impl<'f> Flush<'f> {
                     matching(&fields)
                 )
             }
-            Part::Delete => format!(
+            Part::Delete | Part::DeleteAll => format!(
                 "DELETE t FROM {name} AS t JOIN {stage} AS s ON {}{range}; SELECT CAST(@@ROWCOUNT AS bigint)",
                 matching(&fields)
             ),

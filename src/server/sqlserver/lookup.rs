@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::connect::{Param, WireRow};
-use super::fault::Doing;
+use super::fault::{self, Doing};
 use super::narrow;
 use super::schema::{Field, quoted};
 use super::spool::{Spool, Unspool};
@@ -15,6 +15,8 @@ use crate::server::{Lookup, Row, ServerError};
 
 /// How long the keys of one statement may be, as JSON.
 const MAX_JSON: usize = 8 << 20;
+/// As many bytes of rows are handed out for one lookup: many times more than any row has.
+const MAX_BYTES: usize = 512 << 20;
 /// As many keys go as parameters of their own.
 const MAX_VALUES: usize = 1000;
 /// As many parameters a statement may have, less what the driver needs.
@@ -80,12 +82,15 @@ pub(super) fn lookup(
                 None => {
                     last = Some(position);
                     given.take(position, row);
+                    if given.bytes > MAX_BYTES {
+                        return Err(fault::flooded(&view.address));
+                    }
                 }
             }
             Ok(())
         };
         if !source.is_empty() {
-            view.connection.query(&doing, &sql, params, &mut take)?;
+            view.connection.rows(&doing, &sql, params, &mut take)?;
         }
         view.rows_read += read;
         if let Some((first, spool)) = aside {

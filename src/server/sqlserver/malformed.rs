@@ -74,7 +74,7 @@ fn search(failed: &Connection, schema: &Schema, fields: &[Field<'_>]) -> Option<
     for field in texts {
         let columns = selected(std::slice::from_ref(field), "t").ok()?;
         let sql = format!("SELECT {columns} FROM {} AS t", schema.qualified(field.table));
-        match connection.query(&doing, &sql, Vec::new(), &mut |_| Ok(())) {
+        match connection.rows(&doing, &sql, Vec::new(), &mut |_| Ok(())) {
             Ok(()) => {}
             Err(ServerError::Failed { source, .. }) if source.is::<Malformed>() => {
                 return Some(In { table: field.table.name.clone(), column: field.column.name.clone() });

@@ -16,6 +16,7 @@ mod address;
 #[cfg(test)]
 mod address_tests;
 mod ado;
+mod allowance;
 mod connect;
 mod create;
 mod ddl;
@@ -24,6 +25,7 @@ mod fault;
 mod flush;
 mod lookup;
 mod malformed;
+mod messages;
 mod narrow;
 mod schema;
 mod settings;
@@ -40,6 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use address::{Encryption, Login, SqlServerAddress};
+pub use messages::ServerMessages;
 
 use super::{AddressError, Reader, Server, ServerError, Transaction};
 use connect::Connection;
@@ -112,7 +115,10 @@ CAST(d.[is_read_only] AS int) FROM sys.databases AS d WHERE d.[database_id] = DB
     let unsupported = |reason: String| ServerError::Unsupported { address: address.to_string(), reason };
     let rows = match connection.batch(&doing, FACTS) {
         Ok(rows) => rows,
-        Err(ServerError::Failed { .. } | ServerError::NoColumn { .. }) => {
+        Err(ServerError::Failed { source, .. }) => {
+            return Err(unsupported(format!("it does not answer as SQL Server does: {source}")));
+        }
+        Err(ServerError::NoColumn { .. }) => {
             return Err(unsupported("it does not answer as SQL Server does".to_owned()));
         }
         Err(error) => return Err(error),

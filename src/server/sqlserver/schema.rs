@@ -7,7 +7,8 @@ use super::Facts;
 use super::connect::{Connection, WireRow};
 use super::fault::Doing;
 use super::types::SqlType;
-use crate::server::{Catalog, Column, ColumnType, ForeignKey, ServerError, Table};
+use crate::document::Collation;
+use crate::server::{Catalog, Column, ColumnType, Condition, ForeignKey, ServerError, Table, UniqueSet};
 
 /// What is known of a column beside the catalog.
 #[derive(Debug, Clone)]
@@ -24,8 +25,54 @@ struct Detail {
     natures: Vec<Nature>,
     /// Unique constraints and indexes by name, the primary key too, with their columns.
     unique: Vec<(String, Vec<String>)>,
+    /// The same with what there is to compare by.
+    sets: Vec<UniqueSet>,
     /// The names of the foreign keys, in the catalog's order.
     foreign_keys: Vec<String>,
+}
+
+/// A unique constraint or index as the catalog has it.
+struct Unique {
+    name: String,
+    primary: bool,
+    /// What its rows must pass, where it does not bind all.
+    filter: Option<String>,
+    columns: Vec<String>,
+}
+
+impl Detail {
+    /// Adds a unique constraint or index. One with a computed column, or a filter that is not understood, can only be
+    /// named in errors.
+    fn add(&mut self, table: &mut Table, unique: Unique) {
+        let Unique { name, primary, filter, columns } = unique;
+        let column = |name: &String| {
+            let at = table.columns.iter().position(|column| column.name == *name)?;
+            Some((name.clone(), self.natures.get(at)?.compares()))
+        };
+        let conditions = filter.as_deref().map_or(Some(Vec::new()), Condition::parse);
+        if let (Some(columns), Some(filter)) = (columns.iter().map(column).collect(), conditions) {
+            self.sets.push(UniqueSet { columns, filter, null_is_value: true });
+        }
+        match filter {
+            None if primary => table.primary_key.clone_from(&columns),
+            None => table.unique.push(columns.clone()),
+            // It binds no set of columns.
+            Some(_) => {}
+        }
+        self.unique.push((name, columns));
+    }
+}
+
+impl Nature {
+    /// How the column compares text, by the name of its collation: `…_CS_…` and binary ones know case.
+    fn compares(&self) -> Collation {
+        let name = self.collation.as_deref().unwrap_or_default().to_ascii_uppercase();
+        let knows_case = |word: &str| matches!(word, "CS" | "BIN" | "BIN2");
+        match name.split('_').any(knows_case) {
+            true => Collation::CaseSensitive,
+            false => Collation::CaseInsensitive,
+        }
+    }
 }
 
 /// The tables of one schema of a database.
@@ -59,13 +106,13 @@ WHERE h.[name] = @P1 AND t.[is_ms_shipped] = 0 AND c.[is_computed] = 0 \
 ORDER BY t.[name], c.[column_id]";
 
 const UNIQUE: &str = "\
-SELECT i.[object_id], i.[index_id], i.[name], i.[is_primary_key], c.[name] \
+SELECT i.[object_id], i.[index_id], i.[name], i.[is_primary_key], c.[name], i.[has_filter], i.[filter_definition] \
 FROM sys.tables AS t \
 JOIN sys.schemas AS h ON h.[schema_id] = t.[schema_id] \
 JOIN sys.indexes AS i ON i.[object_id] = t.[object_id] \
 JOIN sys.index_columns AS x ON x.[object_id] = i.[object_id] AND x.[index_id] = i.[index_id] \
 JOIN sys.columns AS c ON c.[object_id] = x.[object_id] AND c.[column_id] = x.[column_id] \
-WHERE h.[name] = @P1 AND i.[is_unique] = 1 AND i.[has_filter] = 0 AND i.[is_disabled] = 0 \
+WHERE h.[name] = @P1 AND i.[is_unique] = 1 AND i.[is_disabled] = 0 \
 AND x.[is_included_column] = 0 \
 ORDER BY i.[object_id], i.[index_id], x.[key_ordinal]";
 
@@ -122,6 +169,11 @@ impl Names {
         self.columns(&name, &mut table.primary_key);
         table.unique.iter_mut().for_each(|set| self.columns(&name, set));
         detail.unique.iter_mut().for_each(|(_, set)| self.columns(&name, set));
+        for set in &mut detail.sets {
+            let mut names: Vec<String> = set.columns.iter().map(|(column, _)| column.clone()).collect();
+            self.columns(&name, &mut names);
+            set.columns.iter_mut().zip(names).for_each(|((column, _), name)| *column = name);
+        }
         for key in &mut table.foreign_keys {
             self.table(&mut key.to);
             self.columns(&name, &mut key.columns);
@@ -178,23 +230,20 @@ impl Schema {
             Some(())
         })?;
         let at: HashMap<i32, usize> = tables.iter().enumerate().map(|(at, (id, ..))| (*id, at)).collect();
-        let mut unique: BTreeMap<(i32, i32), (String, bool, Vec<String>)> = BTreeMap::new();
+        let mut unique: BTreeMap<(i32, i32), Unique> = BTreeMap::new();
         ask(UNIQUE, &mut |row| {
             let key = (row.try_get(0).ok()??, row.try_get(1).ok()??);
             let (name, primary) = (text(row, 2).unwrap_or_default(), row.try_get(3).ok()??);
-            unique.entry(key).or_insert_with(|| (name, primary, Vec::new())).2.push(text(row, 4)?);
+            let filtered: bool = row.try_get(5).ok()??;
+            let filter = filtered.then(|| text(row, 6).unwrap_or_default());
+            let new = || Unique { name, primary, filter, columns: Vec::new() };
+            unique.entry(key).or_insert_with(new).columns.push(text(row, 4)?);
             Some(())
         })?;
-        for ((table, _), (name, primary, columns)) in unique {
-            let Some((_, table, detail)) = at.get(&table).and_then(|at| tables.get_mut(*at)) else {
-                continue;
-            };
-            if primary {
-                table.primary_key.clone_from(&columns);
-            } else {
-                table.unique.push(columns.clone());
+        for ((table, _), unique) in unique {
+            if let Some((_, table, detail)) = at.get(&table).and_then(|at| tables.get_mut(*at)) {
+                detail.add(table, unique);
             }
-            detail.unique.push((name, columns));
         }
         let mut last = None;
         ask(FOREIGN_KEYS, &mut |row| {
@@ -241,6 +290,12 @@ impl Schema {
     /// Finds a table, without regard to case.
     pub(super) fn table(&self, name: &str) -> Result<&Table, ServerError> {
         self.catalog.table(name).ok_or_else(|| ServerError::NoTable(name.to_owned()))
+    }
+
+    /// What is unique in a table, found without regard to case.
+    pub(super) fn unique_sets(&self, table: &str) -> &[UniqueSet] {
+        let at = self.catalog.tables.iter().position(|t| t.name.eq_ignore_ascii_case(table));
+        at.and_then(|at| self.details.get(at)).map_or(&[], |detail| detail.sets.as_slice())
     }
 
     /// Finds columns of a table, without regard to case.

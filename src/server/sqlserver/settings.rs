@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::{Encryption, Login, SqlServerAddress};
+use super::messages::ServerMessages;
 use crate::crypto::SecretBytes;
 use crate::progress::StopRequest;
 use crate::server::AddressError;
@@ -249,6 +250,7 @@ impl Draft {
             application_name: self.application_name.unwrap_or_else(|| "Sealift".to_owned()),
             read_intent: self.read_intent,
             stop: StopRequest::default(),
+            messages: ServerMessages::default(),
         })
     }
 

@@ -40,7 +40,8 @@ impl Witness {
         };
         let inserted = shapes.iter().position(|shape| shape.act == Act::Insert && key_of(shape).is_some());
         // A row that is gone is as good a witness.
-        let deleted = || shapes.iter().position(|shape| matches!(shape.act, Act::Delete(_)));
+        let deleted =
+            || shapes.iter().position(|shape| matches!(shape.act, Act::Delete(_) | Act::DeleteAll(_)));
         // A row whose key changes is not found again by it.
         let keeps_key = |shape: &Shape| shape.act.by().iter().all(|name| at(shape, name).is_none());
         let updated =
@@ -51,7 +52,7 @@ impl Witness {
             return Ok(None);
         };
         let (by, places) = match &shape.act {
-            Act::Update(by) | Act::Delete(by) => (by.clone(), (0..by.len()).collect()),
+            Act::Update(by) | Act::Delete(by) | Act::DeleteAll(by) => (by.clone(), (0..by.len()).collect()),
             Act::Insert => {
                 let places = key_of(shape).unwrap_or_default();
                 let names = places.iter().filter_map(|place| shape.columns.get(*place).cloned());
@@ -60,7 +61,7 @@ impl Witness {
         };
         let table = shape.table.clone();
         let columns = match &shape.act {
-            Act::Delete(by) => by.clone(),
+            Act::Delete(by) | Act::DeleteAll(by) => by.clone(),
             _ => shape.columns.clone(),
         };
         let mut keys = Vec::new();

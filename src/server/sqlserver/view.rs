@@ -1,13 +1,15 @@
 //! One consistent state of a database, as a reader.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tiberius::QueryItem;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use futures_util::TryStreamExt as _;
 
+use super::allowance::ROW_BYTES;
 use super::connect::{Connection, Interrupted, Param, Wire, ask, attended};
 use super::fault::Doing;
 use super::schema::{Field, Schema, quoted};
@@ -16,10 +18,12 @@ use super::types::SqlType;
 use super::values::{self, Reading};
 use super::{malformed, narrow};
 use crate::document::Value;
-use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError};
+use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, UniqueSet};
 
 /// How many rows are taken off the wire ahead of who reads them.
 const AHEAD: usize = 64;
+/// How many KiB they may have together.
+const AHEAD_KIB: u32 = 64 << 10;
 
 /// How many tables are read side by side without a second statement for one of them.
 const MOST_HELD: usize = 4;
@@ -49,10 +53,13 @@ struct Paging {
     rows: Rows,
 }
 
+/// A row that was taken off the wire, with its part of what may wait there.
+type Arrived = Result<(Row, OwnedSemaphorePermit), ServerError>;
+
 /// Where the rows of a statement come from.
 enum Rows {
     /// From the wire, as they arrive.
-    Arriving(mpsc::Receiver<Result<Row, ServerError>>, JoinHandle<Result<Wire, Interrupted>>),
+    Arriving(mpsc::Receiver<Arrived>, JoinHandle<Result<Wire, Interrupted>>),
     /// From where they were put aside when the connection was wanted for something else.
     Aside(Unspool),
     /// There are no more.
@@ -107,7 +114,7 @@ impl<'a> View<'a> {
     fn put_aside(
         &mut self,
         table: &str,
-        mut receiver: mpsc::Receiver<Result<Row, ServerError>>,
+        mut receiver: mpsc::Receiver<Arrived>,
         handle: JoinHandle<Result<Wire, Interrupted>>,
     ) -> Result<Unspool, ServerError> {
         let what = format!("reading {table}");
@@ -115,7 +122,7 @@ impl<'a> View<'a> {
         let disk = |error| ServerError::Failed { doing: what.clone(), source: Box::new(error) };
         let mut spool = Spool::new();
         while let Some(row) = self.connection.wait(receiver.recv()) {
-            let row = row.inspect_err(|_| self.connection.abandon())?;
+            let (row, _) = row.inspect_err(|_| self.connection.abandon())?;
             spool.push(0, &row).map_err(disk)?;
         }
         self.connection.join(&doing, handle)?;
@@ -182,15 +189,22 @@ impl<'a> View<'a> {
         let readings: Vec<Reading> = all.iter().map(Reading::of).collect();
         let doing = Doing { what: &what, address: &self.address, table: &table.name, schema: Some(&schema) };
         let (sender, receiver) = mpsc::channel(AHEAD);
+        let waiting = Arc::new(Semaphore::new(AHEAD_KIB as usize));
         let stop = self.connection.stop.clone();
+        let allowance = self.connection.allowance.clone();
         let handle = self.connection.lend(&doing, |mut wire| async move {
             attended(&mut wire, &stop, async |wire: &mut Wire| {
                 let mut stream = ask(wire, &sql, params).await?;
                 while let Some(item) = stream.try_next().await? {
                     let QueryItem::Row(row) = item else { continue };
+                    allowance.set(ROW_BYTES);
                     let row = values::row(&readings, 0, row);
                     let wrong = row.is_err();
-                    if sender.send(row).await.is_err() || wrong {
+                    let kib = row.iter().flatten().map(Value::weight).sum::<usize>() >> 10;
+                    // A row that is larger than what may wait waits alone.
+                    let part = u32::try_from(kib + 1).unwrap_or(u32::MAX).min(AHEAD_KIB);
+                    let Ok(part) = Arc::clone(&waiting).acquire_many_owned(part).await else { break };
+                    if sender.send(row.map(|row| (row, part))).await.is_err() || wrong {
                         break;
                     }
                 }
@@ -220,7 +234,7 @@ impl<'a> View<'a> {
                 Ok(row.map(|(_, row)| row))
             }
             Rows::Arriving(receiver, _) => match self.connection.wait(receiver.recv()) {
-                Some(row) => row.map(Some),
+                Some(row) => row.map(|(row, _)| Some(row)),
                 None => {
                     let rows = std::mem::replace(&mut paging.rows, Rows::Ended);
                     if let Rows::Arriving(_, handle) = rows {
@@ -321,6 +335,27 @@ impl Reader for View<'_> {
         let sql =
             format!("SELECT CAST(MAX(t.{column}) AS bigint) FROM {} AS t", schema.qualified(field.table));
         self.one(&field.table.name, &sql)
+    }
+
+    fn collects_writes(&self) -> bool {
+        true
+    }
+
+    fn unique_sets(&self, table: &str) -> Vec<UniqueSet> {
+        self.schema.unique_sets(table).to_vec()
+    }
+
+    fn misfits(
+        &self,
+        table: &str,
+        columns: &[&str],
+        values: &[Cow<'_, Value>],
+    ) -> Result<Vec<(usize, ServerError)>, ServerError> {
+        let fields = self.schema.fields(table, columns)?;
+        let values = fields.iter().zip(values).enumerate().filter(|(_, (_, value))| !value.is_null());
+        Ok(values
+            .filter_map(|(at, (field, value))| Some((at, values::staged(field, value).err()?)))
+            .collect())
     }
 
     fn rows_read(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! The one writing transaction: writes are put aside here, and sent by [`flush`](super::flush).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::address::SqlServerAddress;
@@ -13,7 +14,7 @@ use super::values;
 use super::view::View;
 use crate::document::Value;
 use crate::progress::StopRequest;
-use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, Transaction, WriteError};
+use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, Transaction, UniqueSet, WriteError};
 
 /// A transaction under way; its view rolls it back when dropped.
 pub(super) struct Writing<'a> {
@@ -43,6 +44,8 @@ pub(super) enum Act {
     Update(Vec<String>),
     /// The same; there are no other columns.
     Delete(Vec<String>),
+    /// The same for any number of rows of each key.
+    DeleteAll(Vec<String>),
 }
 
 impl Act {
@@ -50,7 +53,7 @@ impl Act {
     pub(super) fn by(&self) -> &[String] {
         match self {
             Act::Insert => &[],
-            Act::Update(by) | Act::Delete(by) => by,
+            Act::Update(by) | Act::Delete(by) | Act::DeleteAll(by) => by,
         }
     }
 }
@@ -239,6 +242,23 @@ impl Reader for Writing<'_> {
         self.view.max_int(table, column)
     }
 
+    fn collects_writes(&self) -> bool {
+        true
+    }
+
+    fn unique_sets(&self, table: &str) -> Vec<UniqueSet> {
+        self.view.unique_sets(table)
+    }
+
+    fn misfits(
+        &self,
+        table: &str,
+        columns: &[&str],
+        values: &[Cow<'_, Value>],
+    ) -> Result<Vec<(usize, ServerError)>, ServerError> {
+        self.view.misfits(table, columns, values)
+    }
+
     fn rows_read(&self) -> u64 {
         self.view.rows_read()
     }
@@ -275,6 +295,13 @@ impl Transaction for Writing<'_> {
 
     fn delete(&mut self, table: &str, by: &[&str], key: &[Value]) -> Result<(), WriteError> {
         self.put_keyed(table, Act::Delete(owned(by)), key, &[], &[])
+    }
+
+    fn delete_all(&mut self, table: &str, by: &[&str], keys: &[Vec<Value>]) -> Result<(), WriteError> {
+        for key in keys {
+            self.put_keyed(table, Act::DeleteAll(owned(by)), key, &[], &[])?;
+        }
+        Ok(())
     }
 
     fn check(&mut self) -> Result<(), WriteError> {

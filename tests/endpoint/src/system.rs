@@ -124,6 +124,7 @@ const VIEWS: &[View] = &[
             ("is_primary_key", Type::Bit, true),
             ("is_unique_constraint", Type::Bit, true),
             ("has_filter", Type::Bit, true),
+            ("filter_definition", TEXT, true),
             ("is_disabled", Type::Bit, true),
         ],
     },
@@ -328,7 +329,8 @@ pub(crate) fn refresh(db: &Connection, table: &Table) -> Result<()> {
     let column_id =
         |table: &Table, name: &str| table.columns.iter().find(|c| c.name == name).map_or(0, |c| c.id);
     if !table.indexes.iter().any(|i| i.number == 1) {
-        let heap = [id.clone(), Value::Null, int(0), int(0), int(0), int(0), int(0), int(0), int(0)];
+        let heap =
+            [id.clone(), Value::Null, int(0), int(0), int(0), int(0), int(0), int(0), Value::Null, int(0)];
         insert(db, "sys.indexes", &heap)?;
     }
     for index in &table.indexes {
@@ -344,6 +346,7 @@ pub(crate) fn refresh(db: &Connection, table: &Table) -> Result<()> {
                 int(index.kind == IndexKind::PrimaryKey),
                 int(index.kind == IndexKind::UniqueConstraint),
                 int(0),
+                Value::Null,
                 int(0),
             ],
         )?;

@@ -146,7 +146,8 @@ impl World {
             "TenantTags": self.tags(number, 2),
             "Packages": [{ "Id": self.guid(&format!("{owner} package")), "PackageId": "Acme.Web", "FeedId": self.one("Feeds", number + 2) },
                          { "PackageId": TRAP, "FeedId": "feeds-builtin-releases" }],
-            "GitDependencies": [{ "GitCredentialId": self.git(number), "RepositoryUri": "https://g" }],
+            "GitDependencies": [{ "GitCredentialId": self.git(number), "RepositoryUri": "https://g" },
+                { "GitHubConnectionId": self.github(number) }],
             "Properties": bag,
         });
         let template = json!({

@@ -84,11 +84,17 @@ impl World {
             self.tenants();
             self.teams();
             self.history();
+            if self.newest() {
+                self.newest_of_space();
+            }
             if self.twist.extras {
                 self.extras();
             }
         }
         self.space = SPACES[0];
+        if self.newest() {
+            self.newest_of_server();
+        }
     }
 
     fn infrastructure(&mut self) {

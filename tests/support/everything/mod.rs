@@ -12,6 +12,7 @@ mod damage;
 mod history;
 mod infrastructure;
 mod json_place;
+mod newest;
 mod people;
 mod projects;
 pub mod references;
@@ -26,7 +27,7 @@ mod world;
 use std::path::Path;
 
 use sealift::crypto::MasterKey;
-use sealift::model::{OCTOPUS_2018_SQL, OCTOPUS_SPACES_SQL};
+use sealift::model::{OCTOPUS_2018_SQL, OCTOPUS_2026_SQL, OCTOPUS_SPACES_SQL};
 use sealift::server::sqlite::{Schema, SqliteServer};
 
 #[allow(unused_imports, reason = "each test binary uses its own part of this")]
@@ -35,13 +36,15 @@ pub use compare::Difference;
 pub use walk::{Description, Snapshot};
 pub use world::World;
 
-/// The two generations of the product's schema.
+/// The generations of the product's schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generation {
     /// August 2018: no spaces, no runbooks.
     Y2018,
     /// 2019 and later.
     Spaces,
+    /// 2026, as far as it can be inferred.
+    Y2026,
 }
 
 /// What is a server's own: which numbers its ids have, how it happens to spell sets, which master key it has.
@@ -87,6 +90,7 @@ pub fn empty(path: &Path, generation: Generation) {
     let ddl = match generation {
         Generation::Y2018 => OCTOPUS_2018_SQL,
         Generation::Spaces => OCTOPUS_SPACES_SQL,
+        Generation::Y2026 => OCTOPUS_2026_SQL,
     };
     drop(SqliteServer::create(path, Schema::Ddl(ddl)).unwrap());
     let db = rusqlite::Connection::open(path).unwrap();

@@ -40,7 +40,8 @@ pub fn collection(prefix: &str) -> String {
     match prefix {
         "Environments" => "DeploymentEnvironment".to_owned(),
         "Proxies" => "Proxy".to_owned(),
-        "MachinePolicies" => "MachinePolicy".to_owned(),
+        other if other.ends_with("ties") => other.replace("ties", "ty"),
+        other if other.ends_with("cies") => other.replace("cies", "cy"),
         other => other.strip_suffix('s').unwrap_or(other).to_owned(),
     }
 }
@@ -96,6 +97,30 @@ pub const DOCUMENTS: &[(&str, &[&str])] = &[
     // What tells two of one team and one role apart are the sets they are scoped to; the walk adds them.
     ("ScopedUserRole", &["SpaceId>Space", "TeamId>Team", "UserRoleId>UserRole"]),
     ("Subscription", &["SpaceId>Space", "Name"]),
+    // Of 2026.
+    ("ParentEnvironment", &["SpaceId>Space", "Name"]),
+    ("GitHubAppConnection", &["SpaceId>Space", "Name"]),
+    ("ProjectLibraryVariableSet", &["ProjectId>Project", "LibraryVariableSetId>LibraryVariableSet"]),
+    ("DeploymentFreeze", &["OwnerId>Project", "Name"]),
+    ("ApprovalPolicy", &["SpaceId>Space", "Name"]),
+    ("RetentionPolicy", &["SpaceId>Space", "RetentionType", "Name"]),
+    ("ServiceAccountOidcIdentity", &["ServiceAccountId>User", "Name"]),
+    ("PlatformHubAccount", &["Name"]),
+    ("PlatformHubGitCredential", &["Name"]),
+    ("PlatformHubPolicy", &["Slug", "Version"]),
+];
+
+/// Documents of 2026 that are in no space.
+const IN_NO_SPACE: &[&str] = &[
+    "Space",
+    "CommunityActionTemplate",
+    "User",
+    "UserRole",
+    "DeploymentFreeze",
+    "ServiceAccountOidcIdentity",
+    "PlatformHubAccount",
+    "PlatformHubGitCredential",
+    "PlatformHubPolicy",
 ];
 
 /// The same for what has happened. Rows of other tables that are frozen belong here as well.
@@ -133,16 +158,30 @@ pub const STAY: &[&str] = &[
     "ExtensionConfiguration",
     "Mutex",
     "NuGetPackage",
+    "Approval",
+    "ArgoCDGateway",
+    "BuildInformation",
+    "EnvironmentState",
+    "KubernetesMonitor",
+    "PlatformHubVersionControlSettings",
+    "RateLimitingPolicy",
+    "ServerTaskApproval",
 ];
 
 /// Tables that the server makes of the others, and its counters: an import leaves them to it.
-pub const MADE: &[&str] = &[
-    "KeyAllocation",
-    "DeploymentHistory",
-    "DeploymentRelatedMachine",
-    "EventRelatedDocument",
-    "RelatedDocument",
-    "WorkerTaskLease",
+pub const MADE: &[&str] = &["KeyAllocation", "DeploymentHistory", "WorkerTaskLease"];
+
+/// Tables with a row for each id in a list of a document: the table, its columns with the document's id and the
+/// other one, the table of the documents, and their list.
+pub const LINKS: &[(&str, &str, &str, &str, &str)] = &[
+    ("DeploymentRelatedMachine", "DeploymentId", "MachineId", "Deployment", "DeployedToMachineIds"),
+    ("EventRelatedDocument", "EventId", "RelatedDocumentId", "Event", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "VariableSet", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "DeploymentProcess", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "RunbookProcess", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "Artifact", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "Interruption", "RelatedDocumentIds"),
+    ("RelatedDocument", "Id", "RelatedDocumentId", "TenantVariable", "RelatedDocumentId"),
 ];
 
 const TEAMS: &[&str] = &["Team"];
@@ -162,6 +201,7 @@ fn steps(rules: &mut Vec<Rule>, table: &'static str) {
     add("/TenantTags/*", &["Tag"]);
     add("/Packages/*/FeedId", &["Feed"]);
     add("/GitDependencies/*/GitCredentialId", &["GitCredential"]);
+    add("/GitDependencies/*/GitHubConnectionId", &["GitHubAppConnection"]);
     let release = "$/Steps/*/Actions/*{ActionType=Octopus.DeployRelease}";
     rules.push((
         table,
@@ -218,6 +258,8 @@ fn template(rules: &mut Vec<Rule>, table: &'static str) {
     rules.push((table, "$/Packages/*/FeedId".to_owned(), Id, vec!["Feed"]));
     rules.push((table, "$/Container/FeedId".to_owned(), Id, vec!["Feed"]));
     rules.push((table, "$/GitDependencies/*/GitCredentialId".to_owned(), Id, vec!["GitCredential"]));
+    let connection = "$/GitDependencies/*/GitHubConnectionId".to_owned();
+    rules.push((table, connection, Id, vec!["GitHubAppConnection"]));
     parameters(rules, table, "$/Parameters");
 }
 
@@ -266,7 +308,7 @@ pub fn rules() -> Vec<Rule> {
     // Every document of a space says of which.
     let all = DOCUMENTS.iter().chain(PAST);
     rules.extend(
-        all.filter(|(table, _)| !["Space", "CommunityActionTemplate", "User", "UserRole"].contains(table))
+        all.filter(|(table, _)| !IN_NO_SPACE.contains(table))
             .map(|(table, _)| (*table, "SpaceId".to_owned(), Id, vec!["Space"])),
     );
     rules

@@ -34,7 +34,7 @@ impl World {
                     "Parameters": self.parameters(name, number + version as usize),
                     "Packages": [{ "PackageId": "Acme.Tool", "FeedId": self.one("Feeds", number) }],
                     "Container": { "FeedId": self.one("Feeds", number + 1), "Image": "image" },
-                    "GitDependencies": [{ "GitCredentialId": self.git(number) }],
+                    "GitDependencies": [{ "GitCredentialId": self.git(number) }, { "GitHubConnectionId": self.github(number) }],
                 });
                 body["Properties"]["Octopus.Action.Template.Id"] =
                     json!(self.one("ActionTemplates", number + 1));

@@ -15,7 +15,7 @@ use super::compare::Difference;
 use super::json_place::{Place, flatten};
 use super::references::{DERIVED, JOINED, LOCAL, LOCAL_WITHOUT_HISTORY, OWN_GUIDS, SECRETS};
 use super::rows::Sql;
-use super::table::{CONTROLS, DOCUMENTS, Form, PAST, Rule, STAY, rules};
+use super::table::{CONTROLS, DOCUMENTS, Form, LINKS, PAST, Rule, STAY, rules};
 
 /// What leads nowhere on purpose: an environment that is long gone, and names where others have ids.
 const LEAD_NOWHERE: &[&str] = &["Environments-999001", "production-slug"];
@@ -218,6 +218,12 @@ impl Snapshot {
                 path.push(copy["$"][set].to_string());
             }
         }
+        if table == "TenantVariable" {
+            let mut copy = row.clone();
+            self.references(table, &mut copy);
+            path.push(copy["EnvironmentIds"].to_string());
+            path.push(copy["$"]["Scope"].to_string());
+        }
         format!("{table}: {}", path.join(" / "))
     }
 
@@ -310,6 +316,13 @@ impl Snapshot {
         }
     }
 
+    /// The ids that a column of documents lists, each once.
+    pub fn listed(&self, table: &str, column: &str) -> Vec<(String, BTreeSet<String>)> {
+        let rows = self.rows(table).iter();
+        rows.map(|row| (text(row, "Id").to_owned(), pieces(text(row, column), '|').into_iter().collect()))
+            .collect()
+    }
+
     /// The column of related documents of every row that has one: table, id, ids in the row's JSON.
     pub fn related(&self) -> Vec<(String, String, Vec<String>)> {
         let mut related = Vec::new();
@@ -331,6 +344,9 @@ fn related_of(found: &[Found]) -> BTreeSet<String> {
     known.map(|f| f.id.clone()).collect()
 }
 
+/// Ids by the table that links documents to them, and the document's id in lower case.
+type Links = HashMap<(&'static str, String), Vec<String>>;
+
 impl Description {
     /// Describes a server. Without `history`, only what is set up: nothing that has happened.
     pub fn of(path: &Path, key: &MasterKey, history: bool) -> Self {
@@ -348,6 +364,16 @@ impl Description {
                 description.stay.insert(table.clone(), rows);
             }
         }
+        // The ids that documents are linked to by the rows of a table.
+        let mut links: Links = HashMap::new();
+        let mut seen: Vec<&str> = Vec::new();
+        for (link, owner, value, ..) in LINKS {
+            for row in snapshot.rows(link).iter().filter(|_| !seen.contains(link)) {
+                let owner = (*link, text(row, owner).to_lowercase());
+                links.entry(owner).or_default().push(text(row, value).to_owned());
+            }
+            seen.push(link);
+        }
         for (table, _) in DOCUMENTS.iter().chain(PAST) {
             let past = PAST.iter().any(|(past, _)| past == table);
             for row in snapshot.rows(table) {
@@ -355,7 +381,7 @@ impl Description {
                 if text(row, "State") == "Executing" {
                     description.stay.entry((*table).to_owned()).or_default().push(row.to_string());
                 } else if history || !(past || frozen(row)) {
-                    description.add(snapshot, table, row, key, history);
+                    description.add(snapshot, table, row, key, history, &links);
                 } else if frozen(row) {
                     description.stay.entry((*table).to_owned()).or_default().push(row.to_string());
                 }
@@ -364,16 +390,40 @@ impl Description {
         description
     }
 
-    fn add(&mut self, snapshot: &Snapshot, table: &str, row: &Json, key: &MasterKey, history: bool) {
+    fn add(
+        &mut self,
+        snapshot: &Snapshot,
+        table: &str,
+        row: &Json,
+        key: &MasterKey,
+        history: bool,
+        links: &Links,
+    ) {
         let name = snapshot.name(table, row);
         if ["NOTHING", "WRONG ID"].iter().any(|bad| name.contains(bad)) {
             self.fault(&name, "itself", "a name that leads nowhere".to_owned());
         }
         let mut row = row.clone();
         let id = text(&row, "Id").to_owned();
+        let lists: BTreeMap<&str, String> =
+            ["RelatedDocumentIds", "RelatedDocumentId", "DeployedToMachineIds"]
+                .map(|list| (list, text(&row, list).to_owned()))
+                .into();
         let found = snapshot.references(table, &mut row);
         for place in DERIVED.iter().filter(|(of, _)| *of == table).map(|(_, place)| *place) {
             self.check_derived(&name, table, place, &row, &found);
+        }
+        for (link, .., list) in LINKS.iter().filter(|(.., of, _)| *of == table) {
+            if snapshot.tables.contains_key(*link) {
+                let mut links = links.get(&(*link, id.to_lowercase())).cloned().unwrap_or_default();
+                links.sort();
+                let mut listed = pieces(lists.get(*list).map_or("", String::as_str), '|');
+                listed.sort();
+                listed.dedup();
+                if links != listed {
+                    self.fault(&name, link, format!("rows for {links:?}, and {list} has {listed:?}"));
+                }
+            }
         }
         for found in found {
             if found.name.is_none() && !LEAD_NOWHERE.contains(&found.id.as_str()) {

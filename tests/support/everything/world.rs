@@ -31,6 +31,8 @@ const POOLS: &[(&str, &[&str])] = &[
     ("Tenants", &["Acme", "Globex"]),
     ("Teams", &["Developers", "Operators"]),
     ("Users", &["ann", "bob", "users-system"]),
+    ("ParentEnvironments", &["Pull requests", "Experiments"]),
+    ("GitHubAppConnections", &["Octo", "Cat"]),
 ];
 
 /// The name of a document, where its label is not.
@@ -96,7 +98,11 @@ impl World {
     }
 
     pub fn spaces(&self) -> bool {
-        self.generation == Generation::Spaces
+        self.generation != Generation::Y2018
+    }
+
+    pub fn newest(&self) -> bool {
+        self.generation == Generation::Y2026
     }
 
     /// Writes the counters and commits.
@@ -114,6 +120,20 @@ impl World {
             let ids = self.pipe(ids);
             let sql = format!("UPDATE [{table}] SET RelatedDocumentIds = ?1 WHERE Id = ?2");
             self.db.execute(&sql, rusqlite::params![ids, id]).unwrap();
+        }
+        for (link, owner, value, table, list) in super::table::LINKS {
+            for (id, ids) in super::walk::Snapshot::load(&self.db).listed(table, list) {
+                for other in ids {
+                    let (mut columns, mut values) = (vec![*owner, *value], vec![id.clone(), other]);
+                    if *link == "RelatedDocument" {
+                        columns.extend(["[Table]", "RelatedDocumentTable"]);
+                        values.extend([(*table).to_owned(), "of the server's own".to_owned()]);
+                    }
+                    let marks = vec!["?"; values.len()].join(", ");
+                    let sql = format!("INSERT INTO [{link}] ({}) VALUES ({marks})", columns.join(", "));
+                    self.db.execute(&sql, rusqlite::params_from_iter(values)).unwrap();
+                }
+            }
         }
         self.db.execute_batch("COMMIT").unwrap();
     }
@@ -283,6 +303,22 @@ impl World {
     }
 
     // --- rows ---
+
+    /// The JSON of a row that was written.
+    pub fn body(&self, table: &str, id: &str) -> Json {
+        let sql = format!("SELECT JSON FROM [{table}] WHERE Id = ?1");
+        let text: String =
+            self.db.query_row(&sql, [id], |row| row.get(0)).unwrap_or_else(|e| panic!("{table} {id}: {e}"));
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Writes columns and the JSON of a row that was written.
+    pub fn update(&mut self, table: &str, id: &str, columns: Vec<(&'static str, Sql)>, body: &Json) {
+        for (column, value) in columns.into_iter().chain([("JSON", Sql::Text(body.to_string()))]) {
+            let sql = format!("UPDATE [{table}] SET [{column}] = ?1 WHERE Id = ?2");
+            assert_eq!(self.db.execute(&sql, rusqlite::params![value, id]).unwrap(), 1, "{table} {id}");
+        }
+    }
 
     /// Writes a row. Its space, its JSON, its row version and the columns nobody knows are added where the
     /// table has them.

@@ -11,7 +11,7 @@ use sealift::server::Address;
 use super::leave::{Done, LeaveArgs};
 use super::render;
 use super::saved::PlanFile;
-use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
+use crate::cli::{Common, ExpectArgs, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::Files;
 use crate::{secrets, ui};
@@ -39,6 +39,8 @@ pub struct ApplyArgs {
     require_maintenance: bool,
     #[command(flatten)]
     leave: LeaveArgs,
+    #[command(flatten)]
+    expect: ExpectArgs,
     #[command(flatten)]
     password: PasswordArgs,
     #[command(flatten)]
@@ -101,10 +103,13 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     let file = PlanFile::open(&args.plan)?;
-    let bundle = super::input::open(common, &args.file, args.password.password_file.as_deref(), &progress)?;
+    let password_file = args.password.password_file.as_deref();
+    let bundle = super::input::open(common, &args.file, args.expect.expect_root, password_file, &progress)?;
     super::input::refuse_undo(&bundle)?;
     let address: Address = args.to.parse()?;
     check(&file.plan, &bundle, &address)?;
+    // The plan is for documents of this root, and so far the bundle only says that it has it.
+    bundle.check_content_root(&progress)?;
     let mut options: ImportOptions =
         serde_json::from_value(file.plan.head.options.clone()).map_err(|error| {
             refused(format!("the plan has options that this version does not know: {error}"))
@@ -121,7 +126,7 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
     let mut server = super::open_server(&address, &args.server)?;
     let master = secrets::master_key(args.master_key.master_key_file.as_deref())?;
     let seen = PlanKey::of(&file.plan, master.as_ref())?;
-    let key = super::unlock(&bundle, args.password.password_file.as_deref())?;
+    let key = super::unlock(common, &bundle, password_file)?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
     let ask = !args.yes && !args.dry_run;
     if ask {

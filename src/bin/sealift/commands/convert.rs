@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use sealift::bundle::{Bundle, Limits, Previous, Protection, UncheckedBundle, WriterOptions};
-use sealift::crypto::{DataKey, KdfLimits};
+use sealift::crypto::DataKey;
 use sealift::model::Model;
 use sealift::ops::{self, ConvertError};
 use sealift::progress::{Preliminary, Progress};
-use sealift::tree::{self, ScriptMode, Tree, TreeSummary};
+use sealift::tree::{self, Replace, ScriptMode, Tree, TreeError, TreeSummary};
 use serde_json::json;
 
 use super::export::{self, Everything};
 use super::{input, vendor};
-use crate::cli::{Common, PasswordArgs};
+use crate::cli::{Common, ExpectArgs, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::{Files, Format};
 use crate::outcome;
@@ -34,8 +34,9 @@ pub struct ConvertArgs {
     #[arg(short, long, value_name = "OUTPUT", conflicts_with = "to")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    scripts: ScriptArgs,
-    /// Refuse a folder whose documents hold values that the model does not allow; they are only listed without
+    folder: FolderArgs,
+    /// Refuse a folder whose documents hold values that the model does not allow, or refer to documents that the folder
+    /// should have; they are only listed without
     #[arg(long)]
     strict: bool,
     /// Overwrite a bundle that exists, or files in a folder that sealift did not write
@@ -49,20 +50,51 @@ pub struct ConvertArgs {
     #[arg(long)]
     no_secrets: bool,
     #[command(flatten)]
+    expect: ExpectArgs,
+    #[command(flatten)]
     password: PasswordArgs,
 }
 
-/// What becomes of scripts in a folder.
-#[derive(Debug, Args)]
-pub struct ScriptArgs {
+/// How a folder is written.
+#[derive(Debug, Default, Args)]
+pub struct FolderArgs {
     /// Inline scripts in a folder: extract them to files, copy them there for reading, or leave them inline
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Scripts::Extract)]
     pub scripts: Scripts,
+    /// Let a folder keep only what is exported now: without this, documents of kinds, spaces and projects that this
+    /// export leaves out are not removed, and the command stops
+    #[arg(long)]
+    pub replace: bool,
 }
 
-/// The same as a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+impl FolderArgs {
+    /// Writes a bundle's documents into a folder. Documents that a folder cannot hold are shown.
+    pub fn write(
+        &self,
+        common: &Common,
+        bundle: &Bundle,
+        model: &Model,
+        output: &Path,
+        force: bool,
+        progress: &dyn Progress,
+    ) -> Result<TreeSummary, Failure> {
+        let replace = Replace { foreign: force, uncovered: self.replace };
+        ops::to_tree(bundle, model, output, self.scripts.into(), replace, progress).map_err(|error| {
+            match &error {
+                ConvertError::Tree(TreeError::Unwritable { findings, .. }) => {
+                    let shown = input::show_findings(common, findings, "refused");
+                    Failure::from(error).after(shown)
+                }
+                _ => error.into(),
+            }
+        })
+    }
+}
+
+/// What becomes of scripts in a folder, as a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Scripts {
+    #[default]
     Extract,
     Copy,
     Inline,
@@ -119,6 +151,10 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
     super::input::refuse_server(&args.input)?;
     let input = args.input.to_string_lossy().into_owned();
     if !tree::is_tree(&args.input) && vendor::recognise(&input).is_some() {
+        if args.expect.expect_root.is_some() {
+            let text = "--expect-root is for bundles and their folders; an export folder of the migrator has no root";
+            return Err(Failure::new(Exit::Usage, text));
+        }
         let everything = Everything {
             folder: input,
             output,
@@ -126,7 +162,8 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
             no_secrets: args.no_secrets,
             source_password_file: args.source_password_file.as_deref(),
             password_file: args.password.password_file.as_deref(),
-            scripts: args.scripts.scripts,
+            scripts: args.folder.scripts,
+            replace: args.folder.replace,
         };
         return export::run(common, &everything.args(), false);
     }
@@ -155,16 +192,26 @@ pub fn run(common: &Common, args: &ConvertArgs) -> Result<Exit, Failure> {
     }
     if from_folder && !to_folder {
         let flags = (args.force, args.strict);
-        let read = input::read_tree(common, &args.input, &model, password_file, output, flags, &progress)?;
+        let expected = args.expect.expect_root;
+        let read =
+            input::read_tree(common, &args.input, expected, &model, password_file, output, flags, &progress)?;
         progress.clear();
         let effect = format!("{} holds {} documents", output.display(), read.summary.documents);
         outcome::settle_effect(Exit::Done, effect);
         return show_bundle(common, output, &read);
     }
-    let folder = tempfile::tempdir()?;
-    let bundle = input::open_in(common, &args.input, &model, password_file, folder.path(), &progress)?;
+    let folder = sealift::temporary::folder()?;
+    let bundle = input::open_in(
+        common,
+        &args.input,
+        args.expect.expect_root,
+        &model,
+        password_file,
+        folder.path(),
+        &progress,
+    )?;
     let bundle = keep_sealed(common, bundle, output, &model, password_file, folder.path(), &progress)?;
-    let written = ops::to_tree(&bundle, &model, output, args.scripts.scripts.into(), args.force, &progress)?;
+    let written = args.folder.write(common, &bundle, &model, output, args.force, &progress)?;
     progress.clear();
     outcome::settle_effect(Exit::Done, format!("{} holds {} documents", output.display(), written.documents));
     show_tree(common, output, &bundle, &written)?;
@@ -179,6 +226,7 @@ fn is_bundle_name(path: &Path) -> bool {
 ///
 /// `None` where there is none, it has no secrets, or it is in no state to be read, which is said.
 pub fn earlier_tree(
+    common: &Common,
     root: &Path,
     model: &Model,
     password_file: Option<&Path>,
@@ -201,7 +249,8 @@ pub fn earlier_tree(
         Ok(None) => Ok(None),
         Ok(Some(bundle)) => {
             let password = secrets::password(password_file)?;
-            let key = bundle.unlock(&password, &KdfLimits::default())?;
+            let bundle = bundle.called(root);
+            let key = super::unlock_with(common, &bundle, &password)?;
             Ok(Some(Previous { bundle, key }))
         }
         Err(ConvertError::Cancelled(cancelled)) => Err(cancelled.into()),
@@ -225,8 +274,13 @@ fn keep_sealed(
 ) -> Result<Bundle, Failure> {
     let Some(envelope) = bundle.envelope() else { return Ok(bundle) };
     let tree = match tree::is_tree(output) {
-        true => Tree::open(output).map_err(ConvertError::from)?,
+        true => Tree::open(output),
         false => return Ok(bundle),
+    };
+    let tree = match tree {
+        // What a conversion left that did not end is made whole by this one; its secrets are no reason to stop.
+        Err(TreeError::Incomplete { .. }) => return Ok(bundle),
+        tree => tree.map_err(ConvertError::from)?,
     };
     let Some(theirs) = tree.about().envelope.as_ref().filter(|theirs| *theirs != envelope) else {
         return Ok(bundle);
@@ -242,10 +296,10 @@ fn keep_sealed(
         }
         return Ok(bundle);
     }
-    let Some(previous) = earlier_tree(output, model, password_file, folder, progress)? else {
+    let Some(previous) = earlier_tree(common, output, model, password_file, folder, progress)? else {
         return Ok(bundle);
     };
-    let key: DataKey = bundle.unlock(&secrets::password(password_file)?, &KdfLimits::default())?;
+    let key: DataKey = super::unlock_with(common, &bundle, &secrets::password(password_file)?)?;
     let protection = Protection::Password { envelope: theirs, key: previous.key.duplicate() };
     let options =
         WriterOptions { protection, previous: Some(previous), level: 1, ..WriterOptions::default() };
@@ -296,6 +350,9 @@ fn show_bundle(common: &Common, output: &Path, read: &ops::FromTree) -> Result<E
             "resealed": read.resealed,
             "file_bytes": summary.file_bytes,
             "doubts": input::findings_json(&read.doubts),
+            "warnings": input::findings_json(&read.warnings),
+            "notes": input::findings_json(&read.notes),
+            "missing": read.missing,
             "passed_over": read.passed_over,
         }))?;
         return Ok(Exit::Done);
@@ -323,6 +380,21 @@ pub fn say_doubts(read: &ops::FromTree) -> Result<(), Failure> {
         }
         if read.doubts.beyond > 0 {
             say!("  and {} more", read.doubts.beyond);
+        }
+    }
+    if let Some(first) = &read.first_missing {
+        say!(
+            "documents that sealift.json lists and that are not there: {} (the first is {})",
+            read.missing,
+            ui::name(first)
+        );
+    }
+    for (word, found) in [("warning", &read.warnings), ("note", &read.notes)] {
+        for text in &found.found {
+            say!("{word}: {}", ui::message(&text.to_string()));
+        }
+        if found.beyond > 0 {
+            say!("  and {} more", found.beyond);
         }
     }
     Ok(())

@@ -198,18 +198,7 @@ fn act(
         let options =
             WriterOptions { protection: Protection::Password { envelope, key }, ..WriterOptions::default() };
         let writer = Writer::create(&file, header, options)?;
-        let wanted = ExportOptions {
-            scopes: Vec::new(),
-            roots: vec![],
-            exclude: vec![],
-            only: vec![],
-            ignore: Vec::new(),
-            ask: Vec::new(),
-            versions: None,
-            secrets: ServerSecrets::Read(Some(&build.key)),
-            strict: false,
-            partial_source: false,
-        };
+        let wanted = ExportOptions::everything(ServerSecrets::Read(Some(&build.key)));
         ops::export(&mut *reader, &model, writer, &wanted, &progress)?.summary
     };
     bars.clear();
@@ -232,7 +221,7 @@ fn act(
     story.tell(format!("every byte is as it was written, and all {} secrets open.", report.secrets_opened));
 
     story.chapter("Plan: what would change in production");
-    let bundle = super::input::open(common, &file, None, &progress)?;
+    let bundle = super::input::open(common, &file, None, None, &progress)?;
     let key = bundle.unlock(&password, &KdfLimits::default())?;
     let seen = super::plan::seen_key()?;
     let keys = Keys { bundle: Some(&key), master: Some(&production.key), seen: &seen };

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sealift::document::json as document_json;
-use sealift::model::Model;
+use sealift::bundle::Notice;
+use sealift::document::{Key, json as document_json};
+use sealift::model::{Cipher, Model};
 use sealift::ops::translate::ServerSecrets;
 use sealift::ops::{self, Difference, ExportOptions, NotCompared, Side};
 use sealift::plan::Action;
@@ -13,7 +14,7 @@ use sealift::server::Server as _;
 use serde_json::json;
 
 use super::render;
-use crate::cli::{Common, ServerArgs};
+use crate::cli::{Common, ExpectEachArgs, ExpectedRoot, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::outcome;
 use crate::secrets;
@@ -48,6 +49,11 @@ pub struct DiffArgs {
     /// Compare a kind that stays behind unless it is asked for: ApiKey, Configuration (may be given several times)
     #[arg(long, value_name = "KIND")]
     also: Vec<String>,
+    /// Leave out documents of a server that cannot be read (damaged JSON, a secret that does not decrypt), and list them
+    #[arg(long)]
+    skip_unreadable: bool,
+    #[command(flatten)]
+    expect: ExpectEachArgs,
     #[command(flatten)]
     login: ServerArgs,
 }
@@ -60,22 +66,32 @@ impl DiffArgs {
             exclude: self.exclude.clone(),
             ignore: self.ignore_history.then(|| "history".to_owned()).into_iter().collect(),
             ask: self.also.clone(),
+            skip_unreadable: self.skip_unreadable,
             ..ExportOptions::everything(secrets)
         }
     }
 }
 
+/// How many unreadable documents of a side are shown; JSON has them all.
+const SHOWN: usize = 20;
+
 pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
-    let folder = tempfile::tempdir()?;
-    let open =
-        |text: &str, key: Option<&Path>| side(common, args, text, key, &model, folder.path(), &progress);
+    let folder = sealift::temporary::folder()?;
+    let bundles = is_bundle(&args.left)? as usize + is_bundle(&args.right)? as usize;
+    let mut expected = args.expect.each(bundles)?.into_iter();
+    let mut open = |text: &str, key: Option<&Path>| {
+        let expected = if is_bundle(text)? { expected.next().flatten() } else { None };
+        side(common, args, text, expected, key, &model, folder.path(), &progress)
+    };
     let left = open(&args.left, args.left_key_file.as_deref())?;
     let right = open(&args.right, args.right_key_file.as_deref())?;
     let report = ops::diff(&left, &right, &model, &args.options(ServerSecrets::Mask), &progress)?;
     progress.clear();
-    let exit = if report.entries.is_empty() { Exit::Done } else { Exit::Differences };
+    // That they are equal cannot be said of what could not be read.
+    let same = report.entries.is_empty() && report.unreadable.iter().all(Vec::is_empty);
+    let exit = if same { Exit::Done } else { Exit::Differences };
     outcome::settle(exit);
     if common.json {
         let entries: Vec<_> = report
@@ -97,6 +113,8 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
                 })
             })
             .collect();
+        let [left, right] = &report.unreadable;
+        let sides = [("left", left), ("right", right)];
         super::print_json(&json!({
             "equal": report.equal,
             "different": report.entries.len(),
@@ -104,6 +122,10 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
             "not_compared": report.not_compared.iter().map(|kind| json!({
                 "kind": kind.kind, "reason": kind.reason, "left": kind.left, "right": kind.right,
             })).collect::<Vec<_>>(),
+            "unreadable": sides.map(|(side, notices)| json!({
+                "side": side,
+                "documents": notices.iter().map(unreadable_json).collect::<Vec<_>>(),
+            })),
             "documents": entries,
         }))?;
     } else {
@@ -139,6 +161,14 @@ fn print(report: &ops::DiffReport) -> Result<(), Failure> {
         let (left, right) = (many(left), many(right));
         writeln!(out, "not compared: {}, {reason} (left side: {left}, right side: {right})", shown(kind))?;
     }
+    for (side, notices) in ["left", "right"].into_iter().zip(&report.unreadable) {
+        for notice in notices.iter().take(SHOWN) {
+            writeln!(out, "not compared, of the {side} side: {}", shown(&notice.text))?;
+        }
+        if let Some(more @ 1..) = notices.len().checked_sub(SHOWN) {
+            writeln!(out, "  and {more} more")?;
+        }
+    }
     if report.secrets_not_compared > 0 {
         writeln!(
             out,
@@ -149,10 +179,28 @@ fn print(report: &ops::DiffReport) -> Result<(), Failure> {
     Ok(())
 }
 
+fn unreadable_json(notice: &Notice) -> serde_json::Value {
+    let key = notice.key.as_ref().and_then(|key| Key::parse(key).ok());
+    json!({
+        "kind": notice.kind,
+        "id": notice.value,
+        "key": key.as_ref().map(document_json::describe_key),
+        "place": notice.place,
+        "text": notice.text,
+    })
+}
+
+/// Whether a side is a bundle or a folder made of one.
+fn is_bundle(text: &str) -> Result<bool, Failure> {
+    Ok(super::vendor::recognise(text).is_none() && super::server_or_path(text)?.is_err())
+}
+
+#[allow(clippy::too_many_arguments)]
 fn side(
     common: &Common,
     args: &DiffArgs,
     text: &str,
+    expected: Option<ExpectedRoot>,
     key_file: Option<&Path>,
     model: &Model,
     folder: &Path,
@@ -171,15 +219,17 @@ fn side(
                 Some(_) => secrets::master_key(key_file)?,
                 None => None,
             };
-            let read = if key.is_some() { ServerSecrets::Read(key.as_ref()) } else { ServerSecrets::Mask };
+            // Secrets that stand on the server as they are need no key.
+            let readable = key.is_some() || model.cipher == Cipher::None;
+            let read = if readable { ServerSecrets::Read(key.as_ref()) } else { ServerSecrets::Mask };
             let mut server = super::open_server(&address, &args.login)?;
             Ok(ops::server_side(&mut *server.read()?, model, &args.options(read), folder, progress)?)
         }
         Err(path) => {
-            let bundle = super::input::open_in(common, &path, model, key_file, folder, progress)?;
+            let bundle = super::input::open_in(common, &path, expected, model, key_file, folder, progress)?;
             let key = match key_file {
                 Some(_) if bundle.info().sealed > 0 => {
-                    Some(super::unlock_with(&bundle, &secrets::password(key_file)?)?)
+                    Some(super::unlock_with(common, &bundle, &secrets::password(key_file)?)?)
                 }
                 _ => None,
             };

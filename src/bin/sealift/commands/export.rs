@@ -4,18 +4,21 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sealift::bundle::{Header, Limits, Previous, Protection, UncheckedBundle, Writer, WriterOptions};
-use sealift::crypto::{Envelope, KdfLimits, KdfParams};
-use sealift::document::json as document_json;
+use sealift::crypto::{Envelope, KdfParams};
+use sealift::document::{Reference, json as document_json};
 use sealift::model::Model;
 use sealift::ops::Versions;
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, ExportError, ExportOptions, ExportReport, Root, Undeclared, VendorReport};
+use sealift::ops::{
+    self, ExportError, ExportOptions, ExportReport, Needed, Root, Undeclared, UndeclaredSecret, Unreadable,
+    VendorReport, Without,
+};
 use sealift::progress::{Preliminary, Progress};
 use sealift::server::Server;
 use sealift::tree::TreeSummary;
 use serde_json::json;
 
-use super::convert::{self, ScriptArgs};
+use super::convert::{self, FolderArgs};
 use super::vendor;
 use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
@@ -77,10 +80,14 @@ pub struct ExportArgs {
     /// Export without the values of secrets; no password and no master key are needed
     #[arg(long)]
     no_secrets: bool,
-    /// Fail, and write nothing, if ids stand where the model knows of no reference, or if tables would not be carried
+    /// Fail, and write nothing, if ids or secrets stand where the model knows of none, or if tables would not be carried
     /// because the model does not know them
     #[arg(long)]
     strict: bool,
+    /// Leave out documents that cannot be read (damaged JSON, a secret that does not decrypt), list them, and record them in
+    /// the bundle, which then does not say of their kinds that it carries all of them
+    #[arg(long)]
+    skip_unreadable: bool,
     /// Overwrite the output if it exists; secrets that did not change keep their encrypted bytes
     #[arg(short, long)]
     force: bool,
@@ -95,7 +102,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "FILE")]
     source_password_file: Option<PathBuf>,
     #[command(flatten)]
-    scripts: ScriptArgs,
+    folder: FolderArgs,
     #[command(flatten)]
     password: PasswordArgs,
     #[command(flatten)]
@@ -126,6 +133,7 @@ pub struct Everything<'a> {
     pub source_password_file: Option<&'a Path>,
     pub password_file: Option<&'a Path>,
     pub scripts: convert::Scripts,
+    pub replace: bool,
 }
 
 impl Everything<'_> {
@@ -149,11 +157,12 @@ impl Everything<'_> {
             ignore_machines: false,
             no_secrets: self.no_secrets,
             strict: false,
+            skip_unreadable: false,
             force: self.force,
             previous: None,
             kdf_memory: 256,
             source_password_file: self.source_password_file.map(Path::to_owned),
-            scripts: ScriptArgs { scripts: self.scripts },
+            folder: FolderArgs { scripts: self.scripts, replace: self.replace },
             password: PasswordArgs { password_file: self.password_file.map(Path::to_owned) },
             master_key: MasterKeyArgs { master_key_file: None },
             login: ServerArgs::default(),
@@ -197,19 +206,17 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         }
     };
     let read = if args.no_secrets { ServerSecrets::Mask } else { ServerSecrets::Read(master_key.as_ref()) };
-    let folder = tempfile::tempdir()?;
+    let folder = sealift::temporary::folder()?;
     let mut options = WriterOptions { force: args.force, ..WriterOptions::default() };
-    if !args.no_secrets {
-        protect(args, &model, folder.path(), &mut options)?;
+    // A product without secrets needs no password.
+    if !args.no_secrets && model.has_secrets() {
+        protect(common, args, &model, folder.path(), &mut options)?;
     }
     let out = if to_folder { folder.path().join("export.sealift") } else { args.output.clone() };
     let mut reader = server.read()?;
     let version = ops::product_version(&mut *reader, &model)?;
     let mut header = Header::new(model.name.clone(), model.digest, version);
-    if !args.space.is_empty() {
-        let spaces: Vec<String> = args.space.iter().map(|name| format!("--space {name:?}")).collect();
-        header.options = Some(spaces.join(" "));
-    }
+    header.options = choice(args);
     let mut writer = Writer::create(&out, header, options)?;
     for notice in found.notices() {
         writer.notice(notice)?;
@@ -224,6 +231,7 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
         versions: versions(args)?,
         secrets: read,
         strict: args.strict,
+        skip_unreadable: args.skip_unreadable,
         // What a folder was exported with nobody knows.
         partial_source: found.metadata.is_some(),
     };
@@ -232,32 +240,57 @@ pub fn run(common: &Common, args: &ExportArgs, partial: bool) -> Result<Exit, Fa
     let report = ops::export(&mut *reader, &model, writer, &wanted, exporting);
     progress.clear();
     let report = report.map_err(|error| {
-        let (found, beyond, unknown) = match &error {
-            ExportError::Undeclared { found, beyond } => (found, beyond, [].as_slice()),
-            ExportError::UnknownTables { unknown, found, beyond } => (found, beyond, unknown.as_slice()),
+        let (found, beyond, secrets, unknown) = match &error {
+            ExportError::Undeclared { found, beyond, secrets } => (found, beyond, secrets, [].as_slice()),
+            ExportError::UnknownTables { unknown, found, beyond, secrets } => {
+                (found, beyond, secrets, unknown.as_slice())
+            }
             _ => return Failure::from(error),
         };
         let shown = match common.json {
             true => super::print_json(&json!({
                 "undeclared_references": undeclared_json(found),
                 "undeclared_references_beyond": beyond,
+                "undeclared_secrets": secrets_json(secrets),
                 "unknown_tables": unknown_json(unknown),
             })),
-            false => show_unknown(unknown).and_then(|()| show_undeclared(found, *beyond)),
+            false => show_unknown(unknown)
+                .and_then(|()| show_undeclared(found, *beyond))
+                .and_then(|()| show_secrets(secrets, 0)),
         };
         Failure::from(error).after(shown)
     })?;
     let mut tree = None;
     if to_folder {
         let bundle = UncheckedBundle::open(&out, &Limits::default())?.check(&progress)?;
-        let scripts = args.scripts.scripts.into();
-        tree = Some(ops::to_tree(&bundle, &model, &args.output, scripts, args.force, &progress)?);
+        tree = Some(args.folder.write(common, &bundle, &model, &args.output, args.force, &progress)?);
         progress.clear();
     }
     let effect = format!("{} holds {} documents", args.output.display(), report.summary.documents);
-    outcome::settle_effect(Exit::Done, effect);
+    let exit = if report.unreadable.is_empty() { Exit::Done } else { Exit::Differences };
+    outcome::settle_effect(exit, effect);
     show(common, &args.output, &report, &found, tree.as_ref())?;
-    Ok(Exit::Done)
+    Ok(exit)
+}
+
+/// The options that choose documents, as they were given; `None` for an export of everything.
+fn choice(args: &ExportArgs) -> Option<String> {
+    let named = [
+        ("--project", &args.project),
+        ("--project-group", &args.project_group),
+        ("--include", &args.include),
+        ("--space", &args.space),
+        ("--exclude", &args.exclude),
+        ("--only", &args.only),
+        ("--also", &args.also),
+        ("--release-version", &args.release_version),
+    ];
+    let mut given: Vec<String> = Vec::new();
+    for (option, values) in named {
+        given.extend(values.iter().map(|value| format!("{option} {value:?}")));
+    }
+    given.extend(ignored(args).into_iter().map(|group| format!("--ignore-{group}")));
+    (!given.is_empty()).then(|| given.join(" "))
 }
 
 /// The groups of kinds that are left out, as models name them.
@@ -305,6 +338,7 @@ fn roots(args: &ExportArgs) -> Result<Vec<Root>, Failure> {
 /// Sets up the sealing of secrets: with a new key, or with that of an earlier bundle so that what did not
 /// change keeps its bytes.
 fn protect(
+    common: &Common,
     args: &ExportArgs,
     model: &Model,
     folder: &Path,
@@ -312,7 +346,7 @@ fn protect(
 ) -> Result<(), Failure> {
     let file = args.password.password_file.as_deref();
     let tree = args.previous.as_ref().unwrap_or(&args.output);
-    if let Some(previous) = convert::earlier_tree(tree, model, file, folder, &ui::Bars::new())?
+    if let Some(previous) = convert::earlier_tree(common, tree, model, file, folder, &ui::Bars::new())?
         && let Some(envelope) = previous.bundle.envelope().cloned()
     {
         options.protection = Protection::Password { envelope, key: previous.key.duplicate() };
@@ -325,7 +359,7 @@ fn protect(
         None => None,
     };
     if let Some(path) = earlier {
-        let found = earlier_bundle(&path, args, options);
+        let found = earlier_bundle(common, &path, args, options);
         match (found, &args.previous) {
             (Ok(true), _) => return Ok(()),
             (Err(failure), Some(_)) => return Err(failure),
@@ -345,12 +379,17 @@ fn protect(
     Ok(())
 }
 
-fn earlier_bundle(path: &Path, args: &ExportArgs, options: &mut WriterOptions) -> Result<bool, Failure> {
+fn earlier_bundle(
+    common: &Common,
+    path: &Path,
+    args: &ExportArgs,
+    options: &mut WriterOptions,
+) -> Result<bool, Failure> {
     let progress = ui::Bars::new();
     let bundle = UncheckedBundle::open(path, &Limits::default())?.check(&progress)?;
     let Some(envelope) = bundle.envelope().cloned() else { return Ok(false) };
     let password = secrets::password(args.password.password_file.as_deref())?;
-    let key = bundle.unlock(&password, &KdfLimits::default())?;
+    let key = super::unlock_with(common, &bundle, &password)?;
     options.previous = Some(Previous { bundle, key: key.duplicate() });
     options.protection = Protection::Password { envelope, key };
     Ok(true)
@@ -363,7 +402,8 @@ fn show(
     found: &VendorReport,
     tree: Option<&TreeSummary>,
 ) -> Result<(), Failure> {
-    let ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond } = report;
+    let ExportReport { summary, unknown, left, dangling, undeclared, undeclared_beyond, .. } = report;
+    let (secrets, secrets_beyond) = (&report.undeclared_secrets, report.undeclared_secrets_beyond);
     if common.json {
         let unknown = unknown_json(unknown);
         let left: Vec<_> = left.iter().map(|(t, why)| json!({ "table": t, "why": why })).collect();
@@ -376,6 +416,12 @@ fn show(
             "dangling_references": dangling,
             "undeclared_references": undeclared_json(undeclared),
             "undeclared_references_beyond": undeclared_beyond,
+            "undeclared_secrets": secrets_json(secrets),
+            "undeclared_secrets_beyond": secrets_beyond,
+            "unreadable": report.unreadable.iter().map(unreadable_json).collect::<Vec<_>>(),
+            "unreadable_beyond": report.unreadable_beyond,
+            "needed": report.needed.iter().map(needed_json).collect::<Vec<_>>(),
+            "needed_beyond": report.needed_beyond,
             "unknown_tables": unknown,
             "tables_left_out": left,
             "export_folder": found.metadata.is_some().then(|| vendor::report_json(found)),
@@ -401,12 +447,78 @@ fn show(
         None => say!("{} of content in {}", ui::bytes(summary.raw_bytes), ui::bytes(summary.file_bytes)),
     }
     say!("content root {}", summary.content_root);
+    show_unreadable(&report.unreadable, report.unreadable_beyond)?;
+    show_needed(&report.needed, report.needed_beyond)?;
     if *dangling > 0 {
         say!("{dangling} references name nothing on the server; `sealift info` lists them");
     }
     show_unknown(unknown)?;
     vendor::show(found)?;
-    show_undeclared(undeclared, *undeclared_beyond)
+    show_undeclared(undeclared, *undeclared_beyond)?;
+    show_secrets(secrets, secrets_beyond)
+}
+
+fn show_unreadable(found: &[Unreadable], beyond: u64) -> Result<(), Failure> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    say!("documents that cannot be read, left out (the bundle does not carry all of their kinds):");
+    for unreadable in found.iter().take(SHOWN) {
+        let name = unreadable.key.as_ref().map(|key| format!(" ({key})")).unwrap_or_default();
+        say!("  {}{}", ui::message(&unreadable.problem), ui::name(&name));
+    }
+    match found.len().saturating_sub(SHOWN) as u64 + beyond {
+        0 => {}
+        more => say!("  and {more} more"),
+    }
+    Ok(())
+}
+
+fn show_needed(found: &[Needed], beyond: u64) -> Result<(), Failure> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    say!("the target must have, since it is referred to and was left out:");
+    for Needed { what, by, place, count, without } in found.iter().take(SHOWN) {
+        let without = match without {
+            Without::Stop => "the import stops without it",
+            Without::Skip => "what refers to it is skipped without it",
+        };
+        let more = match count - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        say!("  {what}: {without} ({by} at {}{more})", ui::name(place));
+    }
+    match found.len().saturating_sub(SHOWN) as u64 + beyond {
+        0 => {}
+        more => say!("  and {more} more; `sealift info` lists them"),
+    }
+    Ok(())
+}
+
+fn needed_json(needed: &Needed) -> serde_json::Value {
+    let document = |reference: &Reference| {
+        json!({
+            "kind": reference.kind.as_str(),
+            "key": document_json::describe_key(&reference.key),
+        })
+    };
+    let Needed { what, by, place, count, without } = needed;
+    json!({
+        "what": document(what), "by": document(by), "place": place, "references": count,
+        "without": without.word(),
+    })
+}
+
+fn unreadable_json(unreadable: &Unreadable) -> serde_json::Value {
+    json!({
+        "kind": unreadable.kind.as_str(),
+        "id": unreadable.id,
+        "key": unreadable.key.as_ref().map(document_json::describe_key),
+        "place": unreadable.place,
+        "problem": unreadable.problem,
+    })
 }
 
 fn unknown_json(unknown: &[(String, u64)]) -> Vec<serde_json::Value> {
@@ -452,6 +564,34 @@ fn show_undeclared(found: &[Undeclared], beyond: u64) -> Result<(), Failure> {
         (more, beyond) => say!("  and {more} more places, and {beyond} ids at places beyond these"),
     }
     Ok(())
+}
+
+fn show_secrets(found: &[UndeclaredSecret], beyond: u64) -> Result<(), Failure> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    say!("secrets that stand where the model knows of none, carried as secrets are:");
+    for UndeclaredSecret { kind, place, count, example } in found.iter().take(SHOWN) {
+        say!("  {count:>6} in {kind} {} (in {example})", ui::name(place));
+    }
+    match (found.len().saturating_sub(SHOWN), beyond) {
+        (0, 0) => {}
+        (more, 0) => say!("  and {more} more paths"),
+        (more, beyond) => say!("  and {more} more paths, and {beyond} secrets at paths beyond these"),
+    }
+    Ok(())
+}
+
+fn secrets_json(found: &[UndeclaredSecret]) -> Vec<serde_json::Value> {
+    let place = |secret: &UndeclaredSecret| {
+        json!({
+            "kind": secret.kind.as_str(),
+            "place": secret.place,
+            "count": secret.count,
+            "example": { "key": document_json::describe_key(&secret.example) },
+        })
+    };
+    found.iter().map(place).collect()
 }
 
 fn undeclared_json(found: &[Undeclared]) -> Vec<serde_json::Value> {

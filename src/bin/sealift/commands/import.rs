@@ -41,8 +41,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     let target = &args.target;
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
-    let bundle =
-        super::input::open(common, &target.file, target.password.password_file.as_deref(), &progress)?;
+    let bundle = target.open(common, &progress)?;
     super::input::refuse_undo(&bundle)?;
     // What is shown of it from here on has no password.
     let address: Address = args.to.parse()?;
@@ -50,7 +49,7 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     let leaving = args.leave.prepare(&address, args.dry_run)?;
     let mut server = super::open_server(&address, &target.server)?;
     let master = secrets::master_key(target.master_key.master_key_file.as_deref())?;
-    let key = super::unlock(&bundle, target.password.password_file.as_deref())?;
+    let key = super::unlock(common, &bundle, target.password.password_file.as_deref())?;
     let seen = super::plan::seen_key()?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
     let ask = !args.yes && !args.dry_run;

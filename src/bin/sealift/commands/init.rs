@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use sealift::server::{self, Address, Schema};
+use sealift::text::input;
 
 use crate::cli::{Common, ServerArgs};
 use crate::exit::{Exit, Failure};
@@ -33,6 +34,9 @@ pub struct InitArgs {
 /// The generations of tables that are built in.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Generation {
+    /// Octopus Deploy of 2026: with spaces, and what came since, as far as it can be inferred
+    #[value(name = "octopus-2026")]
+    Octopus2026,
     /// Octopus Deploy with spaces (2019.1 and later)
     OctopusSpaces,
     /// Octopus Deploy before spaces (2018)
@@ -56,12 +60,13 @@ pub fn run(common: &Common, args: &InitArgs) -> Result<Exit, Failure> {
         let catalog = like.read()?.catalog().clone();
         server::make(&place, Schema::Like(&catalog), &progress)?;
     } else if let Some(sql) = &args.sql {
-        let ddl = std::fs::read_to_string(sql)
+        let ddl = input::read_text(sql, input::MAX_TEXT_FILE_BYTES)
             .map_err(|e| Failure::new(Exit::Failed, format!("cannot read {}: {e}", sql.display())))?;
         server::make(&place, Schema::Ddl(&ddl), &progress)?;
     } else {
         let ddl = match args.schema {
             Generation::OctopusSpaces => sealift::model::OCTOPUS_SPACES_SQL,
+            Generation::Octopus2026 => sealift::model::OCTOPUS_2026_SQL,
             Generation::Octopus2018 => sealift::model::OCTOPUS_2018_SQL,
         };
         server::make(&place, Schema::Ddl(ddl), &progress)?;

@@ -3,8 +3,8 @@
 use std::ops::Deref;
 use std::path::Path;
 
-use sealift::bundle::{Bundle, Limits, UncheckedBundle};
-use sealift::crypto::{DataKey, Envelope, KdfLimits, OpenError, Password};
+use sealift::bundle::{Bundle, BundleError, Limits, OtherRoot, UncheckedBundle};
+use sealift::crypto::{DataKey, Envelope, OpenError, Password};
 use sealift::model::Model;
 use sealift::ops::{self, ConvertError, FromTree};
 use sealift::progress::{Preliminary, Progress};
@@ -14,7 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::vendor;
-use crate::cli::Common;
+use crate::cli::{Common, ExpectedRoot};
 use crate::exit::{Exit, Failure};
 use crate::secrets;
 use crate::ui;
@@ -34,21 +34,22 @@ impl Deref for Opened {
     }
 }
 
-/// Opens a bundle and checks every byte of it; or a tree, and checks every file of it. `password_file` opens
-/// secrets that somebody moved inside a tree's documents; nothing else is opened.
+/// Opens a bundle and checks every byte of it; or a tree, and checks every file of it. It must have the root that is
+/// expected. `password_file` opens secrets that somebody moved inside a tree's documents; nothing else is opened.
 pub fn open(
     common: &Common,
     path: &Path,
+    expected: Option<ExpectedRoot>,
     password_file: Option<&Path>,
     progress: &dyn Progress,
 ) -> Result<Opened, Failure> {
     expect_bundle(path)?;
     if !tree::is_tree(path) {
-        return Ok(Opened { bundle: open_file(path, progress)?, _folder: None });
+        return Ok(Opened { bundle: open_file(path, expected, progress)?, _folder: None });
     }
     let model = super::load_model(common)?;
-    let folder = tempfile::tempdir()?;
-    let bundle = open_tree(common, path, &model, password_file, folder.path(), progress)?;
+    let folder = sealift::temporary::folder()?;
+    let bundle = open_tree(common, path, expected, &model, password_file, folder.path(), progress)?;
     Ok(Opened { bundle, _folder: Some(folder) })
 }
 
@@ -56,6 +57,7 @@ pub fn open(
 pub fn open_in(
     common: &Common,
     path: &Path,
+    expected: Option<ExpectedRoot>,
     model: &Model,
     password_file: Option<&Path>,
     folder: &Path,
@@ -63,8 +65,8 @@ pub fn open_in(
 ) -> Result<Bundle, Failure> {
     expect_bundle(path)?;
     match tree::is_tree(path) {
-        true => open_tree(common, path, model, password_file, folder, progress),
-        false => open_file(path, progress),
+        true => open_tree(common, path, expected, model, password_file, folder, progress),
+        false => open_file(path, expected, progress),
     }
 }
 
@@ -100,12 +102,24 @@ pub fn expect_bundle(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Opens a bundle and checks every byte of it.
-pub fn open_file(path: &Path, progress: &dyn Progress) -> Result<Bundle, Failure> {
+/// Opens a bundle and checks every byte of it, and that it has the root that is expected.
+pub fn open_file(
+    path: &Path,
+    expected: Option<ExpectedRoot>,
+    progress: &dyn Progress,
+) -> Result<Bundle, Failure> {
     if path.is_dir() {
         return Err(TreeError::NotATree { path: path.to_owned() }.into());
     }
-    Ok(UncheckedBundle::open(path, &Limits::default())?.check(progress)?)
+    let bundle = UncheckedBundle::open(path, &Limits::default())?.check(progress)?;
+    match expected {
+        Some(ExpectedRoot(expected)) if !bundle.has_root(&expected, progress)? => {
+            let (path, content_root) = (path.to_owned(), bundle.info().content_root);
+            let file_root = Some(bundle.info().file_root);
+            Err(BundleError::from(OtherRoot { path, expected, content_root, file_root }).into())
+        }
+        _ => Ok(bundle),
+    }
 }
 
 /// Refuses an undo file where documents for a target are expected, before a password is asked for.
@@ -116,6 +130,7 @@ pub fn refuse_undo(bundle: &Bundle) -> Result<(), Failure> {
 fn open_tree(
     common: &Common,
     path: &Path,
+    expected: Option<ExpectedRoot>,
     model: &Model,
     password_file: Option<&Path>,
     folder: &Path,
@@ -123,36 +138,42 @@ fn open_tree(
 ) -> Result<Bundle, Failure> {
     let out =
         folder.join(format!("{}.sealift", sealift::crypto::random_guid().map_err(ops::DiffError::from)?));
-    read_tree(common, path, model, password_file, &out, (false, false), &Preliminary(progress))?;
-    open_file(&out, progress)
+    read_tree(common, path, expected, model, password_file, &out, (false, false), &Preliminary(progress))?;
+    Ok(open_file(&out, None, progress)?.called(path))
 }
 
-/// Reads a tree into a bundle; asks for the password if secrets were moved. All that is wrong is shown.
+/// Reads a tree into a bundle, unless its documents have another content root than is expected; asks for the password
+/// if secrets were moved. All that is wrong is shown.
+#[allow(clippy::too_many_arguments)]
 pub fn read_tree(
     common: &Common,
     path: &Path,
+    expected: Option<ExpectedRoot>,
     model: &Model,
     password_file: Option<&Path>,
     out: &Path,
     force_strict: (bool, bool),
     progress: &dyn Progress,
 ) -> Result<FromTree, Failure> {
+    let open = || -> Result<Tree, ConvertError> {
+        Ok(Tree::examine(path)?.expecting(expected.map(|ExpectedRoot(root)| root)))
+    };
     let read = || -> Result<FromTree, ConvertError> {
-        let tree = Tree::open(path)?;
+        let tree = open()?;
         ops::from_tree(&tree, model, None, out, force_strict, progress)
     };
     let read = match read() {
         Err(ConvertError::NeedsKey { moved }) => {
             // What is wrong is wrong, whether or not it can be shown.
             let shown = show_findings(common, &moved, "moved");
-            let tree = Tree::open(path).map_err(ConvertError::from)?;
+            let tree = open()?;
             let password = secrets::password(password_file).map_err(|failure| {
                 let hint =
                     "secrets were moved inside their documents; the password seals them for their new places";
                 failure.hint(hint).after(shown)
             })?;
             let key = match &tree.about().envelope {
-                Some(envelope) => Some(unlock_tree(path, envelope, &password)?),
+                Some(envelope) => Some(unlock_tree(common, path, envelope, &password)?),
                 None => None,
             };
             ops::from_tree(&tree, model, key.as_ref(), out, force_strict, progress)
@@ -169,8 +190,13 @@ pub fn read_tree(
 }
 
 /// Opens the envelope of a tree.
-pub fn unlock_tree(path: &Path, envelope: &Envelope, password: &Password) -> Result<DataKey, Failure> {
-    envelope.open(password, &KdfLimits::default()).map_err(|error| {
+pub fn unlock_tree(
+    common: &Common,
+    path: &Path,
+    envelope: &Envelope,
+    password: &Password,
+) -> Result<DataKey, Failure> {
+    envelope.open(password, &common.kdf_limits()).map_err(|error| {
         let path = path.to_owned();
         match error {
             OpenError::WrongPassword => sealift::bundle::BundleError::WrongPassword { path }.into(),
@@ -191,7 +217,7 @@ pub fn findings_json(findings: &Findings) -> serde_json::Value {
 }
 
 /// Shows findings, each on a line of its own: to standard error, for they are not the answer that was asked for.
-fn show_findings(common: &Common, findings: &Findings, what: &str) -> Result<(), Failure> {
+pub fn show_findings(common: &Common, findings: &Findings, what: &str) -> Result<(), Failure> {
     if common.json {
         return super::print_json(&json!({ what: findings_json(findings) }));
     }

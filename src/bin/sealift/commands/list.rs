@@ -1,13 +1,13 @@
 //! Lists of documents to be edited: printed by `plan --list`, read by `--use-list`.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead, BufReader, Cursor, Read as _};
 use std::path::Path;
 
 use sealift::document::Key;
 use sealift::ops::Listed;
 use sealift::plan::{Action, Plan};
-use sealift::text::escape_json;
+use sealift::text::{escape_json, input};
 
 use super::render;
 use crate::exit::{Exit, Failure};
@@ -15,6 +15,8 @@ use crate::ui;
 
 /// How large a list may be, in bytes.
 const LARGEST: u64 = 1 << 30;
+/// How large it may be in UTF-16, which is decoded as a whole.
+const LARGEST_UTF16: u64 = 256 << 20;
 /// How long a line may be: as long as a key, each character of which may be escaped.
 const LINE: usize = 8 * 65 * 1024;
 /// How many wrong lines are told.
@@ -58,7 +60,19 @@ pub fn read(path: &Path) -> Result<Vec<Listed>, Failure> {
         return Err(Failure::new(Exit::Usage, format!("{} is too large for a list", path.display())));
     }
     let (mut listed, mut wrong) = (Vec::new(), Vec::new());
-    let mut reader = BufReader::new(file.take(LARGEST));
+    let mut file = BufReader::new(file.take(LARGEST));
+    // The output of a command that was redirected into a file is UTF-16 on some systems.
+    let mut reader: Box<dyn BufRead> = match input::is_utf16(file.fill_buf().map_err(cannot)?) {
+        false => Box::new(file),
+        true => {
+            let mut bytes = Vec::new();
+            file.take(LARGEST_UTF16).read_to_end(&mut bytes).map_err(cannot)?;
+            let text = input::decode(bytes).map_err(|error| {
+                Failure::new(Exit::Failed, format!("cannot read {}: {error}", path.display()))
+            })?;
+            Box::new(Cursor::new(text))
+        }
+    };
     for line in 1.. {
         let mut text = Vec::new();
         if (&mut reader).take(LINE as u64).read_until(b'\n', &mut text).map_err(cannot)? == 0 {

@@ -9,7 +9,7 @@ use sealift::document::{Key, json as document_json};
 use sealift::ops;
 use serde_json::json;
 
-use crate::cli::Common;
+use crate::cli::{Common, ExpectArgs};
 use crate::exit::{Exit, Failure};
 use crate::ui::say;
 use crate::ui::{self, shown};
@@ -20,6 +20,8 @@ pub struct InfoArgs {
     /// The bundle
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    expect: ExpectArgs,
 }
 
 /// Arguments of `list`.
@@ -34,6 +36,8 @@ pub struct ListArgs {
     /// Say of each document why it is in the bundle
     #[arg(long)]
     why: bool,
+    #[command(flatten)]
+    expect: ExpectArgs,
 }
 
 /// Arguments of `show`.
@@ -48,11 +52,13 @@ pub struct ShowArgs {
     /// Its name, with scopes before it, separated by " / ", where the name alone is not enough; or its key as JSON
     #[arg(value_name = "NAME")]
     name: Option<String>,
+    #[command(flatten)]
+    expect: ExpectArgs,
 }
 
 pub fn info(common: &Common, args: &InfoArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
-    let bundle = super::input::open(common, &args.file, None, &progress)?;
+    let bundle = super::input::open(common, &args.file, args.expect.expect_root, None, &progress)?;
     progress.clear();
     let info = bundle.info();
     let notices = bundle.notices()?;
@@ -213,7 +219,7 @@ fn why(reason: &Reason) -> String {
 
 pub fn list(common: &Common, args: &ListArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
-    let bundle = super::input::open(common, &args.file, None, &progress)?;
+    let bundle = super::input::open(common, &args.file, args.expect.expect_root, None, &progress)?;
     progress.clear();
     let kind = args.kind.as_deref().map(|kind| known_kind(&bundle, kind)).transpose()?;
     let mut documents = Vec::new();
@@ -292,7 +298,13 @@ fn find(bundle: &Bundle, kind: &str, name: &str) -> Result<Entry, Failure> {
 
 pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
     let (kind, name) = match (&args.kind, &args.name) {
-        (None, None) if super::saved::is_plan(&args.file) => return super::saved::show(common, &args.file),
+        (None, None) if super::saved::is_plan(&args.file) => {
+            if args.expect.expect_root.is_some() {
+                let text = "--expect-root is for bundles, and this is a saved plan";
+                return Err(Failure::new(Exit::Usage, text));
+            }
+            return super::saved::show(common, &args.file);
+        }
         (Some(kind), Some(name)) => (kind, name),
         _ => {
             let text = "of a bundle one document is shown: give its kind and its name";
@@ -300,7 +312,7 @@ pub fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
         }
     };
     let progress = ui::Bars::new();
-    let bundle = super::input::open(common, &args.file, None, &progress)?;
+    let bundle = super::input::open(common, &args.file, args.expect.expect_root, None, &progress)?;
     progress.clear();
     let kind = known_kind(&bundle, kind)?;
     let entry = find(&bundle, &kind, name)?;

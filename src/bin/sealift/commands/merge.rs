@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sealift::bundle::{Bundle, Previous, Protection, Writer, WriterOptions};
-use sealift::crypto::{Envelope, KdfLimits, KdfParams, Password};
+use sealift::crypto::{Envelope, KdfParams, Password};
 use sealift::document::json as document_json;
 use sealift::ops::{self, Conflict, Merge, MergeError, MergeInput, MergeOptions, MergeReport};
 use sealift::plan::Action;
@@ -12,9 +12,9 @@ use sealift::progress::{Preliminary, Progress};
 use sealift::tree::{self, TreeSummary};
 use serde_json::{Value as Json, json};
 
-use super::convert::{self, ScriptArgs};
+use super::convert::{self, FolderArgs};
 use super::render;
-use crate::cli::{Common, PasswordArgs};
+use crate::cli::{Common, ExpectEachArgs, ExpectedRoot, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Files, Format};
 use crate::outcome;
@@ -60,7 +60,9 @@ pub struct MergeArgs {
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=1024))]
     kdf_memory: u32,
     #[command(flatten)]
-    scripts: ScriptArgs,
+    expect: ExpectEachArgs,
+    #[command(flatten)]
+    folder: FolderArgs,
     #[command(flatten)]
     password: PasswordArgs,
 }
@@ -85,8 +87,8 @@ impl MergeArgs {
     }
 }
 
-/// Opens an input: a bundle or a folder, with the file of its password.
-type Read<'r> = dyn Fn(&Path, Option<&Path>) -> Result<Bundle, Failure> + 'r;
+/// Opens an input: a bundle or a folder, with the root that is expected and the file of its password.
+type Read<'r> = dyn Fn(&Path, Option<ExpectedRoot>, Option<&Path>) -> Result<Bundle, Failure> + 'r;
 
 pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
@@ -96,14 +98,15 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
     let files = password_files(args)?;
     // Before the inputs: what is made of folders goes after they are closed.
-    let folder = tempfile::tempdir()?;
-    let read = |path: &Path, password_file: Option<&Path>| {
-        super::input::open_in(common, path, &model, password_file, folder.path(), &progress)
+    let folder = sealift::temporary::folder()?;
+    let expected = args.expect.each(args.inputs.len())?;
+    let read = |path: &Path, expected: Option<ExpectedRoot>, password_file: Option<&Path>| {
+        super::input::open_in(common, path, expected, &model, password_file, folder.path(), &progress)
     };
     let mut inputs = Vec::new();
     let mut password = None;
-    for (path, file) in args.inputs.iter().zip(&files) {
-        let (input, its) = open(args, path, file.as_deref(), &read)?;
+    for ((path, file), expected) in args.inputs.iter().zip(&files).zip(expected) {
+        let (input, its) = open(common, args, path, expected, file.as_deref(), &read)?;
         password = password.or(its);
         inputs.push(input);
     }
@@ -129,7 +132,7 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
             None => password,
         };
         if let Some(password) = password {
-            protect(args, output, &password, &mut options, &read)?;
+            protect(common, args, output, &password, &mut options, &read)?;
         }
     }
     let made = folder.path().join("merged.sealift");
@@ -141,9 +144,8 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     progress.clear();
     let mut tree = None;
     if to_folder {
-        let bundle = read(out, None)?;
-        tree =
-            Some(ops::to_tree(&bundle, &model, output, args.scripts.scripts.into(), args.force, &progress)?);
+        let bundle = read(out, None, None)?;
+        tree = Some(args.folder.write(common, &bundle, &model, output, args.force, &progress)?);
         progress.clear();
     }
     let effect = format!("{} holds {} documents", output.display(), report.summary.documents);
@@ -190,17 +192,19 @@ fn password_files(args: &MergeArgs) -> Result<Vec<Option<PathBuf>>, Failure> {
 
 /// Opens an input, and its secrets where they are wanted; returns its password too.
 fn open(
+    common: &Common,
     args: &MergeArgs,
     path: &Path,
+    expected: Option<ExpectedRoot>,
     own_file: Option<&Path>,
     read: &Read<'_>,
 ) -> Result<(MergeInput, Option<Password>), Failure> {
     let file = own_file.or(args.password.password_file.as_deref());
-    let bundle = read(path, file)?;
+    let bundle = read(path, expected, file)?;
     let (mut key, mut password) = (None, None);
     if bundle.info().sealed > 0 && !args.no_secrets {
         let given = crate::secrets::password_of(file, &path.display().to_string())?;
-        key = Some(super::unlock_with(&bundle, &given)?);
+        key = Some(super::unlock_with(common, &bundle, &given)?);
         password = Some(given);
     }
     Ok((MergeInput { path: path.to_owned(), bundle, key }, password))
@@ -209,6 +213,7 @@ fn open(
 /// Sets up the sealing of secrets: with a new key, or with that of an earlier bundle so that what did not change
 /// keeps its bytes.
 fn protect(
+    common: &Common,
     args: &MergeArgs,
     output: &Path,
     password: &Password,
@@ -221,7 +226,7 @@ fn protect(
     };
     let existing = existing.then(|| output.to_owned());
     if let Some(path) = args.previous.clone().or(existing) {
-        match (earlier(&path, password, read), &args.previous) {
+        match (earlier(common, &path, password, read), &args.previous) {
             (Ok(Some((previous, envelope))), _) => {
                 let key = previous.key.duplicate();
                 options.previous = Some(previous);
@@ -245,13 +250,14 @@ fn protect(
 }
 
 fn earlier(
+    common: &Common,
     path: &Path,
     password: &Password,
     read: &Read<'_>,
 ) -> Result<Option<(Previous, Envelope)>, Failure> {
-    let bundle = read(path, None)?;
+    let bundle = read(path, None, None)?;
     let Some(envelope) = bundle.envelope().cloned() else { return Ok(None) };
-    let key = bundle.unlock(password, &KdfLimits::default())?;
+    let key = super::unlock_with(common, &bundle, password)?;
     Ok(Some((Previous { bundle, key }, envelope)))
 }
 

@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sealift::bundle::Bundle;
-use sealift::crypto::{DataKey, KdfLimits, Password};
+use sealift::crypto::{DataKey, Password};
 use sealift::model::Model;
 use sealift::server::{self, Address, Server};
 use sealift::text::write_json_pretty;
@@ -114,6 +114,12 @@ fn with_login(address: &Address, args: &ServerArgs) -> Result<Address, Failure> 
     if let Address::SqlServer(address) = &mut address {
         crate::secrets::log_in(address, args.sql_password_file.as_deref())?;
         address.stop = crate::outcome::stop_request();
+        if args.show_server_messages {
+            address.messages = crate::outcome::server_messages();
+        }
+        for risk in address.risks() {
+            crate::ui::aside!("warning: {address}: {risk}");
+        }
         if let Some(seconds) = args.lock_timeout {
             address.lock_timeout = Duration::from_secs(seconds);
         }
@@ -121,17 +127,23 @@ fn with_login(address: &Address, args: &ServerArgs) -> Result<Address, Failure> 
     Ok(address)
 }
 
-/// Opens the secrets of a bundle, asking for the password; `None` where it holds none.
-fn unlock(bundle: &Bundle, password_file: Option<&Path>) -> Result<Option<DataKey>, Failure> {
+/// Opens the secrets of a bundle, asking for the password. Where it holds none it is not asked for, but taken where it
+/// is given: secrets of a target may be sealed under it. `None` where there is none.
+fn unlock(
+    common: &Common,
+    bundle: &Bundle,
+    password_file: Option<&Path>,
+) -> Result<Option<DataKey>, Failure> {
     if bundle.info().sealed == 0 {
-        return Ok(None);
+        let given = crate::secrets::given_password(password_file)?.filter(|_| bundle.envelope().is_some());
+        return given.map(|password| unlock_with(common, bundle, &password)).transpose();
     }
     let password = crate::secrets::password(password_file)?;
-    unlock_with(bundle, &password).map(Some)
+    unlock_with(common, bundle, &password).map(Some)
 }
 
-fn unlock_with(bundle: &Bundle, password: &Password) -> Result<DataKey, Failure> {
-    Ok(bundle.unlock(password, &KdfLimits::default())?)
+fn unlock_with(common: &Common, bundle: &Bundle, password: &Password) -> Result<DataKey, Failure> {
+    Ok(bundle.unlock(password, &common.kdf_limits())?)
 }
 
 /// Prints a JSON object as the command's answer.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use sealift::document::json::describe;
 use sealift::model::{Kind, LoadError, MaintenanceRule, Model};
-use sealift::text::is_hidden;
+use sealift::text::{input, is_hidden};
 use serde_json::json;
 
 use super::model_text;
@@ -76,7 +76,9 @@ fn show(common: &Common, args: &ShowArgs) -> Result<Exit, Failure> {
 
 fn toml(common: &Common, model: &Model) -> Result<(), Failure> {
     let text = match &common.model {
-        Some(path) => std::fs::read_to_string(path)?,
+        Some(path) => input::read_text(path, input::MAX_TEXT_FILE_BYTES).map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot read {}: {error}", path.display()))
+        })?,
         None => sealift::model::OCTOPUS_TOML.to_owned(),
     };
     if common.json {

@@ -104,6 +104,12 @@ fn sections(view: &KindView) -> Vec<Section> {
             _ => "are refused".to_owned(),
         },
     ));
+    if !view.apart.is_empty() {
+        all.push(line("told apart", format!("by what stands at {}", view.apart.join(" or at "))));
+    }
+    if view.inferred {
+        all.push(line("inferred", "a table without the columns named here is passed over"));
+    }
     for rows in &view.rows {
         let values: Vec<String> = rows.equals.iter().map(ToString::to_string).collect();
         all.push(line("only rows", format!("where {} is {}", rows.column, values.join(" or "))));
@@ -159,20 +165,34 @@ fn sections(view: &KindView) -> Vec<Section> {
     ));
     let in_json = view.references.iter().map(|r| &r.at).filter(|at| at.starts_with('$'));
     let in_json: Vec<&String> = in_json.collect();
+    let sources = |from: &[String]| match from.iter().collect::<Vec<_>>() == in_json {
+        true => "every reference in the JSON".to_owned(),
+        false => from.join(", "),
+    };
     all.push(list(
         "rebuilt",
         &["place", "spelled", "from"],
-        view.derived.iter().map(|d| {
-            let every = d.from.iter().collect::<Vec<_>>() == in_json;
-            let from = if every { "every reference in the JSON".to_owned() } else { d.from.join(", ") };
-            vec![d.at.clone(), d.form.to_owned(), from]
+        view.derived.iter().map(|d| vec![d.at.clone(), d.form.to_owned(), sources(&d.from)]),
+    ));
+    all.push(list(
+        "rebuilt in other tables",
+        &["table", "columns", "from"],
+        view.derived_rows.iter().map(|rows| {
+            let columns =
+                [Some(&rows.owner), rows.owner_table.as_ref(), Some(&rows.value), rows.value_table.as_ref()];
+            let columns: Vec<&str> = columns.into_iter().flatten().map(String::as_str).collect();
+            vec![rows.table.clone(), columns.join(", "), sources(&rows.from)]
         }),
     ));
     all.push(list(
         "stays on its server",
         &["place", "new documents", "updates"],
         view.local.iter().map(|l| {
-            let initial = l.initial.as_ref().map_or_else(|| "without it".to_owned(), |v| format!("get {v}"));
+            let initial = match (&l.initial, l.new) {
+                (Some(value), _) => format!("get {value}"),
+                (None, Some(_)) => "get the next number".to_owned(),
+                (None, None) => "without it".to_owned(),
+            };
             let update = if l.update == "increment" { "count it up" } else { "leave it" };
             vec![l.at.clone(), initial, update.to_owned()]
         }),
@@ -181,10 +201,10 @@ fn sections(view: &KindView) -> Vec<Section> {
         "parts",
         &["name", "id", "new ids", "key", "place"],
         view.parts.iter().map(|p| {
-            let drop = match &p.drop_when_emptied {
-                Some(member) => format!("  (goes when {member} loses all it held)"),
-                None if p.add_missing => "  (added to a document that is not overwritten)".to_owned(),
-                None => String::new(),
+            let drop = match p.drop_when_emptied.as_slice() {
+                [_, ..] => format!("  (goes when {} loses all it held)", p.drop_when_emptied.join(" or ")),
+                [] if p.add_missing => "  (added to a document that is not overwritten)".to_owned(),
+                [] => String::new(),
             };
             let (name, key) = (p.name.clone(), p.key.join(" + "));
             vec![name, p.id.clone(), p.new.clone(), key, format!("{}{drop}", p.at)]
@@ -214,6 +234,14 @@ fn sections(view: &KindView) -> Vec<Section> {
                 _ => "the elements of both".to_owned(),
             };
             vec![m.at.clone(), how]
+        }),
+    ));
+    all.push(list(
+        "noted",
+        &["place", "values", "text"],
+        view.notes.iter().map(|n| {
+            let values: Vec<String> = n.equals.iter().map(ToString::to_string).collect();
+            vec![n.at.join(" or "), values.join(" or "), n.text.clone()]
         }),
     ));
     all

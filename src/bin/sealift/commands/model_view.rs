@@ -6,7 +6,7 @@
 use sealift::document::json::describe;
 use sealift::model::{
     Derived, Duplicates, Form, IdRule, KeyColumn, Kind, LocalUpdate, MergeRule, Missing, Model, NewId,
-    NewPartId, Part, ReferenceRule, SecretForm, Target,
+    NewLocal, NewPartId, Part, ReferenceRule, SecretForm, Target,
 };
 use serde::Serialize;
 
@@ -42,6 +42,10 @@ pub struct KindView {
     pub duplicates: &'static str,
     /// The columns that order documents of one key before their ids do.
     pub number_by: Vec<String>,
+    /// The places whose documents follow the columns in the key.
+    pub apart: Vec<String>,
+    /// Whether the table is inferred, and passed over where it is another one.
+    pub inferred: bool,
     pub rows: Vec<RowsView>,
     /// Documents that are the same on every server, whatever they are called.
     pub aliases: Vec<AliasView>,
@@ -64,11 +68,15 @@ pub struct KindView {
     pub referred_to_by: Vec<LinkView>,
     pub secrets: Vec<SecretView>,
     pub derived: Vec<DerivedView>,
+    /// Tables with a row for each id that references hold.
+    pub derived_rows: Vec<DerivedRowsView>,
     pub local: Vec<LocalView>,
     pub parts: Vec<PartView>,
     /// Lists whose order and repetitions mean nothing.
     pub sets: Vec<SetView>,
     pub merges: Vec<MergeView>,
+    /// What people are told of documents that hold certain values.
+    pub notes: Vec<NoteView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,6 +137,8 @@ pub struct ReferenceView {
     pub maybe: bool,
     /// Whether a document that loses all of the list is skipped.
     pub limits: bool,
+    /// Whether an empty list means the same as none.
+    pub omit_empty: bool,
     /// The declarations that say what the value is.
     pub typed: Option<String>,
 }
@@ -147,10 +157,23 @@ pub struct DerivedView {
 }
 
 #[derive(Debug, Serialize)]
+pub struct DerivedRowsView {
+    pub table: String,
+    pub owner: String,
+    pub owner_table: Option<String>,
+    pub value: String,
+    pub value_table: Option<String>,
+    pub from: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
 pub struct LocalView {
     pub at: String,
     /// The value a new document gets; without one the place is left out.
     pub initial: Option<serde_json::Value>,
+    /// `next` where a new document gets the largest value of the column plus one; left out elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<&'static str>,
     pub update: &'static str,
 }
 
@@ -162,7 +185,8 @@ pub struct PartView {
     pub key: Vec<String>,
     /// `guid`, `keep`, or the pattern of a numbered id.
     pub new: String,
-    pub drop_when_emptied: Option<String>,
+    /// Members of which each, losing all it held, takes the part with it.
+    pub drop_when_emptied: Vec<String>,
     /// Whether parts that the target lacks are added to a document that is not overwritten.
     pub add_missing: bool,
 }
@@ -172,6 +196,17 @@ pub struct SetView {
     pub at: String,
     /// Whether an empty list means the same as none.
     pub omit_empty: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct NoteView {
+    pub at: Vec<String>,
+    pub equals: Vec<serde_json::Value>,
+    pub text: String,
+    /// The kinds whose documents of this one are named where only the target has them.
+    pub remains: Vec<String>,
+    /// The kinds whose ids the plan lists where the target's are different.
+    pub ids: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -208,6 +243,9 @@ impl KindLine {
 
 impl KindView {
     pub fn of(model: &Model, kind: &Kind) -> Self {
+        let names = |kinds: &[usize]| -> Vec<String> {
+            kinds.iter().filter_map(|kind| Some(model.kind_at(*kind)?.name.to_string())).collect()
+        };
         Self {
             kind: kind.name.to_string(),
             table: kind.table.clone(),
@@ -218,6 +256,13 @@ impl KindView {
                 Duplicates::Number => "number",
             },
             number_by: kind.number_by.clone(),
+            apart: kind
+                .apart
+                .iter()
+                .filter_map(|at| kind.references.get(*at))
+                .map(|r| r.at.text.clone())
+                .collect(),
+            inferred: kind.inferred,
             rows: (kind.rows.iter())
                 .map(|r| RowsView {
                     column: r.column.clone(),
@@ -252,10 +297,24 @@ impl KindView {
                 })
                 .collect(),
             derived: kind.derived.iter().map(|rule| DerivedView::of(kind, rule)).collect(),
+            derived_rows: (kind.derived_rows.iter())
+                .map(|rows| DerivedRowsView {
+                    table: rows.table.clone(),
+                    owner: rows.owner.clone(),
+                    owner_table: rows.owner_table.clone(),
+                    value: rows.value.clone(),
+                    value_table: rows.value_table.clone(),
+                    from: sources(kind, &rows.from),
+                })
+                .collect(),
             local: (kind.local.iter())
                 .map(|l| LocalView {
                     at: l.at.text.clone(),
-                    initial: l.initial.as_ref().map(describe),
+                    initial: match &l.new {
+                        NewLocal::Value(value) => Some(describe(value)),
+                        NewLocal::None | NewLocal::Next => None,
+                    },
+                    new: (l.new == NewLocal::Next).then_some("next"),
                     update: match l.update {
                         LocalUpdate::Keep => "keep",
                         LocalUpdate::Increment => "increment",
@@ -273,6 +332,15 @@ impl KindView {
                         MergeRule::Match { by, prefer } => ("match", by.clone(), prefer.clone()),
                     };
                     MergeView { at: m.at.text.clone(), rule, by, prefer }
+                })
+                .collect(),
+            notes: (kind.notes.iter())
+                .map(|n| NoteView {
+                    at: n.at.iter().map(|at| at.text.clone()).collect(),
+                    equals: n.equals.iter().map(describe).collect(),
+                    text: n.text.clone(),
+                    remains: names(&n.remains),
+                    ids: names(&n.ids),
                 })
                 .collect(),
         }
@@ -372,7 +440,8 @@ impl ReferenceView {
             required: rule.required,
             follow: rule.follow,
             maybe: rule.maybe && rule.typed.is_none(),
-            limits: rule.limits,
+            limits: rule.limits.is_some(),
+            omit_empty: rule.omit_empty,
             typed: rule.typed.as_ref().and_then(|typed| model.types.get(typed.by)).map(|t| t.name.clone()),
         }
     }
@@ -380,13 +449,14 @@ impl ReferenceView {
 
 impl DerivedView {
     fn of(kind: &Kind, rule: &Derived) -> Self {
-        let from = rule.from.iter().filter_map(|position| kind.references.get(*position));
-        Self {
-            at: rule.at.text.clone(),
-            from: from.map(|r| r.at.text.clone()).collect(),
-            form: form(rule.form),
-        }
+        Self { at: rule.at.text.clone(), from: sources(kind, &rule.from), form: form(rule.form) }
     }
+}
+
+/// The places of references, by their positions in a kind.
+fn sources(kind: &Kind, from: &[usize]) -> Vec<String> {
+    let from = from.iter().filter_map(|position| kind.references.get(*position));
+    from.map(|reference| reference.at.text.clone()).collect()
 }
 
 impl PartView {

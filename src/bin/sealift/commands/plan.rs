@@ -11,9 +11,10 @@ use sealift::plan::{PlannedTarget, Policy};
 use sealift::progress::Progress;
 use sealift::server::{Address, Server};
 
+use super::input::Opened;
 use super::saved::{PlanFile, Saving};
 use super::{around, render};
-use crate::cli::{Common, MasterKeyArgs, PasswordArgs, ServerArgs};
+use crate::cli::{Common, ExpectArgs, ExpectedRoot, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::{Files, Format};
 use crate::outcome;
@@ -59,6 +60,9 @@ pub struct TargetArgs {
     /// Write values that are not what the model says they must be, with a note
     #[arg(long)]
     pub accept_invalid: bool,
+    /// Leave out values for columns that the target's tables lack; the plan names the columns
+    #[arg(long)]
+    pub omit_missing_columns: bool,
     /// Refuse unless the target is in maintenance mode and no task waits or runs on it
     #[arg(long)]
     pub require_maintenance: bool,
@@ -66,6 +70,8 @@ pub struct TargetArgs {
     /// which goes where as SOURCE=TARGET (may be given several times)
     #[arg(long, value_name = "[SOURCE=]TARGET")]
     pub into_space: Vec<String>,
+    #[command(flatten)]
+    pub expect: ExpectArgs,
     #[command(flatten)]
     pub password: PasswordArgs,
     #[command(flatten)]
@@ -93,6 +99,7 @@ impl TargetArgs {
             accept_dangling: self.accept_dangling,
             accept_undeclared: self.accept_undeclared,
             accept_invalid: self.accept_invalid,
+            omit_missing_columns: self.omit_missing_columns,
             require_maintenance: self.require_maintenance,
             into: self.into_space.iter().map(|text| IntoScope::parse(text)).collect(),
         })
@@ -100,6 +107,12 @@ impl TargetArgs {
 }
 
 impl TargetArgs {
+    /// Opens the bundle.
+    pub fn open(&self, common: &Common, progress: &dyn Progress) -> Result<Opened, Failure> {
+        let password_file = self.password.password_file.as_deref();
+        super::input::open(common, &self.file, self.expect.expect_root, password_file, progress)
+    }
+
     /// What is read for a plan, but for the target.
     pub fn files(&self) -> Files {
         Files::default()
@@ -119,6 +132,7 @@ impl TargetArgs {
             ("--accept-dangling", self.accept_dangling),
             ("--accept-undeclared", self.accept_undeclared),
             ("--accept-invalid", self.accept_invalid),
+            ("--omit-missing-columns", self.omit_missing_columns),
             ("--require-maintenance", self.require_maintenance),
         ];
         let flags = flags.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned());
@@ -167,6 +181,9 @@ pub struct PlanArgs {
     /// Read the password of the target's bundle from this file (else SEALIFT_AGAINST_PASSWORD, else a prompt)
     #[arg(long, value_name = "FILE", requires = "against")]
     against_password_file: Option<PathBuf>,
+    /// Refuse the bundle of the target unless this is its file root or its content root
+    #[arg(long, value_name = "ROOT", requires = "against")]
+    expect_against_root: Option<ExpectedRoot>,
     /// Write the import as a T-SQL script for review: one transaction, that stops where the target has changed
     #[arg(long, value_name = "SCRIPT")]
     sql: Option<PathBuf>,
@@ -201,17 +218,21 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
         PlanFile::check(path)?;
     }
     let target = &args.target;
-    let bundle =
-        super::input::open(common, &target.file, target.password.password_file.as_deref(), &progress)?;
+    let bundle = target.open(common, &progress)?;
     super::input::refuse_undo(&bundle)?;
+    if output.is_some() {
+        // The plan is for documents of this root, and so far the bundle only says that it has it.
+        bundle.check_content_root(&progress)?;
+    }
     let mut options = target.options()?;
-    let folder = tempfile::tempdir()?;
+    let folder = sealift::temporary::folder()?;
     let Side { mut server, address, against, master, plan_key } = match &args.against {
         Some(path) => args.stand(common, path, &bundle, &model, folder.path(), &progress)?,
         None => args.reach(&bundle)?,
     };
-    options.blind = against.is_some();
-    let key = super::unlock(&bundle, target.password.password_file.as_deref())?;
+    // Without a master key anybody could try guesses at the secrets that a saved plan's hashes would be of.
+    options.blind = against.is_some() || master.is_none();
+    let key = super::unlock(common, &bundle, target.password.password_file.as_deref())?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &plan_key.key };
     let mut reader = server.read()?;
     // Before the script is in its place: from then on nothing is left that may take long, or fail for the server.
@@ -336,11 +357,19 @@ impl PlanArgs {
         progress: &dyn Progress,
     ) -> Result<Side, Failure> {
         let password_file = self.against_password_file.as_deref();
-        let target = super::input::open_in(common, path, model, password_file, folder, progress)?;
+        let target = super::input::open_in(
+            common,
+            path,
+            self.expect_against_root,
+            model,
+            password_file,
+            folder,
+            progress,
+        )?;
         super::input::refuse_undo(&target)?;
         let key = match target.info().sealed {
             0 => None,
-            _ => Some(super::unlock_with(&target, &secrets::against_password(password_file, path)?)?),
+            _ => Some(super::unlock_with(common, &target, &secrets::against_password(password_file, path)?)?),
         };
         let ops::Stand { server, master } =
             ops::stand(&target, key.as_ref(), planned, model, folder, progress)?;

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sealift::bundle::{Condition, Header, KindState, Limits, Lost, MOST_LOST, State};
-use sealift::crypto::KdfLimits;
 use sealift::document::Key;
 use sealift::ops::{self, Salvage, SalvageError, SalvageOptions, SalvageReport, SealedValues};
 use serde_json::json;
 
-use crate::cli::{Common, PasswordArgs};
+use crate::cli::{Common, ExpectedRoot, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::{Files, Format};
 use crate::outcome;
@@ -37,6 +36,10 @@ pub struct SalvageArgs {
     /// Leave the values of secrets out
     #[arg(long, conflicts_with = "password_file")]
     no_secrets: bool,
+    /// Hold the documents against this content root, instead of the one that the damaged bundle says; refuse a bundle
+    /// that is not damaged unless this is one of its roots
+    #[arg(long, value_name = "ROOT")]
+    expect_root: Option<ExpectedRoot>,
     #[command(flatten)]
     password: PasswordArgs,
 }
@@ -64,7 +67,8 @@ pub fn run(common: &Common, args: &SalvageArgs) -> Result<Exit, Failure> {
         header: Header::new(model.name.clone(), model.digest, None),
         force: args.force,
         limits: Limits::default(),
-        kdf: KdfLimits::default(),
+        kdf: common.kdf_limits(),
+        expected_root: args.expect_root.map(|root| root.0),
     };
     let progress = ui::Bars::new();
     let done = ops::salvage(&args.file, &args.output, &options, &progress);

@@ -1,10 +1,10 @@
 //! `undo`: an import taken back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use sealift::bundle::Bundle;
-use sealift::crypto::{DataKey, KdfLimits, MasterKey};
+use sealift::crypto::{DataKey, FingerprintKey, MasterKey};
 use sealift::model::Model;
 use sealift::ops::{self, How, Keys, Relied, UndoRecord};
 use sealift::server::Address;
@@ -12,7 +12,7 @@ use sealift::server::Address;
 use super::import::question;
 use super::leave::{Done, LeaveArgs};
 use super::{around, render};
-use crate::cli::{Common, MasterKeyArgs, ServerArgs};
+use crate::cli::{Common, ExpectArgs, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::Files;
 use crate::{secrets, ui};
@@ -36,7 +36,11 @@ pub struct UndoArgs {
     #[arg(long)]
     require_maintenance: bool,
     #[command(flatten)]
+    expect: ExpectArgs,
+    #[command(flatten)]
     leave: LeaveArgs,
+    #[command(flatten)]
+    password: PasswordArgs,
     #[command(flatten)]
     master_key: MasterKeyArgs,
     #[command(flatten)]
@@ -48,6 +52,7 @@ impl UndoArgs {
         Files::default()
             .reads_bundle("undo file", &self.file)
             .changes_server(&self.to)
+            .reads("password file", &self.password.password_file)
             .reads("master key file", &self.master_key.master_key_file)
             .reads("password file", &self.server.sql_password_file)
             .and(self.leave.files())
@@ -59,37 +64,46 @@ struct Opened {
     bundle: Bundle,
     record: UndoRecord,
     key: Option<DataKey>,
+    seen: FingerprintKey,
 }
 
 fn open(
-    path: &Path,
+    common: &Common,
+    args: &UndoArgs,
     model: &Model,
     master: Option<&MasterKey>,
     progress: &dyn sealift::progress::Progress,
 ) -> Result<Opened, Failure> {
-    let bundle = super::input::open_file(path, progress)?;
+    let path = &args.file;
+    let bundle = super::input::open_file(path, args.expect.expect_root, progress)?;
     let record = UndoRecord::read(&bundle, model.collation)?.ok_or_else(|| {
         Failure::new(Exit::Usage, format!("{} is no undo file", path.display()))
             .hint("an import writes one beside it; a bundle is imported with `sealift import`")
     })?;
+    let limits = common.kdf_limits();
+    if record.is_under_password() {
+        let password = secrets::password(args.password.password_file.as_deref())?;
+        let key = bundle.unlock(&password, &limits)?;
+        let seen = record.password_key(&key)?;
+        return Ok(Opened { bundle, record, key: Some(key), seen });
+    }
     // Before anything is opened: it tells a wrong key from a damaged file.
-    record.key(master)?;
+    let seen = record.key(master)?;
     let key = match (bundle.info().sealed, master) {
         (0, _) | (_, None) => None,
-        (_, Some(master)) => Some(bundle.unlock(&master.password(), &KdfLimits::default())?),
+        (_, Some(master)) => Some(bundle.unlock(&master.password(), &limits)?),
     };
-    Ok(Opened { bundle, record, key })
+    Ok(Opened { bundle, record, key, seen })
 }
 
 pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
     let master = secrets::master_key(args.master_key.master_key_file.as_deref())?;
-    let Opened { bundle, record, key } = open(&args.file, &model, master.as_ref(), &progress)?;
+    let Opened { bundle, record, key, seen } = open(common, args, &model, master.as_ref(), &progress)?;
     let address: Address = args.to.parse()?;
     let leaving = args.leave.prepare(&address, args.dry_run)?;
     let mut server = super::open_server(&address, &args.server)?;
-    let seen = record.key(master.as_ref())?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
     let mut shown: Option<Relied> = None;
     if !args.yes && !args.dry_run {

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sealift::bundle::{self, Limits};
-use sealift::crypto::{KdfLimits, Password};
+use sealift::bundle::{self, BundleError, Limits, OtherRoot};
+use sealift::crypto::Password;
 use sealift::progress::{Preliminary, Progress};
 use sealift::tree;
 use serde_json::json;
 
 use super::{convert, input};
-use crate::cli::{Common, PasswordArgs};
+use crate::cli::{Common, ExpectArgs, ExpectedRoot, PasswordArgs};
 use crate::exit::{Exit, Failure};
 use crate::outcome;
 use crate::ui::say;
@@ -26,6 +26,8 @@ pub struct VerifyArgs {
     #[arg(long, conflicts_with = "password_file")]
     sealed: bool,
     #[command(flatten)]
+    expect: ExpectArgs,
+    #[command(flatten)]
     password: PasswordArgs,
 }
 
@@ -40,8 +42,16 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
         return folder(common, args, password.as_ref(), &progress);
     }
     let report =
-        bundle::verify(&args.file, password.as_ref(), &Limits::default(), &KdfLimits::default(), &progress)?;
+        bundle::verify(&args.file, password.as_ref(), &Limits::default(), &common.kdf_limits(), &progress)?;
     progress.clear();
+    if let (Some(ExpectedRoot(expected)), Some(content_root)) = (args.expect.expect_root, report.content_root)
+    {
+        let file_root = report.file_root;
+        if content_root.0 != expected && file_root.is_none_or(|root| root.0 != expected) {
+            let path = args.file.clone();
+            return Err(BundleError::from(OtherRoot { path, expected, content_root, file_root }).into());
+        }
+    }
     let sound = report.findings.is_empty();
     let exit = if sound { Exit::Done } else { Exit::Damaged };
     outcome::settle(exit);
@@ -108,15 +118,24 @@ fn folder(
     progress: &dyn Progress,
 ) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
-    let made = tempfile::tempdir()?;
+    let made = sealift::temporary::folder()?;
     let out = made.path().join("verify.sealift");
     let password_file = args.password.password_file.as_deref();
     let preliminary = &Preliminary(progress);
-    let read =
-        input::read_tree(common, &args.file, &model, password_file, &out, (false, false), preliminary)?;
-    let report = bundle::verify(&out, password, &Limits::default(), &KdfLimits::default(), progress)?;
+    let read = input::read_tree(
+        common,
+        &args.file,
+        args.expect.expect_root,
+        &model,
+        password_file,
+        &out,
+        (false, false),
+        preliminary,
+    )?;
+    let report = bundle::verify(&out, password, &Limits::default(), &common.kdf_limits(), progress)
+        .map_err(|error| error.found_in(&args.file))?;
     let sound = report.findings.is_empty();
-    let exit = match (sound, read.doubts.is_empty()) {
+    let exit = match (sound, read.doubts.is_empty() && read.warnings.is_empty()) {
         (false, _) => Exit::Damaged,
         (true, false) => Exit::Differences,
         (true, true) => Exit::Done,
@@ -135,6 +154,9 @@ fn folder(
             "content_root": report.content_root.map(|root| root.to_string()),
             "findings": closed,
             "doubts": input::findings_json(&read.doubts),
+            "warnings": input::findings_json(&read.warnings),
+            "notes": input::findings_json(&read.notes),
+            "missing": read.missing,
             "passed_over": read.passed_over,
         }))?;
         return Ok(exit);

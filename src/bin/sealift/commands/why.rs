@@ -8,7 +8,7 @@ use sealift::document::{Key, KindName, json as document_json};
 use sealift::ops::{self, PathEnd, WhyPath};
 use serde_json::json;
 
-use crate::cli::Common;
+use crate::cli::{Common, ExpectArgs};
 use crate::exit::{Exit, Failure};
 use crate::ui::say;
 use crate::ui::{self, shown};
@@ -26,11 +26,13 @@ pub struct WhyArgs {
     /// of the name are shown
     #[arg(value_name = "NAME")]
     name: String,
+    #[command(flatten)]
+    expect: ExpectArgs,
 }
 
 pub fn run(common: &Common, args: &WhyArgs) -> Result<Exit, Failure> {
     let progress = ui::Bars::new();
-    let bundle = super::input::open(common, &args.file, None, &progress)?;
+    let bundle = super::input::open(common, &args.file, args.expect.expect_root, None, &progress)?;
     progress.clear();
     let kind = super::look::known_kind(&bundle, &args.kind)?;
     let paths = ops::why(&bundle, &kind, &args.name)?;
