@@ -323,6 +323,12 @@ fn every_command_that_reads_a_bundle_refuses_another_root_than_is_expected() {
         [&["plan", "tree"][..], &to].concat(),
         [&["import", "tree", "--yes", "--no-undo", "--no-record"][..], &to].concat(),
     ];
+    // No password is tried on another bundle: that may cost much.
+    std::fs::write(stage.at("wrong"), "not the password").unwrap();
+    let to_try = ["--password-file", "wrong", "--expect-root", &other];
+    for command in [&["verify", "build.sealift"][..], &["import", "build.sealift", "--yes", "--to", TO[1]]] {
+        stage.refused(&[command, &to_try].concat(), 5, "expected the root");
+    }
     for command in &commands {
         let with = |root: &str| {
             let _ = std::fs::remove_dir_all(stage.at("another"));

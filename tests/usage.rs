@@ -40,6 +40,9 @@ fn options_of_the_migrator_are_answered_with_what_to_use_here() {
         (&["migrate", "--file=x.octobak", "--master-key=abc"], "Octopus 2.6"),
         (&["Migrate"], "Octopus 2.6"),
         (&["version"], "sealift --version"),
+        (&["export", "-directory=out", "-password=hunter2"], "-o FOLDER/"),
+        (&["export", "/instance:Main", "/Password:hunter2"], "--password-file"),
+        (&["import", "/directory:C:\\out"], "sealift convert FOLDER FILE"),
     ];
     for (args, piece) in cases {
         let said = answer(&stage, args);
@@ -89,10 +92,24 @@ fn a_folder_of_the_migrator_in_place_of_a_bundle_is_answered_with_the_command_th
         &["merge", "build.sealift", "exported", "-o", "out.sealift"],
         &["plan", "build.sealift", "--against", "exported"],
         &["info", "octopus-export:exported"],
+        &["export", "sqlite:build.sqlite", "--no-secrets", "-o", "exported"],
+        &["convert", "build.sealift", "exported/", "--force"],
     ];
     for args in commands {
         let said = answer(&stage, args);
-        assert!(said.contains("sealift convert exported FILE.sealift"), "{args:?}\n{said}");
+        let is_output = said.contains("cannot write the folder exported");
+        assert!(is_output || said.contains("sealift convert exported FILE.sealift"), "{args:?}\n{said}");
+        assert!(said.contains("migrator"), "{args:?}\n{said}");
+    }
+    assert_eq!(
+        std::fs::read_dir(stage.at("exported")).unwrap().count(),
+        1,
+        "a folder of the migrator is only read"
+    );
+    // Another folder that is none of ours.
+    std::fs::create_dir(stage.at("other")).unwrap();
+    for args in [&["verify", "other"][..], &["info", "other"], &["salvage", "other", "-o", "out.sealift"]] {
+        stage.refused(args, 1, "other: not a tree: it has no sealift.json");
     }
     assert!(!stage.at("out.sealift").exists());
 }

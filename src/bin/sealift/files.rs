@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use sealift::bundle::{self, Limits, UncheckedBundle};
 use sealift::ops;
@@ -219,7 +219,7 @@ impl Files {
 
 /// Refuses `-`, which stands for standard output elsewhere: an output is put into its place when it is whole.
 fn refuse_stdout(output: &Used) -> Result<(), Failure> {
-    if output.path.as_os_str() != "-" {
+    if output.path.components().next() != Some(Component::Normal("-".as_ref())) {
         return Ok(());
     }
     Err(output
@@ -284,6 +284,10 @@ fn vacant(output: &Used, format: Format, force: bool) -> Result<(), Failure> {
     };
     match format {
         Format::NewFolder | Format::NewServer => return Ok(()),
+        Format::Tree if vendor::is_one(&place) => {
+            let why = "it is a folder of the product's own migrator, which is only read".to_owned();
+            return Err(output.cannot(Exit::Usage, &why).hint(output.name_another()));
+        }
         Format::Tree if place.is_dir() => return Ok(()),
         Format::Tree => return Err(cannot("something else than a folder is at this path".to_owned())),
         _ => {}

@@ -97,10 +97,13 @@ pub fn explain(arguments: &[OsString], error: &clap::Error) -> Option<Failure> {
             let what = format!("`{name}` is a command of Octopus.Migrator");
             Some(Failure::new(Exit::Usage, what).hint(advice))
         }
-        ErrorKind::UnknownArgument => {
-            let cause = named(ContextKind::InvalidArg)?;
+        ErrorKind::UnknownArgument | ErrorKind::MissingRequiredArgument => {
+            let cause = named(ContextKind::InvalidArg);
             let found = options(arguments);
-            let (spelled, _) = found.iter().find(|(spelled, _)| cause == spelled.to_lowercase())?;
+            // Of `-directory` and `/directory:D` the parser sees something else.
+            let is_cause =
+                |spelled: &str| !spelled.starts_with("--") || cause == Some(spelled.to_lowercase());
+            let (spelled, _) = found.iter().find(|(spelled, _)| is_cause(spelled))?;
             let what = match found.len() {
                 1 => format!("{spelled} is an option of Octopus.Migrator"),
                 _ => "these are options of Octopus.Migrator".to_owned(),
@@ -133,9 +136,13 @@ fn options(arguments: &[OsString]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     let texts = arguments.iter().map(|argument| argument.to_string_lossy());
     for text in texts.take_while(|text| text != "--") {
-        let Some(option) = text.strip_prefix("--") else { continue };
-        let name = option.split_once('=').map_or(option, |(name, _)| name);
-        if known(name) {
+        let prefix = ["--", "-", "/"].into_iter().find(|prefix| text.starts_with(prefix));
+        let Some((prefix, option)) = prefix.and_then(|prefix| Some((prefix, text.strip_prefix(prefix)?)))
+        else {
+            continue;
+        };
+        let name = option.split_once(['=', ':']).map_or(option, |(name, _)| name);
+        if prefix == "--" && known(name) {
             continue;
         }
         let plain: String = name.chars().filter(|c| *c != '-').flat_map(char::to_lowercase).collect();
@@ -150,8 +157,10 @@ fn options(arguments: &[OsString]) -> Vec<(String, String)> {
             longs.find(|long| long.replace('-', "") == plain).map(|long| format!("write it --{long}"))
         };
         let listed = || OPTIONS.iter().find(|word| word.name == plain && of_command(word));
-        let advice = ours().or_else(|| listed().map(|word| word.advice.to_owned()));
-        let spelled = format!("--{name}");
+        // Other texts after one dash or a slash are letters of options, and paths.
+        let ours = if prefix == "--" { ours() } else { None };
+        let advice = ours.or_else(|| listed().map(|word| word.advice.to_owned()));
+        let spelled = format!("{prefix}{name}");
         if let Some(advice) = advice
             && !found.iter().any(|(other, _)| *other == spelled)
         {

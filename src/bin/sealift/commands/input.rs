@@ -87,10 +87,15 @@ pub fn refuse_server(path: &Path) -> Result<(), Failure> {
 /// [`Failure`], with the command that makes a bundle of it.
 pub fn expect_bundle(path: &Path) -> Result<(), Failure> {
     refuse_server(path)?;
-    match vendor::recognise(&path.to_string_lossy()).filter(|_| !tree::is_tree(path)) {
+    if tree::is_tree(path) {
+        return Ok(());
+    }
+    match vendor::recognise(&path.to_string_lossy()) {
+        None if path.is_dir() => Err(TreeError::NotATree { path: path.to_owned() }.into()),
         None => Ok(()),
         Some(folder) => {
-            let folder = folder.display();
+            let folder = folder.display().to_string();
+            let folder = if folder.contains(' ') { format!("\"{folder}\"") } else { folder };
             Err(Failure::new(
                 Exit::Usage,
                 format!("{folder} is a folder of the product's own migrator, not a bundle"),

@@ -6,6 +6,7 @@ use sealift::crypto::Password;
 use sealift::model::Model;
 use sealift::ops::{VendorReport, VendorServer};
 use sealift::progress::Progress;
+use sealift::tree;
 use sealift::vendor::{ExportFolder, FolderLimits};
 use serde_json::json;
 
@@ -21,6 +22,11 @@ pub fn recognise(text: &str) -> Option<PathBuf> {
         Some(path) => Some(PathBuf::from(path)),
         None => ExportFolder::is_at(Path::new(text)).then(|| PathBuf::from(text)),
     }
+}
+
+/// Whether there is such a folder, and no folder of ours.
+pub fn is_one(path: &Path) -> bool {
+    ExportFolder::is_at(path) && !tree::is_tree(path)
 }
 
 /// Opens an export folder as a server; without a password its secrets cannot be read.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sealift::bundle::{self, BundleError, Limits, OtherRoot};
+use sealift::bundle::{self, BundleError, Limits, OtherRoot, Report};
 use sealift::crypto::Password;
 use sealift::progress::{Preliminary, Progress};
 use sealift::tree;
@@ -41,17 +41,25 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<Exit, Failure> {
     if tree::is_tree(&args.file) {
         return folder(common, args, password.as_ref(), &progress);
     }
-    let report =
-        bundle::verify(&args.file, password.as_ref(), &Limits::default(), &common.kdf_limits(), &progress)?;
-    progress.clear();
-    if let (Some(ExpectedRoot(expected)), Some(content_root)) = (args.expect.expect_root, report.content_root)
-    {
-        let file_root = report.file_root;
-        if content_root.0 != expected && file_root.is_none_or(|root| root.0 != expected) {
-            let path = args.file.clone();
-            return Err(BundleError::from(OtherRoot { path, expected, content_root, file_root }).into());
+    let verified = |password: Option<&Password>| -> Result<Report, Failure> {
+        let limits = Limits::default();
+        let report = bundle::verify(&args.file, password, &limits, &common.kdf_limits(), &progress)?;
+        match (args.expect.expect_root, report.content_root) {
+            (Some(ExpectedRoot(expected)), Some(content_root))
+                if content_root.0 != expected && report.file_root.is_none_or(|root| root.0 != expected) =>
+            {
+                let (path, file_root) = (args.file.clone(), report.file_root);
+                Err(BundleError::from(OtherRoot { path, expected, content_root, file_root }).into())
+            }
+            _ => Ok(report),
         }
+    };
+    // Another bundle is not worth a password, nor the work of trying it.
+    if password.is_some() && args.expect.expect_root.is_some() {
+        verified(None)?;
     }
+    let report = verified(password.as_ref())?;
+    progress.clear();
     let sound = report.findings.is_empty();
     let exit = if sound { Exit::Done } else { Exit::Damaged };
     outcome::settle(exit);
