@@ -237,7 +237,7 @@ fn documents(feed: &mut Feed<'_>, folder: &Path) {
     let header = Header::new("m".to_owned(), model().digest, None);
     let options = WriterOptions { protection: Protection::Carried(envelope()), ..WriterOptions::default() };
     let mut writer = Writer::create(&bundle, header, options).unwrap();
-    let mut known = HashSet::new();
+    let (mut exact, mut known) = (HashSet::new(), HashSet::new());
     let (mut odd, mut names) = (false, HashSet::new());
     for _ in 0..1 + feed.below(5) {
         let mut document = feed.document();
@@ -249,6 +249,9 @@ fn documents(feed: &mut Feed<'_>, folder: &Path) {
             document.body = None;
         }
         let is_odd = twist(feed, &mut document);
+        if !exact.insert((document.kind.clone(), document.key.to_text())) {
+            continue;
+        }
         let mut folded = document.key.folded(model().collation);
         let is_twin = !known.insert((document.kind.clone(), folded.clone()));
         if is_twin {
