@@ -15,6 +15,7 @@ mod tsql;
 use std::path::Path;
 
 use little::{Little, both};
+use rusqlite::Connection;
 use sealift::crypto::FingerprintKey;
 use sealift::document::Value;
 use sealift::model::Model;
@@ -521,4 +522,189 @@ fn a_renamed_project_that_keeps_its_slug_stops_the_plan() {
         };
         assert!(found.problem.contains(other), "{found:?}");
     });
+}
+
+/// Carries boxes by a model from one file into another: the findings and notices of the plan, and what the import said.
+/// What is planned without findings must be imported, and the same import a second time must have nothing to do.
+fn carried(
+    model: &str,
+    [source, target]: [&str; 2],
+    options: ImportOptions,
+) -> (Vec<String>, Vec<String>, Connection) {
+    let folder = folder();
+    let (from, to) = (folder.path().join("source.sqlite"), folder.path().join("target.sqlite"));
+    Connection::open(&from).unwrap().execute_batch(&[LOOSE, source].concat()).unwrap();
+    let database = Connection::open(&to).unwrap();
+    database.execute_batch(target).unwrap();
+    let model = Model::parse(model, "depot.toml").unwrap();
+    let bundle = folder.path().join("a.sealift");
+    export(&from, &model, &bundle, &everything(None));
+    let planned = plan(&bundle, &to, &model, None, options.clone());
+    let outcome = try_import(&bundle, &to, &model, None, false, options.clone()).unwrap();
+    match outcome {
+        Outcome::Refused(plan) => assert_eq!(plan.findings, planned.findings),
+        Outcome::Applied(_) => {
+            assert_eq!(planned.findings, []);
+            import_nothing(&bundle, &to, &model, None, options);
+        }
+        other => panic!("{other:?}"),
+    }
+    let findings = planned.findings.iter().map(|f| format!("{} {}: {}", f.kind, f.name, f.problem));
+    let findings = findings.collect();
+    // The file stays open although its folder goes.
+    (findings, planned.notices, database)
+}
+
+fn rows(database: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = database.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+const SHELF: &str =
+    "CREATE TABLE Shelf (Id int NOT NULL PRIMARY KEY, Name nvarchar(200) NOT NULL COLLATE NOCASE);";
+
+/// Kinds that lie in one table and are told from each other by its state.
+const TWO: &str = r##"
+[[kind]]
+name = "Crate"
+table = "Box"
+id = { column = "Id", new = "next" }
+key = ["Name"]
+rows = [{ column = "State", equals = ["crate"] }]
+"##;
+
+fn two() -> String {
+    let one = MODEL
+        .replace("table = \"Box\"", "table = \"Box\"\nrows = [{ column = \"State\", equals = [\"box\"] }]");
+    [one.as_str(), TWO].concat()
+}
+
+#[test]
+fn names_of_columns_are_the_same_in_any_case() {
+    let source = "INSERT INTO Shelf VALUES (1, 'S'); INSERT INTO Box (Id, Name, State, ShelfId) VALUES (1, 'A', 'open', 1), (2, 'B', NULL, 1);";
+    let target = [SHELF, "CREATE TABLE Box (id int NOT NULL PRIMARY KEY, NAME nvarchar(200) NOT NULL COLLATE NOCASE, slug nvarchar(200), CODE nvarchar(200), size bigint, stAte nvarchar(200), shelfid int, place int);
+        INSERT INTO Box (id, NAME, stAte) VALUES (7, 'B', 'shut');"]
+        .concat();
+    for omit_missing_columns in [false, true] {
+        let options = ImportOptions { omit_missing_columns, ..overwrite() };
+        let (findings, notices, database) = carried(MODEL, [source, &target], options);
+        assert!(findings.is_empty() && notices.is_empty(), "{findings:?} {notices:?}");
+        let found =
+            rows(&database, "SELECT id || NAME || coalesce(stAte, '-') || shelfid FROM Box ORDER BY id");
+        assert_eq!(found, ["7B-1", "8Aopen1"]);
+    }
+}
+
+#[test]
+fn a_column_that_tells_kinds_apart_is_never_left_out() {
+    let source =
+        "INSERT INTO Box (Id, Name, Code, State) VALUES (1, 'A', 'x', 'box'), (2, 'B', 'y', 'crate');";
+    let target = [SHELF, "CREATE TABLE Box (Id int NOT NULL PRIMARY KEY, Name nvarchar(200) NOT NULL COLLATE NOCASE, Slug nvarchar(200), Size bigint, ShelfId int, Place int);"].concat();
+    for omit_missing_columns in [false, true] {
+        let options = ImportOptions { omit_missing_columns, ..overwrite() };
+        let (findings, _, database) = carried(&two(), [source, &target], options);
+        let told = |kind: &str, name: &str| {
+            format!(
+                "{kind} : 1 document has a value for State, which the target's table Box lacks (first: {kind} {name}); {kind} documents are told from others by it, so it is never left out: --except {kind} leaves these documents out"
+            )
+        };
+        for expected in [told("Box", "A"), told("Crate", "B")] {
+            assert!(findings.contains(&expected), "{findings:#?}");
+        }
+        assert!(rows(&database, "SELECT Name FROM Box").is_empty());
+    }
+    // A column of an optional key is one of these too.
+    let keyed = MODEL.replace("key = [\"Name\"]\nref", "key = [\"Name\", \"State?\"]\nref");
+    let options = ImportOptions { omit_missing_columns: true, ..overwrite() };
+    let (findings, ..) = carried(&keyed, [source, &target], options);
+    assert!(
+        findings.iter().any(|f| f.starts_with("Box : 2 documents have values for State,")),
+        "{findings:#?}"
+    );
+}
+
+#[test]
+fn kinds_in_one_table_draw_different_ids() {
+    let source = "INSERT INTO Box (Id, Name, State) VALUES (1, 'A', 'box'), (2, 'B', 'crate'), (3, 'C', 'box'), (4, 'D', 'crate');";
+    let target = [LOOSE, "INSERT INTO Box (Id, Name, State) VALUES (10, 'Other', 'box');"].concat();
+    let (findings, _, database) = carried(&two(), [source, &target], overwrite());
+    assert!(findings.is_empty(), "{findings:?}");
+    assert_eq!(
+        rows(&database, "SELECT Id || Name FROM Box ORDER BY Name"),
+        ["11A", "13B", "12C", "14D", "10Other"]
+    );
+
+    // Two counts may give out the same numbers, and ids of one prefix are the same then.
+    let allocated = |text: String| {
+        let allocation = "[allocation]\ntable = \"Counts\"\nname = \"Name\"\nlast = \"Last\"\n\n[[kind]]\nname = \"Shelf\"";
+        let text = text.replacen("[[kind]]\nname = \"Shelf\"", allocation, 1);
+        let text = text.replacen(
+            "new = \"next\" }\nkey = [\"Name\"]\nreference",
+            "new = \"allocate\", prefix = \"Things-\", collection = \"Boxes\" }\nkey = [\"Name\"]\nreference",
+            1,
+        );
+        text.replace(
+            "new = \"next\" }\nkey = [\"Name\"]\nrows",
+            "new = \"allocate\", prefix = \"Things-\", collection = \"Crates\" }\nkey = [\"Name\"]\nrows",
+        )
+    };
+    let target = "CREATE TABLE Counts (Name nvarchar(50) PRIMARY KEY, Last int); ".to_owned()
+        + &LOOSE.replace("[Box] ([Id] int", "[Box] ([Id] nvarchar(50)");
+    let (findings, _, database) = carried(&allocated(two()), [source, &target], overwrite());
+    assert!(findings.is_empty(), "{findings:?}");
+    assert_eq!(rows(&database, "SELECT count(DISTINCT Id) || '' FROM Box WHERE Id LIKE 'Things-%'"), ["4"]);
+}
+
+#[test]
+fn ids_that_the_id_column_cannot_hold_are_found() {
+    let source = "INSERT INTO Box (Id, Name) VALUES (1, 'A'), (2, 'B');";
+    let target = |last: i64| {
+        LOOSE.replace("[Box] ([Id] int", "[Box] ([Id] tinyint")
+            + &format!("INSERT INTO Box (Id, Name) VALUES ({last}, 'Q');")
+    };
+    let (findings, ..) = carried(MODEL, [source, &target(254)], overwrite());
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert!(
+        findings[0]
+            .starts_with("Box : new documents would get ids up to 256, and the target's Id cannot hold "),
+        "{findings:#?}"
+    );
+    let (findings, _, database) = carried(MODEL, [source, &target(253)], overwrite());
+    assert!(findings.is_empty(), "{findings:#?}");
+    assert_eq!(rows(&database, "SELECT Id || '' FROM Box ORDER BY Id"), ["253", "254", "255"]);
+
+    let model = MODEL.replace(
+        "id = { column = \"Id\", new = \"next\" }\nkey = [\"Name\"]\nreference",
+        "id = { column = \"Id\", new = \"allocate\", prefix = \"Boxes-\" }\nkey = [\"Name\"]\nreference",
+    );
+    let model = model.replacen(
+        "[[kind]]",
+        "[allocation]\ntable = \"Counts\"\nname = \"Name\"\nlast = \"Last\"\n\n[[kind]]",
+        1,
+    );
+    let target = |last: i64| {
+        LOOSE.replace("[Box] ([Id] int", "[Box] ([Id] nvarchar(10)")
+            + &format!(
+                "CREATE TABLE Counts (Name nvarchar(50) PRIMARY KEY, Last int); INSERT INTO Counts VALUES ('Box', {last});"
+            )
+    };
+    let (findings, ..) = carried(&model, [source, &target(9998)], overwrite());
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert!(findings[0].contains("new documents would get ids up to Boxes-10000"), "{findings:#?}");
+    let (findings, ..) = carried(&model, [source, &target(9997)], overwrite());
+    assert!(findings.is_empty(), "{findings:#?}");
+
+    // What only the import can know: a number that is taken pushes the last one out of the column.
+    let folder = folder();
+    let (from, to) = (folder.path().join("source.sqlite"), folder.path().join("target.sqlite"));
+    Connection::open(&from).unwrap().execute_batch(&[LOOSE, source].concat()).unwrap();
+    let database = Connection::open(&to).unwrap();
+    database
+        .execute_batch(&(target(9997) + "INSERT INTO Box (Id, Name) VALUES ('Boxes-9998', 'Q');"))
+        .unwrap();
+    let (model, bundle) = (Model::parse(&model, "depot.toml").unwrap(), folder.path().join("a.sealift"));
+    export(&from, &model, &bundle, &everything(None));
+    let error = try_import(&bundle, &to, &model, None, false, overwrite()).unwrap_err();
+    assert!(matches!(&error, ops::ImportError::Write { name, .. } if name == "B"), "{error:?}");
+    assert_eq!(rows(&database, "SELECT Name FROM Box"), ["Q"]);
 }

@@ -1,12 +1,13 @@
 //! Ids of what an import creates: from the product's own allocation, within the transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::bundle::Bundle;
 use crate::document::{KindName, Reference, Value};
 use crate::model::{Duplicates, IdRule, Model, NewId, NewPartId, Target};
 use crate::plan::{Action, Plan};
-use crate::server::{Lookup, Transaction};
+use crate::server::{Lookup, Reader, ServerError, Transaction};
 
 use super::ImportError;
 use super::examine::Examiner;
@@ -25,6 +26,7 @@ pub(super) fn allocate(
 ) -> Result<(), ImportError> {
     let layouts = examiner.layouts().clone();
     let mut counts = Counts::default();
+    let mut given_out = GivenOut::of(examiner);
     let mut created: HashMap<&KindName, Vec<u64>> = HashMap::new();
     for entry in plan.entries.iter().filter(|entry| entry.action == Action::Create) {
         created.entry(&entry.kind).or_default().push(entry.number);
@@ -57,7 +59,8 @@ pub(super) fn allocate(
             given.push((entry, examiner.given_id(layout, rule, &source_id, &entry.key)));
         }
         let fresh = given.iter().filter(|(_, id)| numbered && id.is_none()).count();
-        let mut fresh = number(transaction, examiner, &mut counts, layout, rule, fresh)?.into_iter();
+        let mut fresh =
+            number(transaction, examiner, &mut counts, &mut given_out, layout, rule, fresh)?.into_iter();
         for (entry, id) in given {
             let id = match (id, &rule.new) {
                 (Some(id), _) => Some(id),
@@ -68,6 +71,10 @@ pub(super) fn allocate(
                 let kind = layout.kind.name.clone();
                 return Err(TranslateError::Exhausted { kind, id: entry.key.to_string() }.into());
             };
+            if let Some(source) = misfit(transaction.reader(), layout, rule, &id)? {
+                let (kind, name) = (entry.kind.clone(), entry.key.to_string());
+                return Err(ImportError::Write { kind, name, source });
+            }
             examiner.ids.set(target, &entry.key, Known::Found(Some(id)));
         }
     }
@@ -80,6 +87,7 @@ fn number(
     transaction: &mut dyn Transaction,
     examiner: &Examiner<'_, '_>,
     counts: &mut Counts,
+    given_out: &mut GivenOut,
     layout: &Layout<'_>,
     rule: &IdRule,
     count: usize,
@@ -112,6 +120,7 @@ fn number(
             })
             .filter(|id| !examiner.loose.contains(&(layout.index, id.to_string().to_lowercase())))
             .filter(|id| !examiner.handover.avoids(id))
+            .filter(|id| given_out.is_free(layout, id))
             .collect();
         let mut taken = vec![false; free.len()];
         let keys: Vec<Vec<Value>> = free.iter().map(|id| vec![id.to_value()]).collect();
@@ -121,9 +130,117 @@ fn number(
             .lookup(&lookup, &mut |at, _| taken.iter_mut().skip(at).take(1).for_each(|t| *t = true))?;
         let mut taken = taken.into_iter();
         free.retain(|_| taken.next() != Some(true));
+        free.truncate(count - ids.len());
+        free.iter().for_each(|id| given_out.take(layout, id));
         ids.extend(free);
     }
     Ok(ids)
+}
+
+/// The ids of new documents, by table: kinds that lie in one table draw from the same numbers.
+struct GivenOut(HashSet<(String, String)>);
+
+impl GivenOut {
+    /// Those that documents bring along.
+    fn of(examiner: &Examiner<'_, '_>) -> Self {
+        let table = |kind: usize| examiner.layouts().at(kind).map(|layout| layout.table.to_lowercase());
+        let given = examiner.given.keys();
+        Self(given.filter_map(|(kind, id)| Some((table(*kind)?, id.clone()))).collect())
+    }
+
+    fn place(layout: &Layout<'_>, id: &Id) -> (String, String) {
+        (layout.table.to_lowercase(), id.to_string().to_lowercase())
+    }
+
+    fn is_free(&self, layout: &Layout<'_>, id: &Id) -> bool {
+        self.0.is_empty() || !self.0.contains(&Self::place(layout, id))
+    }
+
+    /// Only kinds that share their table can meet in it.
+    fn take(&mut self, layout: &Layout<'_>, id: &Id) {
+        if layout.shared {
+            self.0.insert(Self::place(layout, id));
+        }
+    }
+}
+
+/// Why the id column cannot hold an id, if it cannot.
+pub(super) fn misfit(
+    reader: &dyn Reader,
+    layout: &Layout<'_>,
+    rule: &IdRule,
+    id: &Id,
+) -> Result<Option<ServerError>, ImportError> {
+    let column = layout.id.as_deref().unwrap_or(&rule.column);
+    let misfits = reader.misfits(&layout.table, &[column], &[Cow::Owned(id.to_value())])?;
+    Ok(misfits.into_iter().next().map(|(_, error)| error))
+}
+
+/// Finds kinds of whose new documents the last would get a number that the id column cannot hold.
+pub(super) fn find_misfits(
+    reader: &mut dyn Reader,
+    examiner: &mut Examiner<'_, '_>,
+    plan: &Plan,
+) -> Result<(), ImportError> {
+    let layouts = examiner.layouts().clone();
+    let mut created: HashMap<&KindName, i64> = HashMap::new();
+    for entry in plan.entries.iter().filter(|entry| entry.action == Action::Create) {
+        *created.entry(&entry.kind).or_default() += 1;
+    }
+    // Kinds of one table, or of one count, draw from the same numbers.
+    let mut drawn: HashMap<String, i64> = HashMap::new();
+    for kind in layouts.model.key_order() {
+        let Some(layout) = layouts.at(*kind) else { continue };
+        let (Some(rule), Some(count)) = (&layout.kind.id, created.get(&layout.kind.name)) else { continue };
+        let id = |number: i64| match &rule.new {
+            NewId::Allocate { prefix, .. } => Some(Id::Text(format!("{prefix}{number}"))),
+            NewId::Next => Some(Id::Int(number)),
+            NewId::Keep | NewId::Compose(_) | NewId::Guid => None,
+        };
+        let Some(largest) = id(i64::MAX) else { continue };
+        if examiner.exact || misfit(reader, layout, rule, &largest)?.is_none() {
+            continue;
+        }
+        let place = match &rule.new {
+            NewId::Allocate { collection, .. } => format!("count {collection}"),
+            _ => format!("table {}", layout.table.to_lowercase()),
+        };
+        let last = match drawn.get(&place) {
+            Some(last) => *last,
+            None => match &rule.new {
+                NewId::Allocate { collection, .. } => {
+                    last_counted(reader, layouts.model, collection)?.unwrap_or(0)
+                }
+                _ => reader.max_int(&layout.table, &rule.column)?.unwrap_or(0),
+            },
+        };
+        let last = last.saturating_add(*count);
+        drawn.insert(place, last);
+        let Some(id) = id(last) else { continue };
+        if let Some(ServerError::Value { column, value, .. }) = misfit(reader, layout, rule, &id)? {
+            let problem = format!(
+                "new documents would get ids up to {id}, and the target's {column} cannot hold {value}: make the column \
+                 larger, or leave documents out with --except"
+            );
+            examiner.find(layout.kind.name.as_str(), String::new(), problem);
+        }
+    }
+    Ok(())
+}
+
+/// The number that the product gave out last in a collection; `None` where it counts none.
+fn last_counted(
+    reader: &mut dyn Reader,
+    model: &Model,
+    collection: &str,
+) -> Result<Option<i64>, ImportError> {
+    let Some(rule) = &model.allocation else { return Ok(None) };
+    let keys = [vec![Value::from(collection)]];
+    let columns = [rule.name.as_str(), rule.last.as_str()];
+    let lookup = Lookup { table: &rule.table, columns: &columns, by: &[&rule.name], keys: &keys };
+    let mut last = None;
+    reader.lookup(&lookup, &mut |_, row| last = Some(row.get(1).and_then(Value::as_int).unwrap_or(0)))?;
+    Ok(last)
 }
 
 /// What the product's own allocation has given out, by collection: read once, written once.
@@ -146,18 +263,13 @@ impl Counts {
         collection: &str,
         count: usize,
     ) -> Result<i64, ImportError> {
-        let Some(rule) = &model.allocation else { return Ok(0) };
+        if model.allocation.is_none() {
+            return Ok(0);
+        }
         if !self.0.contains_key(collection) {
-            let keys = [vec![Value::from(collection)]];
-            let columns = [rule.name.as_str(), rule.last.as_str()];
-            let lookup = Lookup { table: &rule.table, columns: &columns, by: &[&rule.name], keys: &keys };
-            let (mut counted, mut last) = (false, None);
-            transaction.lookup(&lookup, &mut |_, row| {
-                counted = true;
-                last = row.get(1).and_then(Value::as_int);
-            })?;
-            let last = last.unwrap_or(0);
-            self.0.insert(collection.to_owned(), Count { counted, before: last, last });
+            let found = last_counted(transaction.reader(), model, collection)?;
+            let last = found.unwrap_or(0);
+            self.0.insert(collection.to_owned(), Count { counted: found.is_some(), before: last, last });
         }
         let Some(known) = self.0.get_mut(collection) else { return Ok(0) };
         let before = known.last;

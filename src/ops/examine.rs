@@ -152,6 +152,7 @@ impl<'m> Examiner<'_, 'm> {
         }));
         for source in &mut sources {
             self.open(bundle, source)?;
+            layout.respell_columns(&mut source.document.columns);
         }
         self.look_up_references(reader, &sources)?;
         self.bind_fixed(reader, &mut sources)?;

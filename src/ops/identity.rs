@@ -1,7 +1,6 @@
 //! The ids of documents and of their parts in a target: those that are given before anything is allocated, and
 //! those that it has.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::bundle;
@@ -10,6 +9,7 @@ use crate::model::{Composed, IdRule, NewId, Target};
 use crate::server::{Lookup, Reader, ServerError};
 
 use super::ImportError;
+use super::allocate::misfit;
 use super::examine::{Examiner, SkippedPart};
 use super::translate::{Id, Known, Layout, Portable, part_ids};
 
@@ -35,8 +35,7 @@ impl Examiner<'_, '_> {
             given.push((entry, id));
         }
         for (entry, id) in &given {
-            let misfits = reader.misfits(&layout.table, &[column.as_str()], &[Cow::Owned(id.to_value())])?;
-            if let Some((_, ServerError::Value { value, .. })) = misfits.into_iter().next() {
+            if let Some(ServerError::Value { value, .. }) = misfit(reader, layout, rule, id)? {
                 let problem = format!("would get the id {id}, and the target's {column} cannot hold {value}");
                 self.find(layout.kind.name.as_str(), entry.key.path(), problem);
             }
@@ -136,7 +135,7 @@ impl Examiner<'_, '_> {
 
 /// An id made of another's: `None` where the other is not known yet.
 fn compose(examiner: &Examiner<'_, '_>, layout: &Layout<'_>, composed: &Composed, key: &Key) -> Option<Id> {
-    let column = |p: &usize| layout.content.get(*p).is_some_and(|c| c.name == composed.column);
+    let column = |p: &usize| layout.content.get(*p).is_some_and(|c| c.is(&composed.column));
     let position = layout.key.iter().position(column)?;
     let owner = match key.parts().get(position)? {
         Value::Ref(reference) => examiner.ids.id(examiner.layouts(), reference)?.to_string(),

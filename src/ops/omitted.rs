@@ -7,9 +7,10 @@ use crate::plan::Finding;
 
 use super::translate::Layout;
 
-/// The columns that tables of the target lack, by table.
+/// The columns that tables of the target lack, by table: apart from others those by which documents of a kind are told
+/// from others, with that kind.
 #[derive(Debug, Default)]
-pub(super) struct Omitted(BTreeMap<String, Table>);
+pub(super) struct Omitted(BTreeMap<(String, Option<KindName>), Table>);
 
 #[derive(Debug)]
 struct Table {
@@ -39,10 +40,17 @@ pub(super) fn take_columns(layout: &Layout<'_>, document: &mut Document) -> Vec<
 impl Omitted {
     /// Notes what a document cannot take along.
     pub fn note(&mut self, layout: &Layout<'_>, name: &str, columns: Vec<String>) {
+        let (telling, plain): (Vec<_>, Vec<_>) =
+            columns.into_iter().partition(|column| layout.tells_by(column));
+        self.note_in(layout, name, Some(layout.kind.name.clone()), telling);
+        self.note_in(layout, name, None, plain);
+    }
+
+    fn note_in(&mut self, layout: &Layout<'_>, name: &str, telling: Option<KindName>, columns: Vec<String>) {
         if columns.is_empty() {
             return;
         }
-        let table = self.0.entry(layout.table.clone()).or_insert_with(|| Table {
+        let table = self.0.entry((layout.table.clone(), telling)).or_insert_with(|| Table {
             first: (layout.kind.name.clone(), name.to_owned()),
             columns: BTreeSet::new(),
             documents: 0,
@@ -53,21 +61,25 @@ impl Omitted {
 
     /// One message a table: findings, or notices where the values are left out.
     pub fn report(self, leave_out: bool, findings: &mut Vec<Finding>, notices: &mut Vec<String>) {
-        for (table, Table { first: (kind, name), columns, documents }) in self.0 {
+        for ((table, telling), Table { first: (kind, name), columns, documents }) in self.0 {
             let list = columns.into_iter().collect::<Vec<_>>().join(", ");
             let values = match documents {
                 1 => format!("1 document has a value for {list}"),
                 more => format!("{more} documents have values for {list}"),
             };
             let lacks = format!("{values}, which the target's table {table} lacks (first: {kind} {name})");
-            match leave_out {
-                true => notices.push(format!("{lacks}: left out")),
-                false => findings.push(Finding {
-                    kind: kind.to_string(),
-                    name: String::new(),
-                    problem: format!("{lacks}; --omit-missing-columns leaves these values out"),
-                }),
-            }
+            let problem = match telling {
+                Some(_) => format!(
+                    "{lacks}; {kind} documents are told from others by it, so it is never left out: --except {kind} leaves \
+                     these documents out"
+                ),
+                None if leave_out => {
+                    notices.push(format!("{lacks}: left out"));
+                    continue;
+                }
+                None => format!("{lacks}; --omit-missing-columns leaves these values out"),
+            };
+            findings.push(Finding { kind: kind.to_string(), name: String::new(), problem });
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::progress::Progress;
 use crate::server::Reader;
 
 use super::ImportError;
+use super::allocate::find_misfits;
 use super::choosing::{Chosen, hold_list};
 use super::clashes::Clashes;
 use super::examine::{Examined, Examiner, Source};
@@ -227,6 +228,7 @@ pub(super) fn examine_all<'x, 'm>(
         Work::Import | Work::Copy => {}
     }
     examiner.find_clashes(reader, &plan)?;
+    find_misfits(reader, &mut examiner, &plan)?;
     plan.notices.extend(losses.notices());
     plan.notices.extend(limits.notices());
     let omitted = std::mem::take(&mut examiner.omitted);

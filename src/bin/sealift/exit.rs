@@ -451,6 +451,9 @@ impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
         match error {
             ImportError::Translate(error) => error.into(),
+            // A foreign key that is checked at the end, say: nobody knows of which document.
+            ImportError::Server(error @ ServerError::Constraint { .. }) => Self::of(Exit::Refused, &error)
+                .hint("everything was rolled back; the target is as it was"),
             ImportError::Server(error) => error.into(),
             // The undo file: the only one that an import writes.
             ImportError::Bundle(ref exists @ BundleError::Exists { .. }) => {

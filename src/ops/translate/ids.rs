@@ -155,7 +155,7 @@ impl Ids {
             let Some(apart) = self.apart_of(layouts, layout, key) else { continue };
             if let Some(composed) = layout.composed {
                 // The id tells what its owner's is and what the server made up: no table has a better index.
-                let column = |p: &usize| layout.content.get(*p).is_some_and(|c| c.name == composed.column);
+                let column = |p: &usize| layout.content.get(*p).is_some_and(|c| c.is(&composed.column));
                 let owner = layout.key.iter().position(column).and_then(|at| values.get(at)).and_then(Id::of);
                 let rest = key.parts().get(layout.key.len()).and_then(Value::as_text);
                 if let (Some(owner), Some(rest)) = (owner, rest.or((!composed.open).then_some(""))) {

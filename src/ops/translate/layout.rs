@@ -77,6 +77,13 @@ pub struct ContentColumn {
     pub sql_type: String,
 }
 
+impl ContentColumn {
+    /// Says whether a name means this column: servers do not tell names of columns apart by case.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
 impl<'m> Layout<'m> {
     fn new(
         index: usize,
@@ -121,7 +128,7 @@ impl<'m> Layout<'m> {
             })
             .collect();
         content.sort_by(|a, b| a.name.cmp(&b.name));
-        let position = |name: &str| content.iter().position(|c| c.name == name);
+        let position = |name: &str| content.iter().position(|c| c.is(name));
         let mut key = Vec::new();
         for column in &kind.key {
             match position(&column.column) {
@@ -353,9 +360,7 @@ impl<'m> Layout<'m> {
     /// Whether the id is that of another document, which the key names: text that equals it means the other one.
     pub fn borrows_id(&self) -> bool {
         let own = self.own_key.and_then(|position| self.content.get(position));
-        own.is_some_and(|own| {
-            self.kind.key.iter().any(|key| key.column == own.name && key.reference.is_some())
-        })
+        own.is_some_and(|own| self.kind.key.iter().any(|key| own.is(&key.column) && key.reference.is_some()))
     }
 
     /// The columns to read, in the order that [`super::Translation::read`] expects: id, body, content.
@@ -365,9 +370,34 @@ impl<'m> Layout<'m> {
         self.id.iter().map(String::as_str).chain(body).chain(content).collect()
     }
 
-    /// Finds a column of the content by its name in documents.
+    /// Finds a column of the content by its name in documents, without regard to case as servers compare.
     pub fn column(&self, name: &str) -> Option<&ContentColumn> {
-        self.content.iter().find(|c| c.name == name)
+        self.content.iter().find(|c| c.is(name))
+    }
+
+    /// Gives the columns of a document the names that they have here, where another server or another model spells
+    /// them in other case.
+    pub fn respell_columns(&self, columns: &mut Map) {
+        let renamed = columns.iter().filter_map(|(name, _)| {
+            let column = self.column(name).filter(|column| column.name != name)?;
+            columns.get(&column.name).is_none().then(|| (name.to_owned(), column.name.clone()))
+        });
+        for (old, new) in renamed.collect::<Vec<_>>() {
+            if let Some(value) = columns.remove(&old) {
+                columns.insert(new, value);
+            }
+        }
+    }
+
+    /// Says whether documents of this kind are told from others by a column: by a condition on rows, by the key, or
+    /// by what stands in for it.
+    pub fn tells_by(&self, column: &str) -> bool {
+        let kind = self.kind;
+        let named = kind.key.iter().map(|key| key.column.as_str());
+        let named = named.chain(kind.rows.iter().map(|filter| filter.column.as_str()));
+        let named = named.chain(kind.aliases.iter().map(|alias| alias.column.as_str()));
+        let apart = kind.apart.iter().filter_map(|rule| kind.references.get(*rule)?.at.column.as_deref());
+        named.chain(apart).any(|named| named.eq_ignore_ascii_case(column))
     }
 
     /// The column of the key that holds ids of a kind, as the server spells it.
@@ -423,7 +453,7 @@ impl<'m> Layout<'m> {
 
 /// The value of a key column, by its name in documents, in a row that begins with the key's columns.
 fn key_value(key: &[usize], content: &[ContentColumn], row: &[Value], column: &str) -> Option<Value> {
-    let at = key.iter().position(|p| content.get(*p).is_some_and(|c| c.name == column))?;
+    let at = key.iter().position(|p| content.get(*p).is_some_and(|c| c.is(column)))?;
     row.get(at).cloned()
 }
 
@@ -445,7 +475,10 @@ impl Kind {
 
     fn is_uncarried(&self, column: &str) -> bool {
         let derived = self.derived.iter().map(|d| &d.at);
-        derived.chain(self.local.iter().map(|l| &l.at)).any(|at| at.column.as_deref() == Some(column))
+        derived
+            .chain(self.local.iter().map(|l| &l.at))
+            .filter_map(|at| at.column.as_deref())
+            .any(|named| named.eq_ignore_ascii_case(column))
     }
 }
 
