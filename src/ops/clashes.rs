@@ -221,8 +221,9 @@ impl Order {
 impl Set {
     /// The unique constraints and indexes of a kind's table that its documents fill, but for the id and the key.
     fn all(layout: &Layout<'_>, sets: Vec<UniqueSet>, catalog: &Catalog) -> Vec<Self> {
-        // Documents are told apart by their keys already.
+        // Documents are told apart by their keys already, where rows that are no documents cannot have one.
         let keyed = !layout.shared
+            && layout.kind.rows.is_empty()
             && layout.kind.duplicates == Duplicates::Refuse
             && layout.aliases.is_empty()
             && layout.open.is_none();
@@ -235,7 +236,10 @@ impl Set {
         let table = catalog.table(&layout.table);
         let mut all = Vec::new();
         for (at, set) in sets.into_iter().enumerate() {
-            let covers_key = keyed && !key.is_empty() && key.iter().all(|name| has(&set, name));
+            // Keys that differ for the model may be the same to the index.
+            let coarser = layout.collation() == Collation::CaseSensitive
+                && set.columns.iter().any(|(_, collation)| *collation == Collation::CaseInsensitive);
+            let covers_key = keyed && !coarser && !key.is_empty() && key.iter().all(|name| has(&set, name));
             if covers_key || layout.id.as_deref().is_some_and(|id| has(&set, id)) {
                 continue;
             }

@@ -18,6 +18,7 @@ use super::ImportError;
 use super::adapt::Adapted;
 use super::choosing::Chosen;
 use super::clashes::Clashes;
+use super::foreign::Loose;
 use super::handover::Handover;
 use super::into::Resettle;
 use super::limits::{LimitLosses, Limits};
@@ -100,6 +101,8 @@ pub(super) struct Examiner<'x, 'm> {
     pub noted: Vec<Noted>,
     /// What is to be deleted in the target.
     pub deletions: Vec<Deletion>,
+    /// Values that a foreign key asks a row for which the target does not have yet, while it is planned.
+    pub loose_values: Vec<Loose>,
     /// The unique values of what is written, while it is planned.
     pub clashes: Option<Clashes>,
     pub secrets: Option<&'x DataKey>,
@@ -184,6 +187,9 @@ impl<'m> Examiner<'_, 'm> {
         // What was joined from the target refers to documents that only the target has.
         let written = examined.iter().filter(|e| e.existing.is_some() && e.entry.action.writes());
         self.find_references(reader, written.map(|e| &e.document))?;
+        if self.clashes.is_some() {
+            self.note_loose_values(reader, &layout, &examined)?;
+        }
         self.note_unique_values(reader, &layout, &examined)?;
         self.take_faults();
         Ok(examined)

@@ -13,6 +13,7 @@ mod convert;
 mod diff;
 mod examine;
 mod export;
+mod foreign;
 mod handmade;
 mod handover;
 mod identity;

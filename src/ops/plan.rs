@@ -160,6 +160,7 @@ pub(super) fn examine_all<'x, 'm>(
         exact: matches!(work, Work::Undo(_) | Work::Copy),
         noted: Vec::new(),
         deletions: Vec::new(),
+        loose_values: Vec::new(),
         clashes: Some(Clashes::default()),
         secrets: keys.bundle,
         master_key: keys.master,
@@ -229,6 +230,7 @@ pub(super) fn examine_all<'x, 'm>(
     }
     examiner.find_clashes(reader, &plan)?;
     find_misfits(reader, &mut examiner, &plan)?;
+    examiner.find_loose_values();
     plan.notices.extend(losses.notices());
     plan.notices.extend(limits.notices());
     let omitted = std::mem::take(&mut examiner.omitted);

@@ -10,6 +10,7 @@ use crate::server::Reader;
 
 use super::super::ImportError;
 use super::super::examine::Examiner;
+use super::super::foreign::find_outside_referrers;
 use super::super::select::for_each_page;
 use super::super::translate::{Id, Known, Translation};
 
@@ -31,6 +32,7 @@ pub(in super::super) fn find_referrers(
     if examiner.deletions.is_empty() {
         return Ok(());
     }
+    find_outside_referrers(reader, examiner, plan)?;
     let layouts = examiner.layouts().clone();
     let model = layouts.model;
     let deleted: HashSet<(usize, String)> =
