@@ -785,3 +785,20 @@ fn keys_that_the_index_cannot_tell_apart_are_found() {
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert!(findings[0].contains("and the column must be unique"), "{findings:#?}");
 }
+
+#[test]
+fn unique_indexes_that_are_not_understood_are_noted() {
+    let target = format!(
+        "{LOOSE} CREATE UNIQUE INDEX few ON Box (Slug) WHERE Slug IN ('a', 'b'); CREATE UNIQUE INDEX low ON Box (lower(Code));
+         CREATE UNIQUE INDEX plain ON Box (State) WHERE State IS NOT NULL; CREATE UNIQUE INDEX shelves ON Shelf (lower(Name));"
+    );
+    let source = "INSERT INTO Box (Id, Name) VALUES (1, 'A');";
+    let (findings, notices, _) = carried(MODEL, [source, &target], overwrite());
+    assert!(findings.is_empty(), "{findings:#?}");
+    assert_eq!(
+        notices,
+        [
+            "unique indexes of the target's table Box are not checked, and the server may refuse the import for them: low, few"
+        ]
+    );
+}

@@ -133,7 +133,14 @@ fn strings(names: &[&str]) -> Vec<String> {
 
 fn table(name: &str, columns: Vec<Column>, key: &[&str]) -> Table {
     let primary_key = strings(key);
-    Table { name: name.into(), columns, primary_key, unique: Vec::new(), foreign_keys: Vec::new() }
+    Table {
+        name: name.into(),
+        columns,
+        primary_key,
+        unique: Vec::new(),
+        foreign_keys: Vec::new(),
+        unchecked: Vec::new(),
+    }
 }
 
 fn refers(column: &str, to: &str) -> ForeignKey {

@@ -34,7 +34,14 @@ fn thing() -> Catalog {
     let columns = vec![column("Id", "int"), column("Name", "nvarchar(50)")];
     let (primary_key, unique) = (vec!["Id".to_owned()], Vec::new());
     Catalog {
-        tables: vec![Table { name: "Thing".into(), columns, primary_key, unique, foreign_keys: Vec::new() }],
+        tables: vec![Table {
+            name: "Thing".into(),
+            columns,
+            primary_key,
+            unique,
+            foreign_keys: Vec::new(),
+            unchecked: Vec::new(),
+        }],
     }
 }
 

@@ -173,7 +173,14 @@ impl Tables {
         let tables = self.tables.into_values().map(|(name, columns)| {
             let primary_key = key(&name).into_iter().collect();
             let columns = columns.into_values().map(column).collect();
-            Table { name, columns, primary_key, unique: Vec::new(), foreign_keys: Vec::new() }
+            Table {
+                name,
+                columns,
+                primary_key,
+                unique: Vec::new(),
+                foreign_keys: Vec::new(),
+                unchecked: Vec::new(),
+            }
         });
         Catalog { tables: tables.collect() }
     }

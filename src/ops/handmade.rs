@@ -117,6 +117,7 @@ fn made_up<'m>(model: &'m Model, index: usize, names: &[String]) -> Option<Layou
         primary_key: Vec::new(),
         unique: Vec::new(),
         foreign_keys: Vec::new(),
+        unchecked: Vec::new(),
     };
     Layouts::new(model, &Catalog { tables: vec![table] }).ok()?.at(index).cloned()
 }

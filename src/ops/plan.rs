@@ -221,6 +221,7 @@ pub(super) fn examine_all<'x, 'm>(
             plan.notices.push(text.clone());
         }
     }
+    note_unchecked(reader, &examiner, &mut plan);
     match work {
         Work::Undo(record) => undo::take_back(record, reader, &mut examiner, &mut plan, progress)?,
         Work::Import if examiner.options.prune => {
@@ -245,6 +246,25 @@ pub(super) fn examine_all<'x, 'm>(
     plan.entries.sort_by_key(|entry| entry.number);
     plan.findings.append(&mut examiner.findings);
     Ok((plan, examiner))
+}
+
+/// Notes unique indexes that only the server can hold what is written to, once a table.
+fn note_unchecked(reader: &dyn Reader, examiner: &Examiner<'_, '_>, plan: &mut Plan) {
+    for layout in examiner.layouts().iter() {
+        let Some(table) = reader.catalog().table(&layout.table) else { continue };
+        let written = |entry: &Entry| entry.action.writes() && entry.kind == layout.kind.name;
+        if table.unchecked.is_empty() || !plan.entries.iter().any(written) {
+            continue;
+        }
+        let list = table.unchecked.join(", ");
+        let text = format!(
+            "unique indexes of the target's table {} are not checked, and the server may refuse the import for them: {list}",
+            table.name
+        );
+        if !plan.notices.contains(&text) {
+            plan.notices.push(text);
+        }
+    }
 }
 
 /// Kinds whose parts are referred to come first: what parts the target will have must be known by then.

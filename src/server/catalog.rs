@@ -30,6 +30,9 @@ pub struct Table {
     pub unique: Vec<Vec<String>>,
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
+    /// The names of unique indexes that nobody can hold rows to but the server: over what is computed, or with a filter
+    /// that is not understood.
+    pub unchecked: Vec<String>,
 }
 
 impl Table {

@@ -24,7 +24,14 @@ pub fn database(server: &TestServer) -> TestDatabase {
     let database = server.database();
     let columns = vec![column("Id", "int"), column("Name", "nvarchar(50)")];
     let (primary_key, unique) = (vec!["Id".to_owned()], Vec::new());
-    let table = Table { name: "Thing".into(), columns, primary_key, unique, foreign_keys: Vec::new() };
+    let table = Table {
+        name: "Thing".into(),
+        columns,
+        primary_key,
+        unique,
+        foreign_keys: Vec::new(),
+        unchecked: Vec::new(),
+    };
     database.make(&Catalog { tables: vec![table] });
     reset(&database);
     database

@@ -89,8 +89,10 @@ impl Schema {
         let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
         let mut found = Self { catalog: Catalog::default(), natures: Vec::new(), unique: Vec::new() };
         for name in names {
-            let (table, natures) = discover_table(connection, name)?;
-            found.unique.push(indexes(connection, &table, &natures)?);
+            let (mut table, natures) = discover_table(connection, name)?;
+            let (sets, unchecked) = indexes(connection, &table, &natures)?;
+            table.unchecked = unchecked;
+            found.unique.push(sets);
             found.catalog.tables.push(table);
             found.natures.push(natures);
         }
@@ -199,7 +201,7 @@ fn discover_table(connection: &Connection, name: String) -> rusqlite::Result<(Ta
     }
     let unique = unique_sets(connection, &name)?;
     let foreign_keys = foreign_keys(connection, &name)?;
-    Ok((Table { name, columns, primary_key, unique, foreign_keys }, natures))
+    Ok((Table { name, columns, primary_key, unique, foreign_keys, unchecked: Vec::new() }, natures))
 }
 
 fn nature(connection: &Connection, table: &str, column: &Column) -> rusqlite::Result<Nature> {
@@ -244,24 +246,30 @@ fn unique_sets(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Vec
 }
 
 /// The unique indexes of a table, filtered ones too, and its row number where that is its key. Indexes over
-/// expressions and over generated columns are left out, and filters that are not understood.
-fn indexes(connection: &Connection, table: &Table, natures: &[Nature]) -> rusqlite::Result<Vec<UniqueSet>> {
+/// expressions and over generated columns, and those with filters that are not understood, only by their names.
+fn indexes(
+    connection: &Connection,
+    table: &Table,
+    natures: &[Nature],
+) -> rusqlite::Result<(Vec<UniqueSet>, Vec<String>)> {
     let mut indexes = connection.prepare_cached(
         "SELECT i.name, i.partial, m.sql FROM pragma_index_list(?1, 'main') AS i
          LEFT JOIN main.sqlite_master AS m ON m.type = 'index' AND m.name = i.name WHERE i.\"unique\" = 1",
     )?;
     let mut columns =
         connection.prepare_cached("SELECT name FROM pragma_index_info(?1, 'main') ORDER BY seqno")?;
-    let mut sets = Vec::new();
+    let (mut sets, mut unchecked) = (Vec::new(), Vec::new());
     let mut rows = indexes.query([&table.name])?;
     let mut add = |names: Vec<Option<String>>, filter: Vec<Condition>| {
         let column = |name: Option<String>| {
             let at = table.columns.iter().position(|c| Some(&c.name) == name.as_ref())?;
             Some((name?, natures.get(at)?.collation))
         };
-        if let Some(columns) = names.into_iter().map(column).collect::<Option<Vec<_>>>() {
-            sets.push(UniqueSet { columns, filter, null_is_value: false });
-        }
+        let columns = names.into_iter().map(column).collect::<Option<Vec<_>>>();
+        let set = columns.map(|columns| UniqueSet { columns, filter, null_is_value: false });
+        let known = set.is_some();
+        sets.extend(set);
+        known
     };
     while let Some(row) = rows.next()? {
         let (name, partial, sql): (String, bool, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -269,15 +277,15 @@ fn indexes(connection: &Connection, table: &Table, natures: &[Nature]) -> rusqli
             true => sql.as_deref().and_then(Condition::of_statement),
             false => Some(Vec::new()),
         };
-        let names = columns.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-        if let Some(filter) = filter.filter(|_| !names.is_empty()) {
-            add(names, filter);
+        let names = columns.query_map([&name], |row| row.get(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+        if !filter.filter(|_| !names.is_empty()).is_some_and(|filter| add(names, filter)) {
+            unchecked.push(name);
         }
     }
     if let Some(own) = table.columns.iter().find(|column| column.identity) {
         add(vec![Some(own.name.clone())], Vec::new());
     }
-    Ok(sets)
+    Ok((sets, unchecked))
 }
 
 /// The foreign keys in the order they were declared; SQLite numbers them from the last.

@@ -52,6 +52,8 @@ impl Detail {
         let conditions = filter.as_deref().map_or(Some(Vec::new()), Condition::parse);
         if let (Some(columns), Some(filter)) = (columns.iter().map(column).collect(), conditions) {
             self.sets.push(UniqueSet { columns, filter, null_is_value: true });
+        } else {
+            table.unchecked.push(name.clone());
         }
         match filter {
             None if primary => table.primary_key.clone_from(&columns),
@@ -209,7 +211,7 @@ impl Schema {
                 let (columns, primary_key, unique, foreign_keys) = Default::default();
                 tables.push((
                     id,
-                    Table { name, columns, primary_key, unique, foreign_keys },
+                    Table { name, columns, primary_key, unique, foreign_keys, unchecked: Vec::new() },
                     Detail::default(),
                 ));
             }
