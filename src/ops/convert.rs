@@ -14,8 +14,8 @@ use crate::document::{Document, Key, KindName, Place};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
 use crate::tree::{
-    About, Clashes, Findings, Reading, Replace, ScriptMode, Sealed, Tree, TreeCoverage, TreeDocument,
-    TreeError, TreeNotice, TreeSummary, TreeWriter, Why,
+    About, Clashes, Findings, MISSING_FILES, Reading, Replace, ScriptMode, Sealed, Tree, TreeCoverage,
+    TreeDocument, TreeError, TreeNotice, TreeSummary, TreeWriter, Why,
 };
 
 use super::absent::Absent;
@@ -59,9 +59,6 @@ pub enum ConvertError {
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
 }
-
-/// The code of the notice that documents are listed whose files are not there.
-pub(super) const MISSING_FILES: &str = "missing-files";
 
 /// A bundle that came out of a tree.
 #[derive(Debug)]

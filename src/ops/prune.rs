@@ -2,31 +2,27 @@
 //!
 //! For flows of one direction with a single source of truth. The bundle says what it carries as a whole
 //! ([`Coverage`]); one that says so of nothing is refused. In doubt nothing is deleted: kinds of which the bundle has
-//! no document, documents of scopes (spaces) that it has nothing of, scopes themselves, and documents whose ids are
-//! the same on every server.
+//! no document, documents of scopes (spaces) that it has nothing of, scopes themselves, documents whose ids are
+//! the same on every server, and what belongs to documents that stay because the bundle does not carry all of their kind.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::bundle::{Bundle, Coverage, Extent};
-use crate::document::{Key, KindName};
-use crate::model::Target;
+use crate::document::{Key, KindName, Value};
+use crate::model::{Model, Target};
 use crate::plan::{Action, Entry, Plan};
 use crate::progress::Progress;
 use crate::server::Reader;
+use crate::tree::LACKING;
 
 use super::ImportError;
-use super::convert::MISSING_FILES;
 use super::examine::Examiner;
 use super::relied::fingerprint;
-use super::salvage::SALVAGED;
 use super::scope::scope_in;
 use super::select::fetch;
-use super::translate::{Id, Known, Layout, ServerSecrets, Vault, whole_table};
+use super::translate::{Followed, Id, Known, Layout, ServerSecrets, Vault, whole_table};
 use super::undo::{Deletion, find_referrers};
 use super::unreadable::UNREADABLE;
-
-/// Notices that say why a bundle does not answer for what it lacks.
-const DOUBTS: [&str; 3] = [SALVAGED, MISSING_FILES, UNREADABLE];
 
 /// What of the source a bundle carries whole.
 #[derive(Default)]
@@ -54,7 +50,7 @@ pub(super) fn prune(
 ) -> Result<(), ImportError> {
     let whole = Whole::of(bundle, examiner, progress)?;
     if !whole.stated {
-        let why = bundle.notices()?.into_iter().find(|notice| DOUBTS.contains(&notice.code.as_str()));
+        let why = bundle.notices()?.into_iter().find(|notice| LACKING.contains(&notice.code.as_str()));
         let why = why.map(|notice| format!(" ({})", notice.text)).unwrap_or_default();
         let problem = format!(
             "--prune deletes what the source no longer has, and the bundle does not say of any kind that it carries \
@@ -80,8 +76,16 @@ pub(super) fn prune(
         if Some(layout.index) == layouts.model.scope || !whole.answers_for(layout.index) {
             continue;
         }
-        let (mut rows, open) = superfluous(bundle, reader, examiner, layout, &whole, progress)?;
+        let (found, open) = superfluous(bundle, reader, examiner, layout, &whole, progress)?;
+        let (mut rows, of_kept) = without_kept(bundle, reader, examiner, layout, &whole, found)?;
         rows.extend(owned(reader, examiner, layout, &whole, open)?);
+        if of_kept > 0 {
+            plan.notices.push(format!(
+                "--prune leaves {of_kept} {} that the bundle does not have: what they belong to stays, since the bundle \
+                 does not carry all of its kind",
+                layout.kind.name
+            ));
+        }
         look(reader, examiner, layout, &rows, &mut entries, progress)?;
     }
     let order = |entry: &Entry| (entry.kind.as_str().to_owned(), entry.key.to_text());
@@ -167,7 +171,7 @@ fn superfluous(
     layout: &Layout<'_>,
     whole: &Whole,
     progress: &dyn Progress,
-) -> Result<(Vec<Id>, Vec<Id>), ImportError> {
+) -> Result<(Vec<(Id, Key)>, Vec<Id>), ImportError> {
     let layouts = examiner.layouts().clone();
     let model = layouts.model;
     let (target, name) = (Target::Kind(layout.index), &layout.kind.name);
@@ -189,7 +193,7 @@ fn superfluous(
     let columns: Vec<&str> = head.iter().copied().chain(naming).collect();
     let mut table = whole_table(reader, layout, &columns)?;
     progress.phase(format!("looking for {name} to delete"), Some(table.rows()));
-    let (mut found, mut undecided): (Vec<Id>, Vec<Id>) = (Vec::new(), Vec::new());
+    let (mut found, mut undecided): (Vec<(Id, Key)>, Vec<Id>) = (Vec::new(), Vec::new());
     while let Some(rows) = table.next_page(reader)? {
         progress.check()?;
         progress.advance(rows.len() as u64, 0);
@@ -222,11 +226,90 @@ fn superfluous(
                 let within = within.map(|key| (layout.index, key.folded(model.collation)));
                 let whole = whole.kinds.contains(&layout.index)
                     || within.is_some_and(|within| whole.within.contains(&within));
-                if whole { &mut found } else { &mut undecided }.push(id);
+                match whole {
+                    true => found.push((id, key)),
+                    false => undecided.push(id),
+                }
             }
         }
     }
     Ok((found, undecided))
+}
+
+/// Those of some rows that may go with the bundle's kind as a whole, and how many may not: they belong to documents
+/// that the bundle lacks and that stay, since it does not carry all of their kind.
+fn without_kept(
+    bundle: &Bundle,
+    reader: &mut dyn Reader,
+    examiner: &mut Examiner<'_, '_>,
+    layout: &Layout<'_>,
+    whole: &Whole,
+    rows: Vec<(Id, Key)>,
+) -> Result<(Vec<Id>, u64), ImportError> {
+    if rows.is_empty() {
+        return Ok((Vec::new(), 0));
+    }
+    let layouts = examiner.layouts().clone();
+    let model = layouts.model;
+    let scope = model.scope.and_then(|scope| model.kind_at(scope)).map(|kind| &kind.name);
+    // Kinds whose documents stay, with those that the bundle has, which it answers for.
+    let mut carried: BTreeMap<usize, HashSet<String>> = BTreeMap::new();
+    for owner in layouts.iter().filter(|owner| !whole.kinds.contains(&owner.index)) {
+        let known = carried.entry(owner.index).or_default();
+        bundle.entries(Some(owner.kind.name.as_str()), &mut |entry| -> Result<(), ImportError> {
+            let key = examiner.resettle.key(&layouts, &entry.kind, entry.key);
+            known.insert(key.folded(model.collation));
+            Ok(())
+        })?;
+    }
+    let stays = |kind: usize, key: &Key| {
+        // Of scopes it is known which the bundle answers for.
+        let in_whole_scope = || {
+            let within = scope.and_then(|scope| scope_in(scope, key));
+            within.is_some_and(|within| whole.within.contains(&(kind, within.folded(model.collation))))
+        };
+        Some(kind) != model.scope
+            && carried.get(&kind).is_some_and(|known| !known.contains(&key.folded(model.collation)))
+            && !in_whole_scope()
+    };
+    let total = rows.len();
+    let rows: Vec<Id> =
+        rows.into_iter().filter(|(_, key)| !runs_through(model, key, &stays)).map(|(id, _)| id).collect();
+    let mut free = Vec::with_capacity(rows.len());
+    if layout.kind.with.is_empty() {
+        free = rows;
+    } else {
+        // Not every owner is part of the key.
+        fetch::<ImportError>(reader, layout, &rows, &mut |reader, ids, rows| {
+            let followed = examiner.translation.follow(reader, layout.index, rows)?;
+            for (id, references) in ids.into_iter().zip(followed) {
+                let owners = references.iter().filter(|followed| layout.kind.with.contains(&followed.rule));
+                let kept = |followed: &Followed| {
+                    let named = examiner.translation.name(&[Target::Kind(followed.kind)], &followed.id);
+                    named.is_some_and(|owner| {
+                        stays(followed.kind, &owner.key) || runs_through(model, &owner.key, &stays)
+                    })
+                };
+                if !owners.into_iter().any(kept) {
+                    free.push(id);
+                }
+            }
+            Ok(())
+        })?;
+    }
+    let kept = total.saturating_sub(free.len()) as u64;
+    Ok((free, kept))
+}
+
+/// Whether a key runs through a document of which something holds.
+fn runs_through(model: &Model, key: &Key, holds: &dyn Fn(usize, &Key) -> bool) -> bool {
+    key.parts().iter().any(|part| match part {
+        Value::Ref(reference) => {
+            let kind = model.target(&reference.kind).map(|target| target.kind());
+            kind.is_some_and(|kind| holds(kind, &reference.key)) || runs_through(model, &reference.key, holds)
+        }
+        _ => false,
+    })
 }
 
 /// The keys of some rows. Nothing refers to rows without ids, whose names nobody learns: they are read.

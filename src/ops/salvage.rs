@@ -9,8 +9,7 @@ use crate::bundle::{
 use crate::crypto::{DataKey, KdfLimits, Password};
 use crate::progress::{Cancelled, Progress};
 
-/// The code of the notice that a salvaged bundle carries.
-pub const SALVAGED: &str = "salvaged";
+pub use crate::tree::SALVAGED;
 
 /// What a salvage takes.
 #[derive(Debug)]

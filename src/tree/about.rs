@@ -16,6 +16,15 @@ pub(super) const ABOUT: &str = "sealift.json";
 /// How the format is called in it.
 const FORMAT: &str = "sealift tree 1";
 
+/// The code of the notices of documents that could not be read at the source and were left out.
+pub const UNREADABLE: &str = "unreadable";
+/// The code of the notice that a salvaged bundle carries.
+pub const SALVAGED: &str = "salvaged";
+/// The code of the notice that documents are listed whose files are not there.
+pub const MISSING_FILES: &str = "missing-files";
+/// Codes of notices that say why the content does not answer for what it lacks.
+pub const LACKING: [&str; 3] = [SALVAGED, MISSING_FILES, UNREADABLE];
+
 /// What becomes of scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ScriptMode {

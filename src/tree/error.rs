@@ -162,7 +162,7 @@ pub enum TreeError {
         findings: Findings,
     },
     /// Documents would be removed of which the new content does not say that they are gone.
-    #[error("{}: {total} documents would be removed that this export did not look for, the first is {first}", path.display())]
+    #[error("{}: {total} documents would be removed that this export did not look for or could not read, the first is {first}", path.display())]
     NotCovered {
         /// The folder.
         path: PathBuf,

@@ -16,7 +16,9 @@ mod scripts;
 mod spell;
 mod writer;
 
-pub use about::{About, ScriptMode, TreeCoverage, TreeNotice, Why};
+pub use about::{
+    About, LACKING, MISSING_FILES, SALVAGED, ScriptMode, TreeCoverage, TreeNotice, UNREADABLE, Why,
+};
 pub use error::{Finding, Findings, TreeError};
 pub use layout::Clashes;
 pub use parse::Sealed;

@@ -15,7 +15,7 @@ use crate::model::Model;
 use crate::progress::Progress;
 use crate::temporary;
 
-use super::about::{self, ABOUT, About, Line, Lines, ScriptMode, TreeCoverage, Why};
+use super::about::{self, ABOUT, About, LACKING, Line, Lines, ScriptMode, TreeCoverage, Why};
 use super::disk::{self, Folders, Found};
 use super::incomplete;
 use super::layout::Clashes;
@@ -70,6 +70,7 @@ pub struct TreeWriter<'m> {
     refused: Findings,
     /// What the earlier tree said beside its documents.
     earlier_about: About,
+    earlier_lines: Lines,
     /// The earlier tree's own files, by folded path: whatever case they have on the disk, they are the same.
     earlier: BTreeMap<[u8; 16], String>,
     lines: Lines,
@@ -85,7 +86,7 @@ pub struct TreeWriter<'m> {
 
 /// What an earlier tree at a destination says, and its files, also those that a writer which was killed put there.
 /// Whatever its lists say, only what can be a tree's own.
-fn earlier(root: &Path, model: &Model) -> Result<(About, BTreeMap<[u8; 16], String>), TreeError> {
+fn earlier(root: &Path, model: &Model) -> Result<(About, Lines, BTreeMap<[u8; 16], String>), TreeError> {
     let (about, lines) = match Tree::of_any_state(root).and_then(Tree::sound) {
         Ok(tree) => tree.into_parts(),
         Err(TreeError::NotATree { .. }) => (About::default(), Lines::new()),
@@ -97,15 +98,15 @@ fn earlier(root: &Path, model: &Model) -> Result<(About, BTreeMap<[u8; 16], Stri
             files.insert(names::folded(&path), path);
         }
     };
-    for (path, line) in lines {
-        if reader::is_document_path(model, &path) {
+    for (path, line) in &lines {
+        if reader::is_document_path(model, path) {
             let plain = line.scripts.iter().filter(|script| names::is_plain(script));
-            plain.for_each(|script| add(format!("{}{script}", folder_of(&path))));
-            add(path);
+            plain.for_each(|script| add(format!("{}{script}", folder_of(path))));
+            add(path.clone());
         }
     }
     incomplete::read(root)?.into_iter().for_each(add);
-    Ok((about, files))
+    Ok((about, lines, files))
 }
 
 /// The folder of a file, with the slash behind it.
@@ -160,7 +161,7 @@ impl<'m> TreeWriter<'m> {
         if lock.is_some() {
             disk::clear(root);
         }
-        let (earlier_about, earlier) = earlier(root, model)?;
+        let (earlier_about, earlier_lines, earlier) = earlier(root, model)?;
         let mut writer = Self {
             model,
             folders: Folders::new(root),
@@ -174,6 +175,7 @@ impl<'m> TreeWriter<'m> {
             keys: Keys::default(),
             refused: Findings::default(),
             earlier_about,
+            earlier_lines,
             earlier,
             lines: Lines::new(),
             staged: Vec::new(),
@@ -463,7 +465,8 @@ impl<'m> TreeWriter<'m> {
             if let Found::File { .. } = disk::look(&place)? {
                 let parsed = parse::document(&disk::read(&place)?);
                 match (parsed.kind, parsed.key) {
-                    (Some(kind), Some(key)) if self.covers(kind.as_str(), &key) => {}
+                    (Some(kind), Some(key))
+                        if self.covers(kind.as_str(), &key) && !self.may_lack(kind.as_str(), &key, path) => {}
                     _ => lost.push(path),
                 }
             }
@@ -496,6 +499,27 @@ impl<'m> TreeWriter<'m> {
                 matches!(key.parts().first(), Some(Value::Ref(found)) if found.kind == *of && found.key == *owner)
             }),
         })
+    }
+
+    /// Whether the new content says that it lacks the document, or may lack it, without knowing that it is gone: it could
+    /// not be read, or was lost.
+    fn may_lack(&self, kind: &str, key: &Key, path: &str) -> bool {
+        let text = key.to_text();
+        let id = self.earlier_lines.get(path).and_then(|line| match &line.id {
+            Value::Text(id) => Some(id.clone()),
+            Value::Int(id) => Some(id.to_string()),
+            _ => None,
+        });
+        let is_whole = |(covered, extent): &(String, TreeCoverage)| {
+            covered == kind && matches!(extent, TreeCoverage::Whole(_))
+        };
+        let lacking = self.about.notices.iter().filter(|notice| LACKING.contains(&notice.code.as_str()));
+        !self.about.coverage.iter().any(is_whole)
+            && lacking.filter(|notice| notice.kind.as_deref().is_none_or(|of| of == kind)).any(|notice| {
+                // One without a name may be any.
+                let same = notice.key.as_ref().is_none_or(|lacking| *lacking == text);
+                same || id.is_some() && notice.value == id
+            })
     }
 
     /// Puts a new tree into its place as one; says whether that could be done.
