@@ -1226,8 +1226,9 @@ fn strange_files_are_refused_by_name() {
     assert!(reader.catalog().tables[0].unique.is_empty());
     let page =
         |columns| Page { table: "o\"dd]", columns, order: &["i d"], after: None, max_rows: 9, max_bytes: 99 };
-    let error = reader.page(&page(&["t\"]"])).unwrap_err().to_string();
-    assert_eq!(error, "o\"dd].t\"] cannot hold text that is not UTF-8");
+    // Whoever makes documents of the rows says of which row this is no text.
+    let rows = reader.page(&page(&["t\"]"])).unwrap();
+    assert_eq!(rows, [[Value::Bytes(vec![0xff])], ["ok".into()]]);
     let error = reader.page(&page(&["u"])).unwrap_err().to_string();
     assert_eq!(error, "o\"dd].u cannot hold a number that is not finite");
     let found = find(&mut *reader, "o\"dd]", "i d", &["t\"]"], &[vec!["ok ".into()]]);

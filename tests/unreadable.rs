@@ -211,3 +211,138 @@ fn a_comparison_does_not_call_what_it_cannot_read_missing() {
         assert!(documents[0]["kind"] == "Account" && documents.as_array().unwrap().len() == 1, "{shown}");
     }
 }
+
+/// What a folder has of a document that cannot be read now is the last copy of it.
+#[test]
+fn a_folder_keeps_what_could_not_be_read() {
+    let stage = Stage::new();
+    let export = |more: &[&str]| {
+        let out = stage.run(&[&["export", "-o", "tree/"], &SOURCE[..], more].concat());
+        (out.status.code(), text(&out.stderr))
+    };
+    assert_eq!(export(&[]).0, Some(0));
+    let about = std::fs::read_to_string(stage.at("tree/sealift.json")).unwrap();
+    let path = about.split('"').find(|text| text.ends_with("Kube Token.json")).unwrap();
+    let file = stage.at("tree").join(path);
+    let files = || std::fs::read_dir(file.parent().unwrap()).unwrap().count();
+    let before = files();
+    assert!(file.exists());
+    damage(&stage, "build.sqlite", "UPDATE Account SET JSON = '{' WHERE Name = 'Kube Token'");
+    let (code, told) = export(&["--skip-unreadable"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("1 documents would be removed") && told.contains("Kube Token.json"), "{told}");
+    assert!(told.contains("--replace"), "{told}");
+    assert_eq!(files(), before);
+    // One whose name nobody can read may be any of its kind; its id was known.
+    damage(&stage, "build.sqlite", "UPDATE Account SET Name = x'ff' WHERE Name = 'Kube Token'");
+    assert_eq!(export(&["--skip-unreadable"]).0, Some(1));
+    assert_eq!(files(), before);
+    assert_eq!(export(&["--skip-unreadable", "--replace"]).0, Some(3));
+    assert!(!file.exists() && files() == before - 1);
+}
+
+#[test]
+fn prune_leaves_what_belongs_to_documents_that_stay() {
+    both(|pair| {
+        for (number, name) in [(1, "Web"), (2, "Odd")] {
+            let project = pair.source.project(number, name);
+            pair.source.variable_set(&format!("variableset-{project}"), &project, false, json!([]));
+        }
+        pair.carry();
+        // Only the target has the one now, and the other cannot be read.
+        let web = pair.source.id_of("Project", "Web");
+        for (table, column) in [
+            ("Project", "Id"),
+            ("VariableSet", "OwnerId"),
+            ("DeploymentProcess", "OwnerId"),
+            ("Channel", "ProjectId"),
+        ] {
+            pair.source.run(&format!("DELETE FROM {table} WHERE {column} = '{web}'"));
+        }
+        let (_, whole) = report(pair, &leaving_out(pair));
+        let prune = || sealift::ops::ImportOptions { prune: true, ..overwrite() };
+        let gone = |bundle: &std::path::Path| -> Vec<String> {
+            let plan = plan(bundle, &pair.target.path, &octopus(), Some(&pair.target.key), prune());
+            assert_eq!(plan.findings, []);
+            let deleted = plan.entries.iter().filter(|entry| entry.action == Action::Delete);
+            deleted.map(|entry| entry.kind.to_string()).collect()
+        };
+        let all = gone(&whole);
+        assert!(all.contains(&"Project".to_owned()) && all.contains(&"VariableSet".to_owned()), "{all:?}");
+        pair.source.run("UPDATE Project SET JSON = '[' WHERE Name = 'Odd'");
+        let (_, bundle) = report(pair, &leaving_out(pair));
+        assert_eq!(gone(&bundle), [] as [&str; 0], "Web stays, with all that it has");
+    });
+}
+
+/// Text in no known encoding is the fault of its row, in whatever column it stands.
+#[test]
+fn text_that_is_not_utf_8_is_told_by_its_row_and_left_out() {
+    for (row, sql) in [
+        (
+            "Account Accounts-1",
+            "UPDATE Account SET JSON = CAST(x'7b2241223a22ff227d' AS TEXT) WHERE Id = 'Accounts-1'",
+        ),
+        (
+            "Account Accounts-1",
+            "UPDATE Account SET AccountType = CAST(x'41ff42' AS TEXT) WHERE Id = 'Accounts-1'",
+        ),
+        ("Account Accounts-1", "UPDATE Account SET Name = CAST(x'41ff42' AS TEXT) WHERE Id = 'Accounts-1'"),
+        (
+            "Account Accounts-1",
+            "UPDATE Account SET EnvironmentIds = CAST(x'7cff7c' AS TEXT) WHERE Id = 'Accounts-1'",
+        ),
+        ("row of Account", "UPDATE Account SET Id = CAST(x'41ff42' AS TEXT) WHERE Id = 'Accounts-1'"),
+        ("row of Account", "UPDATE Account SET Id = CAST(x'ff' AS TEXT) WHERE Id = 'Accounts-1'"),
+    ] {
+        let stage = Stage::new();
+        std::fs::copy(stage.at("build.sqlite"), stage.at("copy.sqlite")).unwrap();
+        damage(&stage, "build.sqlite", sql);
+        let export =
+            |more: &[&str]| stage.run(&[&["export", "-o", "out.sealift"], &SOURCE[..], more].concat());
+        let out = export(&[]);
+        let told = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{sql}: {told}");
+        assert!(told.contains(row) && told.contains("--skip-unreadable"), "{sql}: {told}");
+        let out = export(&["--skip-unreadable"]);
+        assert_eq!(out.status.code(), Some(3), "{sql}: {}", text(&out.stderr));
+        assert!(text(&out.stdout).contains(row), "{sql}: {}", text(&out.stdout));
+        let count = |file: &str| stage.done(&["list", file, "Account"]).lines().count();
+        assert_eq!(count("out.sealift"), count("build.sealift") - 1, "{sql}");
+        let sides = ["diff", "sqlite:copy.sqlite", "sqlite:build.sqlite", "--skip-unreadable"];
+        let told = stage.run(&sides);
+        assert_eq!(told.status.code(), Some(3), "{sql}: {}", text(&told.stderr));
+        // A target that holds such a row is told of by name as well.
+        let key = ["--master-key-file", "build.key", "--password-file", "password"];
+        let plan = stage.run(
+            &[&["plan", "build.sealift", "--to", "sqlite:build.sqlite", "--overwrite"][..], &key].concat(),
+        );
+        let told = [text(&plan.stdout), text(&plan.stderr)].concat();
+        assert!(!told.contains("cannot hold text"), "{sql}: {told}");
+    }
+}
+
+/// Nothing is damaged: the format has limits, and one document of the server is beyond them.
+#[test]
+fn documents_beyond_the_limits_of_the_format_are_named_and_left_out() {
+    let values = format!("{{\"A\":[{}0]}}", "0,".repeat(1_100_000));
+    for (sql, why) in [
+        ("UPDATE Account SET Name = printf('%.*c', 70000, 'x') WHERE Id = 'Accounts-1'".to_owned(), "a key"),
+        (format!("UPDATE Account SET JSON = '{values}' WHERE Id = 'Accounts-1'"), "values"),
+    ] {
+        let stage = Stage::new();
+        damage(&stage, "build.sqlite", &sql);
+        let export =
+            |more: &[&str]| stage.run(&[&["export", "-o", "out.sealift"], &SOURCE[..], more].concat());
+        let out = export(&[]);
+        let told = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{told}");
+        assert!(told.contains("Account Accounts-1") && told.contains(why), "{told}");
+        assert!(told.contains("--skip-unreadable") && !told.contains("sealift verify"), "{told}");
+        assert!(told.len() < 10_000, "{told}");
+        let out = export(&["--skip-unreadable"]);
+        assert_eq!(out.status.code(), Some(3), "{}", text(&out.stderr));
+        assert!(text(&out.stdout).contains("Account Accounts-1") && out.stdout.len() < 10_000);
+        stage.done(&["verify", "out.sealift"]);
+    }
+}

@@ -8,6 +8,7 @@ use crate::document::{Key, KindName, Value};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
 use crate::server::{Page, Reader, Row, ServerError, WholeTable};
+use crate::text::Shown;
 
 use super::choice::KindChoice;
 use super::needs::{self, Needed, Needs};
@@ -468,7 +469,22 @@ impl Job<'_, '_, '_> {
             }
         });
         let folded = document.key.folded(self.translation.layouts.model.collation);
-        self.writer.add(document, &folded, id, reason, &secrets)?;
+        if let Err(error) = self.writer.add(document, &folded, id, reason, &secrets) {
+            let what = match error {
+                BundleError::Document { what, .. } => what,
+                BundleError::TooLarge { source, .. } => source.to_string(),
+                BundleError::Limit { place, found, limit, .. } => {
+                    format!("{place}: {found} is over the limit of {limit}")
+                }
+                error => return Err(error.into()),
+            };
+            let id = match id {
+                Value::Null => Shown(&document.key.leaf()).to_string(),
+                _ => portable.row.to_string(),
+            };
+            let kind = document.kind.clone();
+            return Ok(self.translation.keep_fault(TranslateError::TooMuch { kind, id, what })?);
+        }
         for (place, value) in dangling {
             let Value::Dangling(dangling) = value else { continue };
             let expected = self.translation.layouts.model.target(&dangling.kind);

@@ -13,8 +13,10 @@ use super::adapt::Adapted;
 use super::examine::Examiner;
 use super::translate::{Faults, Id, Known, Layout, Portable, TranslateError, Translation};
 
-/// The code of the notices of documents that could not be read at the source and were left out.
-pub const UNREADABLE: &str = "unreadable";
+pub use crate::tree::UNREADABLE;
+
+/// Longer keys are not recorded: a notice has to hold them, and people to read them.
+const MOST_KEY_BYTES: usize = 2000;
 
 /// A document that could not be read and was left out of an export.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +58,8 @@ pub(super) fn left_out(
     for (error, row) in faults.first().iter().zip(rows) {
         let Some((kind, id)) = error.subject() else { continue };
         let key = row.and_then(|(target, id)| translation.name(&[target], &id)).map(|named| named.key);
+        // A name may be what is too long.
+        let key = key.filter(|key| key.to_text().len() <= MOST_KEY_BYTES);
         let place = match error {
             TranslateError::DamagedSecret { place, .. } => Some(place.clone()),
             _ => None,

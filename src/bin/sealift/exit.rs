@@ -378,6 +378,8 @@ impl From<ExportError> for Failure {
                         .hint("fix them on the server, or leave them out with --skip-unreadable")
                 }
             }
+            ExportError::Bundle(error @ BundleError::Limit { .. }) => Self::of(Exit::Failed, &error)
+                .hint("no bundle holds that much; --only and --exclude choose less of the server"),
             ExportError::Bundle(error) => error.into(),
             ExportError::Cancelled(error) => error.into(),
             ExportError::NoSuchKind(_) => {

@@ -73,6 +73,26 @@ pub enum TranslateError {
         /// What it holds.
         found: &'static str,
     },
+    /// A column of text or numbers holds bytes, or text in no encoding that is known.
+    #[error("{column} of {kind} {id} holds bytes that are no text or number")]
+    NotText {
+        /// The kind.
+        kind: KindName,
+        /// The row's id, or its key where it has none.
+        id: String,
+        /// The column.
+        column: String,
+    },
+    /// A document is beyond what the format holds.
+    #[error("{kind} {id} does not fit a bundle: {what}")]
+    TooMuch {
+        /// The kind.
+        kind: KindName,
+        /// The row's id, or its key where it has none.
+        id: String,
+        /// What is too large, and by how much.
+        what: String,
+    },
     /// A row has no id.
     #[error("a row of {kind} has no id")]
     NoId {

@@ -125,6 +125,8 @@ impl TranslateError {
             | TranslateError::Blob { kind, id, .. }
             | TranslateError::TwoBodies { kind, id }
             | TranslateError::Key { kind, id, .. }
+            | TranslateError::NotText { kind, id, .. }
+            | TranslateError::TooMuch { kind, id, .. }
             | TranslateError::DamagedSecret { kind, id, .. } => Some((kind, id)),
             TranslateError::NoId { kind } => Some((kind, "")),
             TranslateError::Ambiguous { kind, key } => Some((kind, key)),

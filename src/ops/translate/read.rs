@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::crypto::is_encrypted_form;
 use crate::document::{Collation, Document, Map, Place, Reference, SecretId, Step, Value};
 use crate::model::{Cipher, Direction, Form, Keep, ReferenceRule, Rule, SetRule, Target, sorted_set};
-use crate::server::{Reader, Row};
+use crate::server::{ColumnType, Reader, Row};
 
 use super::meant::{Home, MeantPlace, Sense, meant_place};
 use super::names::Names;
@@ -287,6 +287,14 @@ impl<'m> Translation<'m> {
         Ok(())
     }
 
+    /// Takes a document among those that cannot be read.
+    ///
+    /// # Errors
+    /// The error itself, where it is not about one row.
+    pub fn keep_fault(&mut self, error: TranslateError) -> Result<(), TranslateError> {
+        self.names.faults.keep(error)
+    }
+
     /// Says whether there are rows that could not be read, of which nobody has asked yet.
     pub fn has_faults(&self) -> bool {
         !self.names.faults.is_empty()
@@ -476,7 +484,14 @@ fn parse_row(layout: &Layout<'_>, row: Row) -> Result<Option<Parsed>, TranslateE
     }
     let mut pairs = Vec::with_capacity(content.len());
     let mut local = Vec::new();
-    for (column, value) in layout.content.iter().zip(content) {
+    let mut unread = None;
+    for (position, (column, value)) in layout.content.iter().zip(content).enumerate() {
+        // A column without a type, which only files have, holds what it is given.
+        let is_binary = column.kind == ColumnType::Binary || column.sql_type.is_empty();
+        // In a key they are the key's fault.
+        if matches!(value, Value::Bytes(_)) && !is_binary && !layout.key.contains(&position) {
+            unread.get_or_insert_with(|| column.name.clone());
+        }
         if column.carried {
             pairs.push((column.name.clone(), value));
         } else if let Some(rule) =
@@ -486,6 +501,10 @@ fn parse_row(layout: &Layout<'_>, row: Row) -> Result<Option<Parsed>, TranslateE
         }
     }
     let columns = Map::from_pairs(pairs).unwrap_or_default();
+    if let Some(column) = unread {
+        let id = shown_id(layout, &id, &columns);
+        return Err(TranslateError::NotText { kind: layout.kind.name.clone(), id, column });
+    }
     let made_up = layout.made_up(&row_id, |column| columns.get(column).cloned());
     let shown = shown_id(layout, &id, &columns);
     let read = match &layout.body {

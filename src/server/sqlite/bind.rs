@@ -15,6 +15,8 @@ pub(super) enum Bound<'a> {
     Int(i64),
     Real(f64),
     Text(&'a str),
+    /// Text that is not UTF-8.
+    Malformed(&'a [u8]),
     Bytes(&'a [u8]),
 }
 
@@ -25,6 +27,7 @@ impl ToSql for Bound<'_> {
             Bound::Int(number) => ValueRef::Integer(*number),
             Bound::Real(number) => ValueRef::Real(*number),
             Bound::Text(text) => ValueRef::Text(text.as_bytes()),
+            Bound::Malformed(bytes) => ValueRef::Text(bytes),
             Bound::Bytes(bytes) => ValueRef::Blob(bytes),
         }))
     }
@@ -59,7 +62,8 @@ pub(super) fn as_written(field: &Field<'_>, value: ValueRef<'_>) -> Result<Value
         }
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Value::Text(text.to_owned()),
-            Err(_) => return Err(cannot_hold(field, "text that is not UTF-8")),
+            // Whoever makes a document of the row sees that this is no text, and of which row it is.
+            Err(_) => Value::Bytes(bytes.to_vec()),
         },
         ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
     }))

@@ -1,7 +1,7 @@
 //! Pages in the order of a key: each continues after the last row of the one before.
 
 use rusqlite::params_from_iter;
-use rusqlite::types::Value as Stored;
+use rusqlite::types::{Value as Stored, ValueRef};
 
 use super::bind::{self, Bound};
 use super::fault::failed;
@@ -31,11 +31,12 @@ pub(super) fn page(view: &mut View<'_>, page: &Page<'_>) -> Result<Vec<Row>, Ser
     let respelled = order.iter().any(|field| field.nature.spelled.is_some() && !field.nature.as_written);
     let ordered = (table.name.clone(), order.iter().map(|field| field.column.name.clone()).collect());
     let after = match (page.after, view.ends.get(&ordered)) {
-        (Some(after), Some(end)) if after == end.given => Some(end.written.clone()),
+        (Some(after), Some(end)) if after == end.given => Some((end.written.clone(), end.malformed.clone())),
         (Some(_), _) if respelled => return wrong("the place to continue from is not where its page ended"),
-        (after, _) => after.map(<[Value]>::to_vec),
+        (after, _) => after.map(|after| (after.to_vec(), Vec::new())),
     };
-    let (filter, parameters) = after.as_deref().map(|after| after_filter(&order, after)).transpose()?.unzip();
+    let filter = after.as_ref().map(|(after, malformed)| after_filter(&order, after, malformed));
+    let (filter, parameters) = filter.transpose()?.unzip();
     let names: Vec<String> = order.iter().map(|field| quoted(&field.column.name)).collect();
     let names = names.join(", ");
     let ties = !are_unique(&order);
@@ -52,11 +53,12 @@ pub(super) fn page(view: &mut View<'_>, page: &Page<'_>) -> Result<Vec<Row>, Ser
     let mut statement = view.connection.prepare_cached(&sql).map_err(fail)?;
     let mut rows = statement.query(params_from_iter(parameters.unwrap_or_default())).map_err(fail)?;
     let (mut found, mut bytes, mut last): (Vec<Row>, usize, Option<Vec<Stored>>) = (Vec::new(), 0, None);
-    let mut end: Option<Row> = None;
+    let mut end: Option<(Row, Vec<bool>)> = None;
     while let Some(row) = rows.next().map_err(fail)? {
         let first = fields.len().max(1);
-        let place =
-            || (first..first + order.len()).map(|at| row.get(at)).collect::<rusqlite::Result<Vec<Stored>>>();
+        let place = || {
+            (first..first + order.len()).map(|at| stored(row, at)).collect::<rusqlite::Result<Vec<Stored>>>()
+        };
         if let Some(last) = &last {
             let place = place().map_err(fail)?;
             if !last.iter().zip(&place).zip(&order).all(|((a, b), field)| same(field, a, b)) {
@@ -70,8 +72,12 @@ pub(super) fn page(view: &mut View<'_>, page: &Page<'_>) -> Result<Vec<Row>, Ser
         view.rows_read += 1;
         bytes = bytes.saturating_add(row_values.iter().map(Value::weight).sum());
         found.push(row_values);
-        if respelled {
-            end = Some(written(&order, row, first)?);
+        let malformed = (first..first + order.len()).map(|at| is_malformed(row, at));
+        let malformed = malformed.collect::<rusqlite::Result<Vec<bool>>>().map_err(fail)?;
+        if respelled || malformed.contains(&true) {
+            end = Some((written(&order, row, first)?, malformed));
+        } else {
+            end = None;
         }
         if last.is_none() && (found.len() >= page.max_rows || bytes >= page.max_bytes) {
             if !ties {
@@ -80,9 +86,9 @@ pub(super) fn page(view: &mut View<'_>, page: &Page<'_>) -> Result<Vec<Row>, Ser
             last = Some(place().map_err(fail)?);
         }
     }
-    if let Some(written) = end {
+    if let Some((written, malformed)) = end {
         let given = order.iter().zip(&written).map(|(f, value)| bind::respelled(f, value.clone())).collect();
-        view.ends.insert(ordered, End { given, written });
+        view.ends.insert(ordered, End { given, written, malformed });
     }
     Ok(found)
 }
@@ -92,11 +98,16 @@ pub(super) fn page(view: &mut View<'_>, page: &Page<'_>) -> Result<Vec<Row>, Ser
 fn after_filter<'v>(
     order: &[Field<'_>],
     after: &'v [Value],
+    malformed: &[bool],
 ) -> Result<(String, Vec<Bound<'v>>), ServerError> {
     let bound = order
         .iter()
         .zip(after)
-        .map(|(field, value)| bind::resume(field, value))
+        .enumerate()
+        .map(|(at, (field, value))| match value {
+            Value::Bytes(bytes) if malformed.get(at) == Some(&true) => Ok(Bound::Malformed(bytes)),
+            value => bind::resume(field, value),
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = order.iter().map(|field| quoted(&field.column.name)).collect();
     let nullable = order.iter().any(|field| field.column.nullable);
@@ -115,6 +126,19 @@ fn after_filter<'v>(
         either.push(format!("({})", all.join(" AND ")));
     }
     Ok((format!(" WHERE {}", either.join(" OR ")), bound))
+}
+
+/// Says whether a value is text that is not UTF-8.
+fn is_malformed(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<bool> {
+    Ok(matches!(row.get_ref(at)?, ValueRef::Text(text) if std::str::from_utf8(text).is_err()))
+}
+
+/// A value as the table has it; the bytes of text that is not UTF-8.
+fn stored(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Stored> {
+    match row.get_ref(at)? {
+        ValueRef::Text(text) if std::str::from_utf8(text).is_err() => Ok(Stored::Blob(text.to_vec())),
+        _ => row.get(at),
+    }
 }
 
 /// Says whether SQLite sorts two values of a column at the same place.

@@ -22,6 +22,8 @@ pub(super) type Ordered = (String, Vec<String>);
 pub(super) struct End {
     pub(super) given: Row,
     pub(super) written: Row,
+    /// Which of them are text that is not UTF-8: bytes sort elsewhere.
+    pub(super) malformed: Vec<bool>,
 }
 
 /// A transaction of the connection, seen as a reader. Dropped, it ends the transaction.
