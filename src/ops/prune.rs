@@ -162,6 +162,9 @@ impl Whole {
     }
 }
 
+/// Rows, with their keys.
+type Named = Vec<(Id, Key)>;
+
 /// The rows of a kind that answer no document of the bundle: those that it would have if they were at the source, and
 /// those of which that depends on whom they belong to.
 fn superfluous(
@@ -171,7 +174,7 @@ fn superfluous(
     layout: &Layout<'_>,
     whole: &Whole,
     progress: &dyn Progress,
-) -> Result<(Vec<(Id, Key)>, Vec<Id>), ImportError> {
+) -> Result<(Named, Vec<Id>), ImportError> {
     let layouts = examiner.layouts().clone();
     let model = layouts.model;
     let (target, name) = (Target::Kind(layout.index), &layout.kind.name);
@@ -193,7 +196,7 @@ fn superfluous(
     let columns: Vec<&str> = head.iter().copied().chain(naming).collect();
     let mut table = whole_table(reader, layout, &columns)?;
     progress.phase(format!("looking for {name} to delete"), Some(table.rows()));
-    let (mut found, mut undecided): (Vec<(Id, Key)>, Vec<Id>) = (Vec::new(), Vec::new());
+    let (mut found, mut undecided): (Named, Vec<Id>) = (Vec::new(), Vec::new());
     while let Some(rows) = table.next_page(reader)? {
         progress.check()?;
         progress.advance(rows.len() as u64, 0);
@@ -244,7 +247,7 @@ fn without_kept(
     examiner: &mut Examiner<'_, '_>,
     layout: &Layout<'_>,
     whole: &Whole,
-    rows: Vec<(Id, Key)>,
+    rows: Named,
 ) -> Result<(Vec<Id>, u64), ImportError> {
     if rows.is_empty() {
         return Ok((Vec::new(), 0));
@@ -318,7 +321,7 @@ fn named(
     examiner: &mut Examiner<'_, '_>,
     layout: &Layout<'_>,
     rows: Vec<Id>,
-) -> Result<Vec<(Id, Key)>, ImportError> {
+) -> Result<Named, ImportError> {
     let target = Target::Kind(layout.index);
     if layout.id.is_some() {
         examiner.translation.learn(reader, rows.iter().map(|id| (target, id.clone())).collect())?;

@@ -72,7 +72,7 @@ pub struct TreeWriter<'m> {
     earlier_about: About,
     earlier_lines: Lines,
     /// The earlier tree's own files, by folded path: whatever case they have on the disk, they are the same.
-    earlier: BTreeMap<[u8; 16], String>,
+    earlier: OwnFiles,
     lines: Lines,
     staged: Vec<String>,
     /// Folded paths of all files, as hashes: no two are the same.
@@ -84,9 +84,12 @@ pub struct TreeWriter<'m> {
     summary: TreeSummary,
 }
 
+/// A tree's own files, by folded path.
+type OwnFiles = BTreeMap<[u8; 16], String>;
+
 /// What an earlier tree at a destination says, and its files, also those that a writer which was killed put there.
 /// Whatever its lists say, only what can be a tree's own.
-fn earlier(root: &Path, model: &Model) -> Result<(About, Lines, BTreeMap<[u8; 16], String>), TreeError> {
+fn earlier(root: &Path, model: &Model) -> Result<(About, Lines, OwnFiles), TreeError> {
     let (about, lines) = match Tree::of_any_state(root).and_then(Tree::sound) {
         Ok(tree) => tree.into_parts(),
         Err(TreeError::NotATree { .. }) => (About::default(), Lines::new()),
