@@ -341,3 +341,119 @@ fn a_plan_is_taken_with_the_line_ends_of_git() {
     stage.done(&[&apply[..], &["--no-record", "--undo", "u.undo"]].concat());
     assert!(stage.done(&["show", "p.plan"]).contains("u.undo"));
 }
+
+/// Everything in the folder depends on `sealift.json`: where that is broken, its fault is named and no document's.
+#[test]
+fn a_broken_list_is_named_with_what_else_is_wrong() {
+    let stage = with_tree();
+    let about = fs::read(stage.at("tree/sealift.json")).unwrap();
+    let text = String::from_utf8(about.clone()).unwrap();
+    edit(&stage, PRODUCTION, "\"Production\"]", "\"Productiom\"]");
+    let slot = text.lines().find(|line| line.contains("\"wrapped\"")).unwrap();
+    let slots = |slots: &str| text.replace(slot, slots).into_bytes();
+    let cost = |name: &str, cost: &str| {
+        let rest = slot.split(&format!("\"{name}\": ")).nth(1).unwrap();
+        let old = rest.split(',').next().unwrap();
+        slots(&slot.replace(&format!("\"{name}\": {old}"), &format!("\"{name}\": {cost}")))
+    };
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    for (bytes, reason) in [
+        ([&about[..], b"<<<<<<<\n"].concat(), "sealift.json: not valid JSON near line"),
+        (Vec::new(), "sealift.json: "),
+        (b"null".to_vec(), "sealift.json: it is no object"),
+        (b"[]".to_vec(), "sealift.json: it is no object"),
+        (
+            text.replacen('{', "{ \"model\": \"octopus\",", 1).into_bytes(),
+            "sealift.json: an object has two members",
+        ),
+        (text.replace("sealift tree 1", "other").into_bytes(), "sealift.json: format: "),
+        (text.replacen('{', "{\0", 1).into_bytes(), "sealift.json: not valid JSON near line 1"),
+        ([&[0xff, 0xfe][..], &utf16(u16::to_le_bytes)].concat(), "sealift.json: no UTF-8 text but UTF-16"),
+        (utf16(u16::to_le_bytes), "sealift.json: no UTF-8 text but UTF-16"),
+        (utf16(u16::to_be_bytes), "sealift.json: no UTF-8 text but UTF-16"),
+        (cost("memory_kib", "1"), "sealift.json: envelope: "),
+        (cost("lanes", "0"), "sealift.json: envelope: "),
+        (cost("passes", "4294967296"), "sealift.json: passes: "),
+        (slots(""), "sealift.json: envelope: "),
+        (slots(&vec![slot; 17].join(",\n")), "sealift.json: envelope: "),
+        (text.replacen('{', &format!("{{ \"server\": \"{}\",", "x".repeat(2 << 20)), 1).into_bytes(), ""),
+    ] {
+        fs::write(stage.at("tree/sealift.json"), bytes).unwrap();
+        let to = [&["plan", "tree"][..], &TO].concat();
+        let commands = [&["verify", "tree"][..], &["info", "tree"], &["convert", "tree", "out.sealift"], &to];
+        for args in &commands[..if reason.contains("envelope") { 4 } else { 2 }] {
+            let out = stage.run(args);
+            let told = self::text(&out.stderr);
+            let code = if reason.is_empty() { 5 } else { 3 };
+            assert_eq!(out.status.code(), Some(code), "{args:?}\n{told}");
+            assert!(told.contains(reason), "{args:?}, {reason}\n{told}");
+            assert!(reason.is_empty() || told.contains("Production.json: key: "), "{args:?}\n{told}");
+            assert!(!told.contains(std::env::temp_dir().to_str().unwrap()), "{args:?}\n{told}");
+            assert!(!told.contains("salvage"), "{args:?}\n{told}");
+            assert!(!stage.at("out.sealift").exists());
+        }
+    }
+}
+
+/// The folder was made with a model of more kinds.
+#[test]
+fn documents_of_a_kind_that_the_model_lacks_are_reported_and_not_called_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let kind = |name: &str| {
+        format!(
+            "[[kind]]\nname = \"{name}\"\ntable = \"{name}\"\nid = {{ column = \"Id\", new = \"keep\" }}\n\
+             key = [\"Name\"]\n"
+        )
+    };
+    let head = "format = 1\nname = \"mini\"\ntitle = \"Mini\"\ncipher = \"none\"\n";
+    fs::write(at("all.toml"), head.to_owned() + &kind("Box") + &kind("Bag")).unwrap();
+    fs::write(at("less.toml"), head.to_owned() + &kind("Box")).unwrap();
+    let source = rusqlite::Connection::open(at("s.sqlite")).unwrap();
+    for table in ["Box", "Bag"] {
+        let sql = format!(
+            "create table {table}(Id text primary key, Name text); insert into {table} values('1', 'one')"
+        );
+        source.execute_batch(&sql).unwrap();
+    }
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sealift"));
+        let out = command.args(args).current_dir(folder.path()).output().unwrap();
+        (out.status.code(), text(&out.stdout) + &text(&out.stderr))
+    };
+    let (code, told) = run(&["export", "sqlite:s.sqlite", "--model", "all.toml", "-o", "tree/"]);
+    assert_eq!(code, Some(0), "{told}");
+    for args in [
+        ["verify", "tree", "--model", "less.toml"].as_slice(),
+        &["convert", "tree", "o.sealift", "--model", "less.toml"],
+    ] {
+        let (code, told) = run(args);
+        assert_eq!(code, Some(3), "{told}");
+        assert!(told.contains("Bag/one.json: sealift.json lists it") && told.contains("--model"), "{told}");
+    }
+    // One that is not there is missing, whatever the model: --strict refuses it.
+    fs::remove_file(at("tree/Bag/one.json")).unwrap();
+    let (code, told) = run(&["convert", "tree", "o.sealift", "--model", "less.toml", "--strict"]);
+    assert!(code == Some(3) && told.contains("sealift.json: 1 documents that sealift.json lists"), "{told}");
+    let (code, told) = run(&["convert", "tree", "o.sealift", "--model", "less.toml"]);
+    assert_eq!(code, Some(0), "{told}");
+}
+
+#[test]
+fn a_secret_that_does_not_open_names_its_document_and_how_to_go_on() {
+    let stage = with_tree();
+    let (from, to) =
+        ("tree/Space/Default/Account/Kube Token.json", "tree/Space/Default/Account/Renamed.json");
+    fs::rename(stage.at(from), stage.at(to)).unwrap();
+    edit(&stage, to, "\"Kube Token\"", "\"Renamed\"");
+    let to = [TO[0], TO[1], TO[2], TO[3], "--password-file", "password"];
+    for args in [
+        vec!["verify", "tree", "--password-file", "password"],
+        [&["plan", "tree"][..], &to].concat(),
+        [&["import", "tree", "--dry-run"][..], &to].concat(),
+    ] {
+        let told = told(&stage, &args, 5);
+        assert!(told.contains("Account Default / Renamed: $.Token: "), "{args:?}\n{told}");
+        assert!(told.contains("move it back") && !told.contains("salvage"), "{args:?}\n{told}");
+    }
+}

@@ -99,6 +99,88 @@ fn a_list_and_a_model_are_read_in_every_encoding() {
     }
 }
 
+/// Each line of such a list has the same fault.
+#[test]
+fn a_list_that_is_no_text_is_refused_with_one_reason() {
+    let stage = Stage::new();
+    let list = stage.done(&[&["plan", "build.sealift", "--list"], &TO[..]].concat());
+    fs::write(stage.at("bare.list"), list.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>())
+        .unwrap();
+    fs::write(stage.at("nul.list"), list.replacen("create", "crea\0te", 1)).unwrap();
+    for file in ["bare.list", "nul.list", "/dev/zero"] {
+        if !stage.at(file).exists() {
+            continue;
+        }
+        let out = stage.run(&[&["plan", "build.sealift", "--use-list", file], &TO[..]].concat());
+        let told = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{told}");
+        assert!(told.contains("NUL character") && told.matches("line ").count() == 1, "{told}");
+    }
+}
+
+#[test]
+fn a_saved_plan_is_the_same_in_every_encoding() {
+    let stage = Stage::new();
+    stage.done(&[&["plan", "build.sealift", "--overwrite", "-o", "p.plan"][..], &TO].concat());
+    let shown = stage.done(&["show", "p.plan"]);
+    let plan = fs::read_to_string(stage.at("p.plan")).unwrap();
+    // The first with the line end of the plan itself.
+    let marked = ("UTF-8 behind a byte order mark", format!("\u{feff}{plan}").into_bytes());
+    for (encoding, bytes) in [marked].into_iter().chain(saved(&plan).into_iter().skip(1)) {
+        fs::write(stage.at("a.plan"), bytes).unwrap();
+        assert_eq!(stage.done(&["show", "a.plan"]), shown, "{encoding}");
+    }
+    let (_, bytes) = saved(&plan).remove(1);
+    fs::write(stage.at("a.plan"), &bytes[..bytes.len() - 1]).unwrap();
+    stage.refused(&["show", "a.plan"], 5, "not valid UTF-16");
+    fs::write(stage.at("a.plan"), bytes).unwrap();
+    let apply = ["apply", "a.plan", "build.sealift", "--yes", "--no-record", "--no-undo"];
+    stage.done(&[&apply[..], &TO].concat());
+}
+
+/// A text that holds NUL itself never goes into a file.
+#[test]
+fn a_script_file_with_nul_is_refused_and_a_script_with_nul_survives_the_round_trip() {
+    let stage = Stage::new();
+    stage.done(&["convert", "build.sealift", "tree/"]);
+    let path = scripts(&stage.at("tree")).remove(0);
+    let plain = fs::read_to_string(&path).unwrap();
+    let utf16: Vec<u8> = "Get-Date\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, reason) in [
+        (format!("a\0{plain}").into_bytes(), "NUL character"),
+        (utf16, "UTF-16 without a byte order mark"),
+        (vec![0xff, 0xfe, b'a', 0], "UTF-16 text; save it as UTF-8"),
+        (vec![b'a', 0xe9], "not valid UTF-8"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let out = stage.run(&["verify", "tree"]);
+        let told = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(3), "{told}");
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(told.contains(&format!("{name}: it ")) && told.contains(reason), "{told}");
+    }
+    // The same text, in the document.
+    let name = path.file_name().unwrap().to_str().unwrap();
+    fs::remove_file(&path).unwrap();
+    let marker = format!("{{ \"$script\": \"{name}\" }}");
+    let mut folder = fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let document = folder.find(|path| {
+        path.extension().is_some_and(|end| end == "json")
+            && fs::read_to_string(path).unwrap().contains(&marker)
+    });
+    let document = document.unwrap();
+    let edited = fs::read_to_string(&document).unwrap().replace(&marker, "\"a\\u0000b\"");
+    fs::write(&document, edited).unwrap();
+    stage.done(&["convert", "tree", "nul.sealift"]);
+    stage.done(&["convert", "nul.sealift", "again/"]);
+    stage.done(&["convert", "again", "back.sealift"]);
+    let root = |file: &str| {
+        let info: serde_json::Value = serde_json::from_str(&stage.done(&["info", file, "--json"])).unwrap();
+        info["content_root"].clone()
+    };
+    assert_eq!(root("back.sealift"), root("nul.sealift"));
+}
+
 /// An editor put a byte order mark before one script; another script has had one as its first character all along.
 #[test]
 fn a_byte_order_mark_before_a_script_is_no_part_of_it_and_one_in_it_stays() {

@@ -318,7 +318,7 @@ impl Bundle {
             let at = at.to_string();
             let secret = key
                 .open(&value, &sealed_place(kind, &key_text, &at))
-                .map_err(|error| self.store.damaged(format!("document {}: {at}", entry.number), error))?;
+                .map_err(|error| self.store.damaged(secret_place(entry, &at), error))?;
             *slot = Some(secret);
         }
         Ok(secrets)
@@ -339,7 +339,7 @@ impl Bundle {
             let Some(at) = places.get(n as usize).map(ToString::to_string) else { continue };
             match key.open(&value, &sealed_place(kind, &key_text, &at)) {
                 Ok(_) => opened += 1,
-                Err(error) => problems.push((format!("document {}: {at}", entry.number), error.to_string())),
+                Err(error) => problems.push((secret_place(entry, &at), error.to_string())),
             }
         }
         Ok(if problems.is_empty() { Ok(opened) } else { Err(problems) })
@@ -377,6 +377,11 @@ impl Bundle {
     pub(super) fn store(&self) -> &Store {
         &self.store
     }
+}
+
+/// What the place of a secret is called: a person looks for the document by its name, on the server or in a folder.
+fn secret_place(entry: &Entry, at: &str) -> String {
+    format!("{} {}: {at}", entry.kind, entry.key.path())
 }
 
 impl std::fmt::Debug for Bundle {

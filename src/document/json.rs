@@ -35,6 +35,9 @@ pub enum JsonError {
         /// Column, from one.
         column: u64,
     },
+    /// The text is UTF-16.
+    #[error("no UTF-8 text but UTF-16; save it as UTF-8")]
+    Utf16,
     /// One object has two members of the same name; which one counts would be a guess.
     #[error("an object has two members of one name")]
     DuplicateMember,
@@ -121,6 +124,12 @@ pub(crate) fn parse_within(text: &[u8], most: usize) -> Result<Value, JsonError>
 /// Why a text is refused that was read up to a line and column, from one: what can be said better than that its grammar is
 /// broken.
 fn cause(text: &[u8], refused: (u64, u64), read: (u64, u64)) -> JsonError {
+    // JSON begins with an ASCII character.
+    if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=255, 0, 1..=255, ..] | [1..=255, 0, 1..=255, 0, ..] =
+        text
+    {
+        return JsonError::Utf16;
+    }
     if let Err(error) = std::str::from_utf8(text) {
         let (line, column) = position(text, error.valid_up_to());
         if (line, column) <= read {

@@ -177,15 +177,18 @@ pub fn from_tree(
     if tree.is_sound() {
         of_this_model(&about.model, model)?;
     }
+    // Beside a broken `sealift.json` documents are only looked at, for what else is wrong: no bundle comes of them, and
+    // what the file says may be nothing that one takes.
+    let said = if tree.is_sound() { about.clone() } else { About::default() };
     let header = Header {
-        model: about.model.clone(),
-        model_digest: about.model_digest,
-        product_version: about.product_version.clone(),
-        server: about.server.clone(),
-        options: about.options.clone(),
+        model: said.model,
+        model_digest: said.model_digest,
+        product_version: said.product_version,
+        server: said.server,
+        options: said.options,
     };
-    let protection = about.envelope.clone().map_or(Protection::None, Protection::Carried);
-    let (created, expected_root) = (about.created.clone(), tree.expected_root());
+    let protection = said.envelope.map_or(Protection::None, Protection::Carried);
+    let (created, expected_root) = (said.created, tree.expected_root());
     let options = WriterOptions { force, created, protection, expected_root, ..WriterOptions::default() };
     let mut writer = Writer::create(out, header, options)?;
     let mut checks = Handmade::new(model, KnownSecrets::of(about.notices.iter().map(notice_in)));
@@ -203,7 +206,7 @@ pub fn from_tree(
         absent.see(&file, &document);
         checks.check(&file, &document, findings, &mut doubts, &mut notes);
         let sealed = moves.settle(&file, &document, sealed, findings)?;
-        if sound && findings.total() == before {
+        if tree.is_sound() && sound && findings.total() == before {
             let folded = document.key.folded(model.collation);
             if let Err(error) = writer.add_sealed(&document, &folded, &id, &reason_of(why), &sealed) {
                 match error {
@@ -229,8 +232,16 @@ pub fn from_tree(
         );
         warnings.add("sealift.json", None, text);
     }
+    let missing = reading.first_missing.as_ref().map(|first| {
+        format!(
+            "{} documents that sealift.json lists are not in the folder ({first}): it carries no kind as a whole \
+             until their lines are taken out of sealift.json as well",
+            reading.missing
+        )
+    });
     let mut findings = std::mem::take(&mut reading.findings);
     if strict {
+        missing.iter().for_each(|text| findings.add("sealift.json", None, text));
         findings.append(std::mem::take(&mut doubts));
         findings.append(std::mem::take(&mut warnings));
     }
@@ -255,12 +266,7 @@ pub fn from_tree(
             (false, _) => {}
         }
     }
-    if let Some(first) = &reading.first_missing {
-        let text = format!(
-            "{} documents that sealift.json lists are not in the folder ({first}): it carries no kind as a whole \
-             until their lines are taken out of sealift.json as well",
-            reading.missing
-        );
+    if let Some(text) = missing {
         writer.notice(Notice { count: reading.missing, ..Notice::new(MISSING_FILES, text) })?;
     }
     let summary = writer.finish(progress).map_err(|error| match error {

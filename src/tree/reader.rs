@@ -13,7 +13,7 @@ use crate::progress::{Cancelled, Progress};
 use crate::text::input;
 
 use super::about::{self, ABOUT, About, Line, Lines, Why};
-use super::disk::{self, Found, MAX_FILE_BYTES};
+use super::disk::{self, Folders, Found, MAX_FILE_BYTES};
 use super::incomplete::INCOMPLETE;
 use super::layout::{self, LONG, MAX_FOLDERS};
 use super::names::{self, MARK};
@@ -191,11 +191,34 @@ impl Tree {
         walk.root(see)?;
         let Walk { mut reading, taken, .. } = walk;
         for path in self.lines.keys().filter(|path| !taken.contains(&names::folded(path))) {
+            if let Some(found) = self.beyond(model, path)? {
+                reading.findings.add(path, None, found);
+                continue;
+            }
             reading.missing += 1;
             reading.first_missing.get_or_insert_with(|| path.clone());
             reading.lost.insert(layout::natural(path));
         }
         Ok(reading)
+    }
+}
+
+impl Tree {
+    /// What is wrong with a listed document that lies where no kind of the model does: it is there, and nobody would
+    /// read it.
+    fn beyond(&self, model: &Model, path: &str) -> Result<Option<String>, TreeError> {
+        if is_document_path(model, path) || !disk::is_inside(path) {
+            return Ok(None);
+        }
+        match disk::look(&Folders::new(&self.root).file(path)) {
+            Ok(Found::Nothing) => Ok(None),
+            Ok(_) => Ok(Some(
+                "sealift.json lists it, and the model has no kind whose documents are there; name the model that the \
+                 folder was made with (--model FILE)"
+                    .to_owned(),
+            )),
+            Err(error) => unreadable(error).map(Some),
+        }
     }
 }
 
@@ -523,10 +546,13 @@ fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-/// The text of a script, from the bytes of its file: editors put a byte order mark there.
-pub(super) fn script_text(bytes: Vec<u8>) -> Option<String> {
-    let text = String::from_utf8(bytes).ok()?;
-    Some(text.strip_prefix(input::BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(text))
+/// The text of a script, from the bytes of its file: editors put a byte order mark there. UTF-16 is refused although it
+/// could be decoded: the writer would bring the file back in UTF-8.
+pub(super) fn script_text(bytes: Vec<u8>) -> Result<String, String> {
+    match input::is_utf16(&bytes) {
+        true => Err("it is UTF-16 text; save it as UTF-8".to_owned()),
+        false => input::decode(bytes).map_err(|error| error.to_string()),
+    }
 }
 
 /// The text of a script, or what is wrong with it.
@@ -546,17 +572,14 @@ fn fetch(folder: &Path, script: Script) -> Result<Result<String, String>, TreeEr
         Err(error) => Err(error),
     };
     let text = match read {
-        Ok(bytes) if input::is_utf16(&bytes) => {
-            return Ok(Err(format!("{file} is UTF-16 text; save it as UTF-8")));
-        }
         Ok(bytes) => script_text(bytes),
-        Err(error) => return Ok(Err(format!("{file}: {}", unreadable(error)?))),
+        Err(error) => Err(unreadable(error)?),
     };
     Ok(match (text, kept) {
-        (None, _) => Err(format!("{file} is no UTF-8 text")),
-        (Some(text), Some(kept)) if text != kept => Err(format!(
+        (Err(problem), _) => Err(format!("{file}: {problem}")),
+        (Ok(text), Some(kept)) if text != kept => Err(format!(
             "{file} is a copy and differs from the text here; edit both alike, or remove the copy"
         )),
-        (Some(text), _) => Ok(text),
+        (Ok(text), _) => Ok(text),
     })
 }

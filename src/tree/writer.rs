@@ -229,7 +229,7 @@ impl<'m> TreeWriter<'m> {
         };
         // A text that a file would not give back stays where it is.
         found.retain(|script| {
-            reader::script_text(script.text.clone().into_bytes()).as_ref() == Some(&script.text)
+            reader::script_text(script.text.clone().into_bytes()).as_ref() == Ok(&script.text)
         });
         let markers = scripts::markers(&found, self.about.scripts == ScriptMode::Copy);
         let text = spell::document(document, sealed, &markers);
@@ -298,7 +298,7 @@ impl<'m> TreeWriter<'m> {
         for script in scripts {
             let bytes = script.text.as_bytes().to_vec();
             let place = again.as_mut().and_then(|document| document.at_mut(&script.place));
-            if let (Some(value), Some(text)) = (place, reader::script_text(bytes)) {
+            if let (Some(value), Ok(text)) = (place, reader::script_text(bytes)) {
                 *value = Value::Text(text);
             }
         }

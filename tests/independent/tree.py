@@ -268,6 +268,8 @@ class Document:
             found = data.decode("utf-8").removeprefix("\ufeff")
         except UnicodeDecodeError as error:
             raise Finding(place, "a script that is no text") from error
+        if "\0" in found:
+            raise Finding(place, "a script that holds NUL")
         if copied and found != text:
             raise Finding(place, "a copy that differs")
         self.scripts[place] = (file, copied)

@@ -17,7 +17,7 @@ use sealift::plan::SavedError;
 use sealift::progress::Cancelled;
 use sealift::server::{AddressError, ServerError};
 use sealift::text::cut_middle;
-use sealift::tree::TreeError;
+use sealift::tree::{self, TreeError};
 use sealift::vendor::VendorError;
 
 use crate::ui;
@@ -47,6 +47,11 @@ pub enum Exit {
     /// Interrupted; the target is untouched.
     Interrupted = 130,
 }
+
+/// What to do where a secret of a folder does not open.
+pub const MOVED_SECRET: &str = "a sealed value opens only in the document that it was sealed for: move it back, undo a \
+                                change of this document's key, or write { \"$secret\": true } in its place and enter the \
+                                secret on the server";
 
 /// The table that `--help` shows. Code 7 is for servers across a network: the embedded one always answers.
 pub const TABLE: &str = "\
@@ -353,6 +358,8 @@ impl From<BundleError> for Failure {
             ),
             BundleError::Exists { .. } => failure.hint("--force overwrites it"),
             BundleError::TooNew { .. } => failure.hint("get a newer sealift"),
+            BundleError::Damaged { path, .. } if tree::is_tree(path) => failure.hint(MOVED_SECRET),
+            BundleError::Limit { path, .. } if tree::is_tree(path) => failure,
             error if error.is_damage() => failure
                 .hint("`sealift verify` lists what is wrong with it, `sealift salvage` saves what is whole"),
             _ => failure,

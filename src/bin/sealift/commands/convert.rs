@@ -36,7 +36,7 @@ pub struct ConvertArgs {
     #[command(flatten)]
     folder: FolderArgs,
     /// Refuse a folder whose documents hold values that the model does not allow, or refer to documents that the folder
-    /// should have; they are only listed without
+    /// should have, and one that lacks documents that sealift.json lists; they are only listed without
     #[arg(long)]
     strict: bool,
     /// Overwrite a bundle that exists, or files in a folder that sealift did not write

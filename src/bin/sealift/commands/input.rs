@@ -144,7 +144,8 @@ fn open_tree(
     let out =
         folder.join(format!("{}.sealift", sealift::crypto::random_guid().map_err(ops::DiffError::from)?));
     read_tree(common, path, expected, model, password_file, &out, (false, false), &Preliminary(progress))?;
-    Ok(open_file(&out, None, progress)?.called(path))
+    let made = UncheckedBundle::open(&out, &Limits::default()).and_then(|made| made.check(progress));
+    Ok(made.map_err(|error| error.found_in(path))?.called(path))
 }
 
 /// Reads a tree into a bundle, unless its documents have another content root than is expected; asks for the password
@@ -185,12 +186,13 @@ pub fn read_tree(
         }
         read => read,
     };
-    read.map_err(|error| match &error {
-        ConvertError::Tree(TreeError::Findings { findings, .. }) => {
+    read.map_err(|error| match error {
+        ConvertError::Tree(TreeError::Findings { ref findings, .. }) => {
             let shown = show_findings(common, findings, "wrong");
             Failure::from(error).after(shown)
         }
-        _ => error.into(),
+        ConvertError::Bundle(error) => error.found_in(path).into(),
+        error => error.into(),
     })
 }
 

@@ -78,6 +78,15 @@ pub fn read(path: &Path) -> Result<Vec<Listed>, Failure> {
         if (&mut reader).take(LINE as u64).read_until(b'\n', &mut text).map_err(cannot)? == 0 {
             break;
         }
+        // Every line of such a file would have the same fault.
+        if text.contains(&0) {
+            let text = format!(
+                "{} is no list of documents: line {line}: a NUL character; is it UTF-16 without a byte order mark?",
+                path.display()
+            );
+            return Err(Failure::new(Exit::Usage, text)
+                .hint("save it as UTF-8; `sealift plan --list` makes a list of documents"));
+        }
         let read = match (text.len() < LINE, std::str::from_utf8(&text)) {
             (false, _) => Err("it is too long"),
             (_, Err(_)) => Err("it is not UTF-8"),

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use sealift::bundle::Bundle;
 use sealift::model::Model;
 use sealift::ops::{self, ImportOptions, PlanKey, plan_digest};
-use sealift::plan::{Applied, Head, Plan, PlannedBundle, PlannedTarget, SavedPlan};
+use sealift::plan::{Applied, Head, Plan, PlannedBundle, PlannedTarget, SavedError, SavedPlan};
+use sealift::text::input::{self, TextError};
 use serde_json::json;
 
 use super::render;
@@ -29,7 +30,19 @@ pub struct PlanFile {
 pub fn is_plan(path: &Path) -> bool {
     let mut head = Vec::new();
     let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
-    read.is_ok() && SavedPlan::recognise(&head)
+    read.is_ok() && plain(head).is_ok_and(|head| SavedPlan::recognise(&head))
+}
+
+/// The text of a plan as it was written: editors and shells put a byte order mark before it, or save it as UTF-16.
+fn plain(mut text: Vec<u8>) -> Result<Vec<u8>, TextError> {
+    if input::is_utf16(&text) {
+        return Ok(input::decode(text)?.into_bytes());
+    }
+    let mark = "\u{feff}";
+    if text.starts_with(mark.as_bytes()) {
+        text.drain(..mark.len());
+    }
+    Ok(text)
 }
 
 /// What a plan is saved with.
@@ -117,7 +130,10 @@ impl PlanFile {
         }
         let mut text = Vec::new();
         file.take(LARGEST).read_to_end(&mut text).map_err(cannot)?;
-        let plan = SavedPlan::read(&text, &plan_digest).map_err(|error| Failure::saved(path, &error))?;
+        let plan = plain(text)
+            .map_err(|error| SavedError::Damaged(error.to_string()))
+            .and_then(|text| SavedPlan::read(&text, &plan_digest))
+            .map_err(|error| Failure::saved(path, &error))?;
         // Where a link leads: the plan itself is marked when it is applied.
         Ok(Self { path: path.canonicalize().map_err(cannot)?, plan })
     }

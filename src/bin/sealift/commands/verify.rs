@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{convert, input};
 use crate::cli::{Common, ExpectArgs, ExpectedRoot, PasswordArgs};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, MOVED_SECRET};
 use crate::outcome;
 use crate::ui::say;
 use crate::{secrets, ui};
@@ -175,7 +175,10 @@ fn folder(
     }
     let name = args.file.display();
     match (sound, report.level) {
-        (false, _) => say!("{name} holds {} secrets that do not open", report.findings.len()),
+        (false, _) => {
+            say!("{name} holds {} secrets that do not open", report.findings.len());
+            say!("  {MOVED_SECRET}");
+        }
         (true, bundle::Level::Sealed) if report.secrets > 0 => {
             say!("{name}: {} documents can be taken as they are", report.documents);
             say!("  its {} secrets were not opened; give the password to check them too", report.secrets);
