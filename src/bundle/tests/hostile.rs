@@ -257,7 +257,7 @@ fn a_moved_secret_does_not_open() {
         tamper(&path, sql);
         assert!(report(&path, None).unwrap().is_sound(), "nothing shows from outside: {sql}");
         let report = report(&path, Some(&password())).unwrap();
-        assert!(report.findings[0].place.starts_with("document 14: "), "{:?}", report.findings);
+        assert!(report.findings[0].place.starts_with("VariableSet Web 0: "), "{:?}", report.findings);
         let lost: Vec<_> = report.lost.iter().map(|lost| (lost.number, lost.condition)).collect();
         assert_eq!((report.documents_whole, lost), (24, vec![(14, Condition::Damaged)]));
         let bundle = open(&path).unwrap();
