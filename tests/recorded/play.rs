@@ -146,6 +146,7 @@ impl Pair {
         let prunes = self.story.iter().any(|step| format!("{step:?}").contains("Prune"));
         let options: &[&[&str]] = match self.content {
             Content::Trade => &[&["export"]],
+            Content::Everything(_) => &[&["partial-export", "--project", "Web", "--ignore-history"]],
             _ if prunes => &[&["export"], &["export"], &["export", "--ignore-history"]],
             Content::Random => &[&["export"], &["export", "--ignore-tenants"]],
             _ => &[
@@ -232,9 +233,9 @@ impl Pair {
                 (Age::Y2018, Age::Y2018) => {}
                 (Age::Y2018, _) => options.extend(words("--into-space Default")),
                 // What the tables of before spaces have no place for.
-                (_, Age::Y2018) => {
-                    options.extend(words("--except DeploymentSettings --except Runbook* --except Scoped*"))
-                }
+                (_, Age::Y2018) => options.extend(words(
+                    "--except Team --except DeploymentSettings --except Runbook* --except Scoped*",
+                )),
                 _ => {}
             }
         }
