@@ -15,6 +15,8 @@
 mod back;
 #[path = "support/generator.rs"]
 mod generator;
+#[path = "recorded/pair.rs"]
+mod pair;
 #[path = "recorded/play.rs"]
 mod play;
 #[path = "recorded/record.rs"]
@@ -24,6 +26,8 @@ mod rows;
 #[path = "recorded/servers.rs"]
 mod servers;
 mod support;
+#[path = "recorded/trade.rs"]
+mod trade;
 #[allow(dead_code, reason = "the named server is not used here")]
 #[path = "support/tsql.rs"]
 mod tsql;
@@ -31,7 +35,8 @@ mod tsql;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use play::{Age, Content, Do, How, Pair, STORIES, Spoil, play};
+use pair::{Age, Content, Do, How, Pair, STORIES};
+use play::{Spoil, play};
 use rusqlite::Connection;
 use sealift::crypto::SecretBytes;
 use sealift::server::sqlite::{Schema, SqliteServer};
@@ -44,8 +49,9 @@ const GROUPS: [&str; 6] = ["2018", "spaces", "2026", "into", "everything", "othe
 fn pairs(group: &str) -> Vec<Pair> {
     let number = GROUPS.iter().position(|name| *name == group).unwrap();
     let pair = |index: usize| {
+        let even = index.is_multiple_of(2);
         let (content, tds) = match group {
-            "2018" => (Content::Small(Age::Y2018, Age::Y2018), index % 2 == 0),
+            "2018" => (Content::Small(Age::Y2018, Age::Y2018), even),
             "spaces" => (Content::Small(Age::Spaces, Age::Spaces), true),
             "2026" => match index {
                 1 | 6 => (Content::Small(Age::Y2018, Age::Spaces), false),
@@ -59,7 +65,7 @@ fn pairs(group: &str) -> Vec<Pair> {
                 2 | 6 => (Content::Small(Age::Y2018, Age::Y2026), false),
                 _ => (Content::Small(Age::Spaces, Age::Y2026), false),
             },
-            _ if index % 2 == 0 => (Content::Random, false),
+            _ if even => (Content::Random, false),
             _ => (Content::Trade, true),
         };
         let (seed, name) = ((1000 * number + index + 1) as u64, format!("{group}-{index}"));
