@@ -1,13 +1,12 @@
 //! How much time and memory much data takes: `cargo bench --bench scale -- [SETS] [KILOBYTES]`.
 //!
 //! An Octopus server of SETS library variable sets (500 if not said), each with a document of variables of
-//! KILOBYTES (200), some of them secrets. It is exported, verified, planned against an empty server, imported
-//! there, planned and imported again (nothing is left to do), and imported over a server where every variable
-//! set differs, without and with an undo file; that is taken back, and carried out once more as a saved plan. Each figure is a whole process of the release binary, measured once by GNU `time`: wall seconds,
-//! user + system seconds, peak memory. Memory is not to grow with the size of documents, and by little more than
-//! a kilobyte for each document: a plan has an entry for each.
+//! KILOBYTES (200), some of them secrets. It goes the way of `corpus`, and is imported over a server where every
+//! variable set differs, without and with an undo file; that is taken back, and carried out once more as a saved
+//! plan. Each figure is a whole process of the release binary, measured once. Memory is not to grow with the size
+//! of documents.
 //!
-//! 10,000 sets of 200 KB take 6 GB in the system's temporary folder (`TMPDIR`) and half an hour.
+//! 10,000 sets of 200 KB take 15 GB in the system's temporary folder (`TMPDIR`) and half an hour.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
@@ -15,41 +14,63 @@
 mod counted;
 #[path = "../tests/support/generator.rs"]
 mod generator;
+#[path = "support/goals.rs"]
+mod goals;
+#[path = "support/journey.rs"]
+mod journey;
+#[path = "support/measure.rs"]
+mod measure;
 
 use std::fmt::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use generator::Rng;
-use sealift::crypto::{MasterKey, MasterKeySize, SecretBytes};
+use goals::{Table, Verdicts};
+use journey::{Journey, STEPS, Step, megabytes, step, writes};
+use sealift::crypto::{MasterKey, SecretBytes};
 use sealift::document::Value;
-use sealift::model::OCTOPUS_SPACES_SQL;
 use sealift::server::Server;
-use sealift::server::sqlite::{Schema, SqliteServer};
+use sealift::server::sqlite::SqliteServer;
 
-/// Runs the binary once and prints what it took.
-fn measure(name: &str, args: &[&str]) {
-    let started = Instant::now();
-    let out = Command::new("/usr/bin/time")
-        .args(["-f", "%U %S %M", env!("CARGO_BIN_EXE_sealift")])
-        .args(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .output();
-    let wall = started.elapsed().as_secs_f64();
-    let Ok(out) = out else { return println!("{name:34} not measured (is GNU time installed?)") };
-    let text = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "{args:?} failed: {text}");
-    let words = text.lines().last().unwrap_or_default().split(' ');
-    let words: Vec<f64> = words.map(|word| word.parse().unwrap()).collect();
-    let (cpu, peak) = (words[0] + words[1], words[2] / 1024.0);
-    println!("{name:34} wall {wall:7.2} s   cpu {cpu:7.2} s   peak {peak:7.1} MiB");
-}
+/// The same sets with other variables.
+const OTHER: &str = "other.sqlite";
 
-/// Makes a server of many large variable sets. Servers of other seeds have the same sets with other variables.
-fn generate(path: &Path, sets: usize, bytes: usize, seed: u64, key: &MasterKey) {
-    let mut server = SqliteServer::create(path, Schema::Ddl(OCTOPUS_SPACES_SQL)).expect("a server");
+const OVER_OTHERS: [Step; 6] = [
+    step("plan, all to be created", &[], "plan a.sealift --to sqlite:empty.sqlite SECRETS"),
+    writes(
+        OTHER,
+        step(
+            "import over other values, no undo file",
+            &[],
+            "import a.sealift --to sqlite:target.sqlite --yes --overwrite --no-record --no-undo SECRETS",
+        ),
+    ),
+    writes(
+        OTHER,
+        step(
+            "import over other values, undo file",
+            &["other.undo"],
+            "import a.sealift --to sqlite:target.sqlite --yes --overwrite --no-record --undo other.undo SECRETS",
+        ),
+    ),
+    step(
+        "undo of that",
+        &[],
+        "undo other.undo --to sqlite:target.sqlite --yes --no-record --no-undo --master-key-file key",
+    ),
+    step(
+        "plan, saved",
+        &["a.plan"],
+        "plan a.sealift --to sqlite:target.sqlite --overwrite -o a.plan SECRETS",
+    ),
+    step(
+        "apply",
+        &["apply.undo"],
+        "apply a.plan a.sealift --to sqlite:target.sqlite --yes --no-record --undo apply.undo SECRETS",
+    ),
+];
+
+/// Fills a server with many large variable sets. Servers of other seeds have the same sets with other variables.
+fn generate(server: &mut SqliteServer, sets: usize, bytes: usize, seed: u64, key: &MasterKey) {
     let mut rng = Rng::new(seed);
     let mut transaction = server.begin().unwrap();
     let mut put = |table: &str, row: &[(&str, Value)]| {
@@ -145,54 +166,15 @@ fn variables(rng: &mut Rng, bytes: usize, key: &MasterKey) -> String {
 fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<usize>().ok());
     let (sets, kilobytes) = (numbers.next().unwrap_or(500), numbers.next().unwrap_or(200));
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let at = |name: &str| folder.path().join(name).to_str().expect("a plain path").to_owned();
-    let key = MasterKey::generate(MasterKeySize::Bits256).expect("a key");
-    std::fs::write(at("key"), key.to_base64().expose()).expect("a key file");
-    std::fs::write(at("password"), "a password of the bench\n").expect("a password file");
-    let source = at("source.sqlite");
-    generate(Path::new(&source), sets, kilobytes * 1000, 1, &key);
-    let size = |path: &str| std::fs::metadata(path).map(|m| m.len() as f64 / 1e6).unwrap_or(0.0);
-    println!("{sets} variable sets of {kilobytes} KB, a server of {:.0} MB", size(&source));
-
-    let (server, bundle) = (format!("sqlite:{source}"), at("a.sealift"));
-    let (password, key_file) = (at("password"), at("key"));
-    let secrets = ["--password-file", &password, "--master-key-file", &key_file];
-    let run = |name: &str, args: &[&str]| measure(name, &[args, &secrets[..]].concat());
-    run("export (8 MiB key derivation)", &["export", &server, "-o", &bundle, "--kdf-memory", "8"]);
-    println!("{:34} {:.1} MB", "the bundle", size(&bundle));
-    let open = |path: &str| SqliteServer::open(Path::new(path)).expect("a server");
-    let rows = counted::rows(&mut open(&source));
-    counted::check(&bundle, &rows);
-    // The source has done its part; two servers of that size at once are enough.
-    std::fs::remove_file(&source).expect("to make room");
-    measure("verify, sealed", &["verify", &bundle, "--sealed"]);
-    measure("verify, opened", &["verify", &bundle, "--password-file", &password]);
-    let target = at("target.sqlite");
-    drop(SqliteServer::create(Path::new(&target), Schema::Ddl(OCTOPUS_SPACES_SQL)).expect("a server"));
-    let to = format!("sqlite:{target}");
-    run("plan, all to be created", &["plan", &bundle, "--to", &to]);
-    let (undo, plan) = (at("a.undo"), at("a.plan"));
-    let bare = ["import", &bundle, "--to", &to, "--yes", "--overwrite", "--no-record", "--no-undo"];
-    let kept = ["import", &bundle, "--to", &to, "--yes", "--overwrite", "--no-record", "--undo", &undo];
-    run("import into an empty server", &kept);
-    println!("{:34} {:.1} MB", "its undo file", size(&undo));
-    assert_eq!(counted::rows(&mut open(&target)), rows, "not all was imported");
-    run("plan, all unchanged", &["plan", &bundle, "--to", &to, "--overwrite"]);
-    run("import, nothing to do", &bare);
-    std::fs::remove_file(&target).expect("to make room");
-    generate(Path::new(&target), sets, kilobytes * 1000, 2, &key);
-    std::fs::copy(&target, &source).expect("a copy");
-    run("import over other values, no undo", &bare);
-    std::fs::rename(&source, &target).expect("the copy back");
-    std::fs::remove_file(&undo).expect("to make room");
-    run("the same with an undo file", &kept);
-    println!("{:34} {:.1} MB", "its undo file", size(&undo));
-    let back = ["--to", &to, "--yes", "--no-record", "--no-undo", "--master-key-file", &key_file];
-    measure("undo", &[&["undo", &undo][..], &back].concat());
-    run("plan, saved", &["plan", &bundle, "--to", &to, "--overwrite", "-o", &plan]);
-    println!("{:34} {:.1} MB", "the plan", size(&plan));
-    let apply = ["apply", &plan, &bundle, "--to", &to, "--yes", "--no-record", "--undo", &undo];
-    std::fs::remove_file(&undo).expect("to make room");
-    run("apply", &apply);
+    let journey = Journey::new(|server, key| generate(server, sets, kilobytes * 1000, 1, key));
+    journey.make(OTHER, |server, key| generate(server, sets, kilobytes * 1000, 2, key));
+    println!("{sets} variable sets of {kilobytes} KB, a server of {:.0} MB", megabytes(&journey.source()));
+    let mut table = Table { verdicts: &mut Verdicts::default(), at: sets.to_string(), floor: None };
+    table.head();
+    for step in STEPS.iter().chain(&OVER_OTHERS) {
+        table.line(step.name, None, &journey.run(step, 1));
+    }
+    for file in ["a.sealift", "a.undo", "other.undo", "a.plan"] {
+        println!("{file} {:.1} MB", megabytes(&journey.at(file)));
+    }
 }

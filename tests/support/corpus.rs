@@ -19,11 +19,98 @@ use super::{Generated, Rng, Rows};
 /// sets of the variable sets beyond the projects' come beside the count. With a key the random-looking values
 /// are secrets under it, without one they are text.
 pub fn corpus(server: &mut dyn Server, documents: usize, seed: u64, key: Option<&MasterKey>) -> Generated {
+    let mut rows = Rows::begin(server, "Spaces-1".to_owned());
+    let last = fill(&mut rows, &mut Rng::new(seed), documents, key);
+    rows.finish(&last)
+}
+
+/// Fills an empty server with events, a numbered kind whose key no index helps to find: 0.6 KB each, two in a
+/// hundred of one key with the event before. They name the projects, environments and tenants of a corpus of a
+/// hundredth as many documents.
+pub fn events(server: &mut dyn Server, events: usize, seed: u64) -> Generated {
+    let mut rows = Rows::begin(server, "Spaces-1".to_owned());
+    let mut rng = Rng::new(seed);
+    let mut last = fill(&mut rows, &mut rng, events / 100, None);
+    let count = |table: &str| last.get(table).map_or(1, |last| *last as usize);
+    let (projects, tenants) = (count("Project"), count("Tenant"));
+    for n in 1..=USERS {
+        let columns = [
+            ("Id", format!("Users-{n}").into()),
+            ("Username", format!("user.{n}").into()),
+            ("IsActive", true.into()),
+            ("IsService", false.into()),
+            ("IdentificationToken", rng.guid().into()),
+        ];
+        rows.put("User", &columns, "{}".to_owned());
+    }
+    let (mut category, mut user, mut related) = ("", 1, Vec::new());
+    for n in 1..=events {
+        // Of two events that only their numbers tell apart the second repeats what the key is made of.
+        let repeats = n % 50 == 0;
+        if !repeats {
+            (category, user) = (*rng.pick(&CATEGORIES), 1 + rng.below(USERS));
+        }
+        // A minute apart, in months of 28 days.
+        let minutes = n - usize::from(repeats);
+        let occurred = format!(
+            "2024-{:02}-{:02}T{:02}:{:02}:{:02}.0000000+00:00",
+            1 + minutes / 40_320 % 12,
+            1 + minutes / 1440 % 28,
+            minutes / 60 % 24,
+            minutes % 60,
+            minutes / 483_840,
+        );
+        let environment = format!("Environments-{}", 1 + rng.below(5));
+        let project = format!("Projects-{}", 1 + rng.below(projects));
+        let tenant = format!("Tenants-{}", 1 + rng.below(tenants));
+        let id = format!("Events-{n}");
+        let named = [&project, &environment, &tenant];
+        related.extend(named.map(|named| (id.clone(), named.clone())));
+        let message = format!("{category}: {}", words(&mut rng, 12));
+        let columns = [
+            ("Id", id.into()),
+            ("RelatedDocumentIds", format!("|{project}|{environment}|{tenant}|").into()),
+            ("ProjectId", project.as_str().into()),
+            ("EnvironmentId", environment.as_str().into()),
+            ("Category", category.into()),
+            ("UserId", format!("Users-{user}").into()),
+            ("Username", format!("user.{user}").into()),
+            ("Occurred", occurred.into()),
+            ("Message", message.into()),
+            ("TenantId", tenant.as_str().into()),
+            ("AutoId", Value::Int(n as i64)),
+        ];
+        let body = json!({ "MessageReferences": [{ "ReferencedDocumentId": project, "StartIndex": 0, "Length": 6 }],
+            "Comments": words(&mut rng, 16), "Details": words(&mut rng, 16), "IdentityEstablishedWith": "Cookie" });
+        rows.put("Event", &columns, body.to_string());
+    }
+    rows.flush("Event");
+    for (n, (event, named)) in related.into_iter().enumerate() {
+        let columns = [
+            ("Id", Value::Int(n as i64 + 1)),
+            ("RelatedDocumentId", named.into()),
+            ("EventId", event.into()),
+        ];
+        rows.put("EventRelatedDocument", &columns, String::new());
+    }
+    last.extend([("User", USERS as i64), ("Event", events as i64)]);
+    rows.finish(&last)
+}
+
+const USERS: usize = 20;
+const CATEGORIES: [&str; 6] =
+    ["Created", "Modified", "Deleted", "DeploymentQueued", "DeploymentSucceeded", "LoginSucceeded"];
+
+/// Puts the corpus. Returns the last number of each table.
+fn fill(
+    rows: &mut Rows<'_>,
+    rng: &mut Rng,
+    documents: usize,
+    key: Option<&MasterKey>,
+) -> BTreeMap<&'static str, i64> {
     let share = |of: usize| (documents * of / 50_000).max(1);
     let (processes, sets) = (share(25_000), share(9_000));
     let (projects, machines, tenants) = (share(7_000), share(5_000), share(4_000));
-    let mut rng = Rng::new(seed);
-    let mut rows = Rows::begin(server, "Spaces-1".to_owned());
     let mut last = BTreeMap::new();
     let named = |id: String, name: &str| vec![("Id", Value::Text(id)), ("Name", Value::from(name))];
     let mut space = named("Spaces-1".to_owned(), "Default");
@@ -51,14 +138,14 @@ pub fn corpus(server: &mut dyn Server, documents: usize, seed: u64, key: Option<
     last.insert("Tenant", tenants as i64);
 
     let templates: Vec<Vec<CorpusStep>> = (0..(processes / 100).clamp(1, 250))
-        .map(|_| (0..2 + rng.below(4)).map(|_| CorpusStep::random(&mut rng)).collect())
+        .map(|_| (0..2 + rng.below(4)).map(|_| CorpusStep::random(rng)).collect())
         .collect();
     for n in 1..=projects {
-        corpus_project(&mut rows, &mut rng, n);
+        corpus_project(rows, rng, n);
     }
     for n in 1..=processes {
         let steps = rng.pick(&templates).clone();
-        let body = corpus_process(steps, &mut rng);
+        let body = corpus_process(steps, rng);
         let version = Value::Int(rng.below(80) as i64);
         let fixed = [
             ("IsFrozen", false.into()),
@@ -108,11 +195,11 @@ pub fn corpus(server: &mut dyn Server, documents: usize, seed: u64, key: Option<
             ("IsFrozen", false.into()),
             ("RelatedDocumentIds", "||".into()),
         ];
-        let body = corpus_variables(&mut rng, key);
+        let body = corpus_variables(rng, key);
         rows.put("VariableSet", &columns, body);
     }
     for n in 1..=machines {
-        corpus_machine(&mut rows, &mut rng, n);
+        corpus_machine(rows, rng, n);
     }
     for n in 1..=tenants {
         let project = format!("Projects-{}", 1 + rng.below(projects));
@@ -126,7 +213,7 @@ pub fn corpus(server: &mut dyn Server, documents: usize, seed: u64, key: Option<
         rows.put("Tenant", &columns, body);
     }
     rows.made.beside = rows.made.documents - processes - sets - projects - machines - tenants;
-    rows.finish(&last)
+    last
 }
 
 const WORDS: [&str; 48] = [

@@ -20,7 +20,7 @@ use sealift::document::Value;
 use sealift::server::{Row, Server, Transaction};
 
 #[allow(unused_imports)]
-pub use corpus::corpus;
+pub use corpus::{corpus, events};
 #[allow(unused_imports)]
 pub use random::generate;
 

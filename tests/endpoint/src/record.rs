@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Parameter {
 pub struct Request {
     /// From 1, over all sessions.
     pub number: u64,
+    /// When it arrived.
+    pub at: Instant,
     /// The session, which is also its @@SPID.
     pub session: u32,
     /// Its kind.
@@ -73,6 +76,7 @@ impl Record {
         let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
         requests.push(Request {
             number,
+            at: Instant::now(),
             session,
             kind,
             database: database.to_owned(),
