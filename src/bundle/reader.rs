@@ -4,13 +4,14 @@
 //! memory. That the file is what its writer wrote does not make its writer a friend: whatever is read is still
 //! held against the limits.
 
+use std::ops::Range;
 use std::path::Path;
-use std::rc::Rc;
 
 use crate::crypto::{DataKey, Envelope, KdfLimits, OpenError, Password, SecretBytes};
 use crate::document::{ContentId, Document, Key, KindName, canonical};
 use crate::progress::Progress;
 
+use super::bits::Bits;
 use super::chunk::Chunk;
 use super::info::{Info, KindInfo};
 use super::limits::CHUNK_DOCUMENTS;
@@ -113,6 +114,18 @@ impl Bundle {
         Some((position, self.info.kinds.get(position)?))
     }
 
+    /// The numbers of the documents of a kind, or of all; none for a kind that the bundle does not have.
+    fn documents(&self, kind: Option<&str>) -> Range<u64> {
+        let run = |kind: &KindInfo| kind.first_document..kind.first_document + kind.documents;
+        kind.map_or(1..self.info.documents + 1, |name| self.kind(name).map_or(1..1, |(_, kind)| run(kind)))
+    }
+
+    /// The numbers of the packs of a kind, or of all.
+    fn packs(&self, kind: Option<&str>) -> Range<u64> {
+        let run = |kind: &KindInfo| kind.first_pack..kind.first_pack + kind.packs;
+        kind.map_or(1..self.info.packs + 1, |name| self.kind(name).map_or(1..1, |(_, kind)| run(kind)))
+    }
+
     /// Hands out the entries of a kind, or of all, in the order of kind and key. A kind that the bundle does
     /// not have has no entries.
     ///
@@ -123,23 +136,25 @@ impl Bundle {
         kind: Option<&str>,
         see: &mut dyn FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (first, documents) = match kind {
-            None => (1, self.info.documents),
-            Some(name) => match self.kind(name) {
-                Some((_, kind)) => (kind.first_document, kind.documents),
-                None => return Ok(()),
-            },
-        };
-        let end = first + documents;
-        let mut number = first;
-        while number < end {
-            // One chunk at a time, and its keys in one go.
-            let chunk_number = (number - 1) / CHUNK_DOCUMENTS + 1;
-            let stop = (chunk_number * CHUNK_DOCUMENTS + 1).min(end);
+        self.located(self.documents(kind), &mut |entry, _, _| see(entry))
+    }
+
+    /// Hands out the entries of a run, each with the pack and slot of its document.
+    fn located<E: From<BundleError>>(
+        &self,
+        run: Range<u64>,
+        see: &mut dyn FnMut(Entry, u64, u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut number = run.start;
+        while number < run.end {
+            // One chunk at a time, and its names in one go.
+            let chunk_number = chunk_of(number);
+            let stop = (chunk_number * CHUNK_DOCUMENTS + 1).min(run.end);
             let chunk = self.store.chunk(chunk_number)?;
-            for number in number..stop {
-                see(self.entry_in(&chunk, number)?.0)?;
-            }
+            self.store.names(number..stop, &mut |number, name| {
+                let (entry, pack, slot) = self.entry_in(&chunk, number, name?)?;
+                see(entry, pack, slot)
+            })?;
             number = stop;
         }
         Ok(())
@@ -158,14 +173,13 @@ impl Bundle {
         if number == 0 || number > self.info.documents {
             return Err(self.store.damaged(format!("document {number}"), "there is none of this number"));
         }
-        let chunk = self.store.chunk((number - 1) / CHUNK_DOCUMENTS + 1)?;
-        let (entry, pack, slot) = self.entry_in(&chunk, number)?;
-        Ok((entry, pack, slot))
+        let chunk = self.store.chunk(chunk_of(number))?;
+        self.entry_in(&chunk, number, self.store.name(number)?)
     }
 
-    fn entry_in(&self, chunk: &Rc<Chunk>, number: u64) -> Result<(Entry, u64, u64), BundleError> {
+    fn entry_in(&self, chunk: &Chunk, number: u64, name: Name) -> Result<(Entry, u64, u64), BundleError> {
         let place = || format!("document {number}");
-        let Name { kind, key, .. } = self.store.name(number)?;
+        let Name { kind, key, .. } = name;
         let position = usize::try_from(kind).ok().and_then(|kind| kind.checked_sub(1));
         let named = position.and_then(|p| self.kinds.get(p).zip(self.info.kinds.get(p)));
         let (kind, _) = named
@@ -244,32 +258,108 @@ impl Bundle {
         kind: Option<&str>,
         see: &mut dyn FnMut(Entry, Document) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (first, packs) = match kind {
-            None => (1, self.info.packs),
-            Some(name) => match self.kind(name) {
-                Some((_, kind)) => (kind.first_pack, kind.packs),
-                None => return Ok(()),
-            },
-        };
-        let mut numbers = (first..first + packs).peekable();
-        while numbers.peek().is_some() {
+        self.scan_packs(self.documents(kind), self.packs(kind), None, see)
+    }
+
+    /// Hands out the documents of a kind, or of the bundle, that are wanted, like [`Bundle::scan`]. First all entries
+    /// are shown to `wanted`, in their order. A pack without a document that is wanted is not read, and a document that
+    /// is not wanted is not decoded.
+    ///
+    /// A bit for each document is held in memory.
+    ///
+    /// # Errors
+    /// The first error that reading, `wanted` or `see` comes upon.
+    pub fn scan_where<E: From<BundleError>>(
+        &self,
+        kind: Option<&str>,
+        wanted: &mut dyn FnMut(&Entry) -> Result<bool, E>,
+        see: &mut dyn FnMut(Entry, Document) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (run, packs) = (self.documents(kind), self.packs(kind));
+        let mut documents = Bits::new(self.info.documents);
+        let mut full = Bits::new(self.info.packs);
+        let mut count = 0;
+        self.located(run.clone(), &mut |entry, pack, _| {
+            if wanted(&entry)? {
+                documents.set(entry.number);
+                full.set(pack);
+                count += 1;
+            }
+            Ok::<(), E>(())
+        })?;
+        let packs = packs.filter(|pack| full.get(*pack));
+        self.scan_packs(run, packs, Some((&documents, count)), see)
+    }
+
+    /// Hands out documents of these packs: those of a run, or the wanted among them, of which there are so many.
+    fn scan_packs<E: From<BundleError>>(
+        &self,
+        run: Range<u64>,
+        mut packs: impl Iterator<Item = u64>,
+        wanted: Option<(&Bits, u64)>,
+        see: &mut dyn FnMut(Entry, Document) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut seen = 0;
+        let mut next = packs.next();
+        while next.is_some() {
             let mut window = Window::default();
-            while !window.is_full()
-                && let Some(number) = numbers.next()
-            {
-                window.push(number, self.store.pack(number)?, |_| true);
+            while let Some(number) = next.filter(|_| !window.is_full()) {
+                let is_wanted = |document| wanted.is_none_or(|(wanted, _)| wanted.get(document));
+                window.push(number, self.store.pack(number)?, is_wanted);
+                next = packs.next();
             }
-            for (document, pack, slot, bytes) in window.sorted() {
-                let (entry, home, at) = self.locate(document)?;
-                if (home, at) != (pack, slot) {
-                    let place = format!("document {document}");
-                    return Err(self.store.damaged(place, "it lies in two packs").into());
-                }
-                let document = self.decode(&entry, bytes)?;
-                see(entry, document)?;
-            }
+            seen += self.see_documents(&run, &mut window, see)?;
+        }
+        // Each was where the index says, so none was there twice.
+        if seen < wanted.map_or(run.end - run.start, |(_, count)| count) {
+            return Err(self.store.damaged("packs", "they lack documents that the index has").into());
         }
         Ok(())
+    }
+
+    /// Hands out the documents of a window; returns how many there are.
+    fn see_documents<E: From<BundleError>>(
+        &self,
+        run: &Range<u64>,
+        window: &mut Window,
+        see: &mut dyn FnMut(Entry, Document) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        // Names of documents that are nearly beside each other are read in one go.
+        const NEAR: u64 = 16;
+        let misplaced = |document, what| self.store.damaged(format!("document {document}"), what);
+        let mut documents = window.sorted().peekable();
+        let mut seen = 0;
+        let mut near = Vec::new();
+        while let Some(first) = documents.next() {
+            if !run.contains(&first.0) {
+                return Err(misplaced(first.0, "it lies in a pack of another kind").into());
+            }
+            let mut last = first.0;
+            near.clear();
+            near.push(first);
+            while let Some(next) = documents.next_if(|next| {
+                chunk_of(next.0) == chunk_of(last) && next.0 - last <= NEAR && run.contains(&next.0)
+            }) {
+                last = next.0;
+                near.push(next);
+            }
+            let chunk = self.store.chunk(chunk_of(last))?;
+            let mut sought = near.iter().peekable();
+            self.store.names(first.0..last + 1, &mut |number, name| {
+                let Some((_, pack, slot, bytes)) = sought.next_if(|(document, ..)| *document == number)
+                else {
+                    return Ok(());
+                };
+                let (entry, home, at) = self.entry_in(&chunk, number, name?)?;
+                if (home, at) != (*pack, *slot) || sought.peek().is_some_and(|(next, ..)| *next == number) {
+                    return Err(misplaced(number, "it lies in two packs").into());
+                }
+                let document = self.decode(&entry, bytes)?;
+                seen += 1;
+                see(entry, document)
+            })?;
+        }
+        Ok(seen)
     }
 
     /// Opens the envelope.
@@ -290,7 +380,7 @@ impl Bundle {
     }
 
     /// Opens the secrets of a document, in the order of [`Document::secret_places`]; `None` where the bundle
-    /// carries no value.
+    /// carries no value. Any document of the entry's content does, whatever it was read from.
     ///
     /// # Errors
     /// [`BundleError::Damaged`] for a value that was changed or moved, and for a document with other secret
@@ -377,6 +467,11 @@ impl Bundle {
     pub(super) fn store(&self) -> &Store {
         &self.store
     }
+}
+
+/// The chunk that has the document of a number, which is not 0.
+fn chunk_of(document: u64) -> u64 {
+    document.saturating_sub(1) / CHUNK_DOCUMENTS + 1
 }
 
 /// What the place of a secret is called: a person looks for the document by its name, on the server or in a folder.

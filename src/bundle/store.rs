@@ -4,6 +4,7 @@
 //! more than one pack and a bounded number of chunks. What the rows mean together is for the reader.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -115,9 +116,16 @@ impl Store {
         BundleError::damaged(&self.path, place, what.to_string())
     }
 
-    pub(super) fn reading(&self, place: impl Into<String>) -> impl FnOnce(rusqlite::Error) -> BundleError {
-        let place = place.into();
-        move |error| BundleError::reading(&self.path, &place)(error)
+    pub(super) fn reading<'a>(
+        &'a self,
+        place: &'a str,
+    ) -> impl FnOnce(rusqlite::Error) -> BundleError + use<'a> {
+        move |error| BundleError::reading(&self.path, place)(error)
+    }
+
+    /// The same for a place that is spelled only where something is wrong there.
+    fn reading_at(&self, place: impl Fn() -> String) -> impl Fn(rusqlite::Error) -> BundleError {
+        move |error| BundleError::reading(&self.path, &place())(error)
     }
 
     fn limit(&self, place: &str, found: u64, limit: u64) -> Result<(), BundleError> {
@@ -244,21 +252,59 @@ impl Store {
 
     /// What a document is called.
     pub(super) fn name(&self, document: u64) -> Result<Name, BundleError> {
-        let place = || format!("document {document}");
-        let sql = "SELECT kind, scope, head, name, tail FROM documents JOIN scopes USING(scope) WHERE document = ?1";
-        let mut select = self.db.prepare_cached(sql).map_err(self.reading(place()))?;
-        let mut rows = select.query([Count(document)]).map_err(self.reading(place()))?;
-        let row = rows.next().map_err(self.reading(place()))?;
-        let row = row.ok_or_else(|| self.damaged(place(), "it, or its scope, is missing"))?;
-        let count = |column| row.get::<_, Count>(column).map(|c| c.0).map_err(self.reading(place()));
-        let mut key = String::new();
-        for column in [2, 3, 4] {
-            let part = row.get_ref(column).and_then(|v| Ok(v.as_str()?)).map_err(self.reading(place()))?;
-            let len = (key.len() + part.len()) as u64;
-            self.limit(&format!("{}: key", place()), len, self.limits.key_bytes)?;
-            key.push_str(part);
+        let mut found = None;
+        self.names(document..document.saturating_add(1), &mut |_, name| -> Result<(), BundleError> {
+            found = Some(name?);
+            Ok(())
+        })?;
+        found.ok_or_else(|| self.unnamed(document))
+    }
+
+    /// What each document of a run is called, in one query.
+    ///
+    /// # Errors
+    /// The first error that `see` returns, and what keeps the engine from reading on; what is wrong with one name is
+    /// handed to `see` instead.
+    pub(super) fn names<E: From<BundleError>>(
+        &self,
+        run: Range<u64>,
+        see: &mut dyn FnMut(u64, Result<Name, BundleError>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // The engine must not begin with the scopes, whatever it thinks of the two tables.
+        let sql = "SELECT document, kind, scope, head, name, tail FROM documents CROSS JOIN scopes USING(scope) \
+                   WHERE document >= ?1 AND document < ?2 ORDER BY document";
+        let reading = self.reading_at(|| format!("documents {} to {}", run.start, run.end - 1));
+        let mut select = self.db.prepare_cached(sql).map_err(&reading)?;
+        let mut rows = select.query([Count(run.start), Count(run.end)]).map_err(&reading)?;
+        let mut expected = run.start;
+        while let Some(row) = rows.next().map_err(&reading)? {
+            let document = row.get::<_, Count>(0).map_err(&reading)?.0;
+            while expected < document {
+                see(expected, Err(self.unnamed(expected)))?;
+                expected += 1;
+            }
+            see(document, self.read_name(document, row))?;
+            expected = document + 1;
         }
-        Ok(Name { kind: count(0)?, scope: count(1)?, key })
+        (expected..run.end).try_for_each(|document| see(document, Err(self.unnamed(document))))
+    }
+
+    fn unnamed(&self, document: u64) -> BundleError {
+        self.damaged(format!("document {document}"), "it, or its scope, is missing")
+    }
+
+    fn read_name(&self, document: u64, row: &Row<'_>) -> Result<Name, BundleError> {
+        let reading = self.reading_at(|| format!("document {document}"));
+        let mut parts = [""; 3];
+        for (part, column) in parts.iter_mut().zip(3..) {
+            *part = row.get_ref(column).and_then(|value| Ok(value.as_str()?)).map_err(&reading)?;
+        }
+        let len = parts.iter().map(|part| part.len() as u64).sum();
+        if len > self.limits.key_bytes {
+            self.limit(&format!("document {document}: key"), len, self.limits.key_bytes)?;
+        }
+        let count = |column| row.get::<_, Count>(column).map(|count| count.0).map_err(&reading);
+        Ok(Name { kind: count(1)?, scope: count(2)?, key: parts.concat() })
     }
 
     /// The sealed values of a document as (position, bytes).
@@ -280,20 +326,25 @@ impl Store {
         secrets: u32,
     ) -> Result<Vec<(u32, Vec<u8>)>, BundleError> {
         let place = || format!("sealed values of document {document}");
+        let reading = self.reading_at(place);
         let sql = "SELECT n, value FROM sealed WHERE document = ?1 ORDER BY n";
-        let mut select = self.db.prepare_cached(sql).map_err(self.reading(place()))?;
-        let mut rows = select.query([Count(document)]).map_err(self.reading(place()))?;
+        let mut select = self.db.prepare_cached(sql).map_err(&reading)?;
+        let mut rows = select.query([Count(document)]).map_err(&reading)?;
         let mut sealed = Vec::new();
         let mut together = 0;
-        while let Some(row) = rows.next().map_err(self.reading(place()))? {
-            let n: i64 = row.get(0).map_err(self.reading(place()))?;
+        while let Some(row) = rows.next().map_err(&reading)? {
+            let n: i64 = row.get(0).map_err(&reading)?;
             // Positions rise by themselves: they are the primary key. So this bounds the number of rows too.
             let n = u32::try_from(n).ok().filter(|n| *n < secrets);
             let n = n.ok_or_else(|| self.damaged(place(), "there is a value for no secret place"))?;
-            let value = row.get_ref(1).and_then(|v| Ok(v.as_blob()?)).map_err(self.reading(place()))?;
-            self.limit(&place(), value.len() as u64, self.limits.secret_bytes + SEAL_OVERHEAD)?;
+            let value = row.get_ref(1).and_then(|v| Ok(v.as_blob()?)).map_err(&reading)?;
             together += value.len() as u64;
-            self.limit(&place(), together, self.limits.document_sealed_bytes)?;
+            if value.len() as u64 > self.limits.secret_bytes + SEAL_OVERHEAD {
+                self.limit(&place(), value.len() as u64, self.limits.secret_bytes + SEAL_OVERHEAD)?;
+            }
+            if together > self.limits.document_sealed_bytes {
+                self.limit(&place(), together, self.limits.document_sealed_bytes)?;
+            }
             sealed.push((n, value.to_vec()));
         }
         Ok(sealed)
@@ -397,9 +448,9 @@ impl Store {
         let place = || format!("notice {number}");
         let sql = "SELECT code, kind, key, place, value, names_kind, names_key, text, count FROM notices \
                    WHERE n = ?1";
-        let mut select = self.db.prepare_cached(sql).map_err(self.reading(place()))?;
-        let mut rows = select.query([Count(number)]).map_err(self.reading(place()))?;
-        let row = rows.next().map_err(self.reading(place()))?;
+        let mut select = self.db.prepare_cached(sql).map_err(self.reading_at(place))?;
+        let mut rows = select.query([Count(number)]).map_err(self.reading_at(place))?;
+        let row = rows.next().map_err(self.reading_at(place))?;
         let row = row.ok_or_else(|| self.damaged(place(), "it is missing"))?;
         self.read_notice(row, 0, &place())
     }

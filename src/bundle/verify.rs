@@ -203,18 +203,18 @@ impl Check<'_> {
         let mut content = ContentHasher::new();
         let (mut last_kind, mut last_key, mut last_scope) = (0, String::new(), 0);
         let mut complete = true;
-        for number in 1..=self.info.documents {
+        let (store, documents) = (self.store, self.info.documents);
+        let mut see = |number: u64, name: Result<Name, BundleError>| -> Result<(), BundleError> {
             let index = (number - 1) % CHUNK_DOCUMENTS;
             if index == 0 {
                 self.progress.check()?;
             }
-            let name = self.store.name(number);
             let Some(Name { kind, scope, key }) = self.report.take(name)? else {
                 complete = false;
-                continue;
+                return Ok(());
             };
             // A broken chunk is reported once, with its first document.
-            let chunk = self.store.chunk((number - 1) / CHUNK_DOCUMENTS + 1);
+            let chunk = store.chunk((number - 1) / CHUNK_DOCUMENTS + 1);
             let chunk = if index == 0 { self.report.take(chunk)? } else { chunk.ok() };
             let row = chunk.as_ref().and_then(|chunk| chunk.row(usize::try_from(index).ok()?));
             let expected = self.kind_of(number).map(|(position, name)| (position as u64 + 1, name));
@@ -250,7 +250,10 @@ impl Check<'_> {
             last_scope = last_scope.max(scope);
             (last_kind, last_key) = (kind, key);
             complete &= sound;
-        }
+            Ok(())
+        };
+        let read = store.names(1..documents + 1, &mut see);
+        complete &= self.report.take(read)?.is_some();
         // Where a name is unreadable, its scope may be the missing one.
         if complete && last_scope != self.info.scopes {
             self.report.find("scopes", "some are used by no document");

@@ -33,6 +33,35 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+const KEY_TOKENS: [&str; 26] = [
+    "[",
+    "]",
+    ",",
+    ",",
+    "{\"Project\":[\"Web\"]}",
+    "{\"Project\":",
+    "}",
+    "{\"?Feed\":[\"F-1\"]}",
+    "{\"?Feed\":[]}",
+    "\"Web\"",
+    "\"\"",
+    "\"\\n\"",
+    "\"\\u00e9\"",
+    "\"é\u{7f}\"",
+    "\"",
+    "0",
+    "-0",
+    "7",
+    "-12",
+    "007",
+    "1.5",
+    "99999999999999999999",
+    "true",
+    "null",
+    " ",
+    "\u{feff}",
+];
+
 fn reference(kind: &str, name: &str) -> Value {
     Value::Ref(Box::new(Reference { kind: KindName::new(kind), key: Key::name(name) }))
 }
@@ -68,6 +97,18 @@ proptest! {
         if let Ok(back) = decode(KindName::new("K"), Key::name("n"), &bytes) {
             prop_assert_eq!(encode(&back).unwrap(), bytes);
         }
+    }
+
+    /// Most keys are read in a shorter way, which must not show.
+    #[test]
+    fn keys_are_read_if_they_are_spelled_as_they_are_written(
+        tokens in proptest::collection::vec(prop::sample::select(&KEY_TOKENS[..]), 0..12),
+        closed in any::<bool>(),
+    ) {
+        let inner = tokens.concat();
+        let text = if closed { format!("[{inner}]") } else { inner };
+        let slowly = Key::from_json(&text).ok().filter(|key| key.to_text() == text);
+        prop_assert_eq!(Key::parse(&text).ok(), slowly, "{}", text);
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn reseal(path: &Path) {
 }
 
 /// Changes the file with the engine, leaving what our header check asks for, and seals it again.
-fn tamper(path: &Path, sql: &str) {
+pub(super) fn tamper(path: &Path, sql: &str) {
     let db = Connection::open(path).unwrap();
     db.execute_batch("PRAGMA journal_mode = MEMORY").unwrap();
     db.execute_batch(sql).unwrap();
@@ -194,6 +194,27 @@ fn verify_finds_what_does_not_fit_together() {
             let _ = bundle.notices();
         }
     }
+}
+
+/// The file root fits, and each pack has its hash; but one holds what belongs to another.
+#[test]
+fn a_pack_of_another_kind_is_refused_and_a_document_in_no_pack_is_missed() {
+    let (_folder, path) = folder();
+    sealed_bundle(&path);
+    tamper(
+        &path,
+        "UPDATE packs SET (documents, raw_bytes, hash, data) = \
+         (SELECT documents, raw_bytes, hash, data FROM packs WHERE pack = 3) WHERE pack = 2",
+    );
+    let bundle = open(&path).unwrap();
+    for kind in [None, Some("Project")] {
+        let error = bundle.scan::<BundleError>(kind, &mut |_, _| Ok(())).unwrap_err();
+        assert!(error.is_damage(), "{error}");
+    }
+    let one = bundle
+        .scan_where::<BundleError>(None, &mut |entry| Ok(entry.number == 2), &mut |_, _| Ok(()))
+        .unwrap_err();
+    assert!(one.is_damage() && one.to_string().contains("lack"), "{one}");
 }
 
 #[test]

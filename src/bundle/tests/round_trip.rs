@@ -59,6 +59,42 @@ fn everything_comes_back() {
     assert_eq!((report.level, report.secrets_opened, report.documents_whole), (Level::Opened, 24, 25));
 }
 
+/// A pack without a document that is wanted is not read: one that cannot be read stands in nobody's way.
+#[test]
+fn only_what_is_wanted_is_read() {
+    let (_folder, path) = folder();
+    write(&path, &small(), WriterOptions { protection: protection(), ..Default::default() });
+    hostile::tamper(&path, "UPDATE packs SET hash = zeroblob(32) WHERE pack = 2");
+    let bundle = open(&path).unwrap();
+    let scan = |kind: Option<&str>, wanted: &dyn Fn(&Entry) -> bool| {
+        let (mut shown, mut seen) = (Vec::new(), Vec::new());
+        bundle
+            .scan_where::<BundleError>(
+                kind,
+                &mut |entry| {
+                    shown.push(entry.number);
+                    Ok(wanted(entry))
+                },
+                &mut |entry, document| {
+                    assert_eq!(
+                        (&entry, &document),
+                        (&bundle.entry(entry.number)?, &bundle.document(entry.number)?)
+                    );
+                    seen.push(entry.number);
+                    Ok(())
+                },
+            )
+            .map(|()| (shown, seen))
+    };
+    assert_eq!(scan(None, &|_| false).unwrap(), ((1..=25).collect(), Vec::new()));
+    assert_eq!(scan(None, &|entry| entry.number == 20).unwrap(), ((1..=25).collect(), vec![20]));
+    let some = |entry: &Entry| entry.number % 5 == 0;
+    assert_eq!(scan(Some("VariableSet"), &some).unwrap(), ((14..=25).collect(), vec![15, 20, 25]));
+    assert_eq!(scan(Some("Nothing"), &|_| true).unwrap(), (Vec::new(), Vec::new()));
+    assert!(scan(None, &|entry| entry.number == 2).unwrap_err().is_damage());
+    assert!(scan(Some("Project"), &|_| true).unwrap_err().is_damage());
+}
+
 #[test]
 fn an_empty_bundle_is_a_bundle() {
     let (_folder, path) = folder();
