@@ -55,7 +55,6 @@ const QUARANTINE: &[(&str, &[&str])] = &[
     ("zstd", &["bundle/"]),
     ("flate2", &["ops/translate/blob.rs"]),
     ("rmp", &["document/canonical.rs"]),
-    ("json_event_parser", &["document/json.rs"]),
     ("toml", &["model/"]),
     ("blake3", &["crypto/", "document/canonical.rs", "bundle/", "tree/names.rs", "model/check.rs"]),
     ("argon2", &["crypto/"]),

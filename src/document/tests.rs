@@ -33,6 +33,51 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+const JSON_TOKENS: [&str; 42] = [
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    ",",
+    ":",
+    "\"a\":",
+    "\"b\":",
+    "\"a\":1",
+    "\"a\"",
+    "\"\"",
+    "\"",
+    "\"é and more text\"",
+    "\"plain text that is long\\n and goes on and on\"",
+    "\"\\u00e9\\/\\b\\f\\r\\t\\\\\\\"\"",
+    "\"\\ud83d\\ude00\"",
+    "\"\\ud83d\"",
+    "\"\\ud83d\\u0041\"",
+    "\"\\ude00\"",
+    "\"\\u+123\"",
+    "\"\\u12\"",
+    "\"\\x\"",
+    "\"12345678\u{1}\"",
+    "\"1\n\"",
+    "0",
+    "-0",
+    "7",
+    "-12",
+    "007",
+    "1.5",
+    "1.",
+    "-",
+    "1e2",
+    "1E+",
+    "true",
+    "tru",
+    "false",
+    "null",
+    " ",
+    "\r\n\t",
+    "\u{a0}",
+];
+
 const KEY_TOKENS: [&str; 26] = [
     "[",
     "]",
@@ -109,6 +154,24 @@ proptest! {
         let text = if closed { format!("[{inner}]") } else { inner };
         let slowly = Key::from_json(&text).ok().filter(|key| key.to_text() == text);
         prop_assert_eq!(Key::parse(&text).ok(), slowly, "{}", text);
+    }
+
+    /// An independent reader takes and refuses the same, and reads the same.
+    #[test]
+    fn json_is_read_as_others_read_it(
+        tokens in proptest::collection::vec(prop::sample::select(&JSON_TOKENS[..]), 0..14),
+        closed in any::<bool>(),
+    ) {
+        let inner = tokens.concat();
+        let text = if closed { format!("[{inner}]") } else { inner };
+        let read = json::parse(text.as_bytes());
+        let others = serde_json::from_str::<serde_json::Value>(&text);
+        match (&read, &others) {
+            (Ok(read), Ok(others)) => prop_assert_eq!(&json::describe(read), others),
+            // Others take the last of two members of one name.
+            (Err(json::JsonError::DuplicateMember), Ok(_)) => {}
+            _ => prop_assert!(read.is_err() && others.is_err(), "{text}: {read:?} {others:?}"),
+        }
     }
 
     #[test]

@@ -155,6 +155,14 @@ impl Needs {
         if !self.watches(layout) {
             return;
         }
+        // Nearly all documents end here.
+        let mut open = false;
+        document.each(&mut |value| {
+            open |= matches!(value, Value::Ref(reference) if !self.has(layouts, reference));
+        });
+        if !open {
+            return;
+        }
         let (mut columns, mut body) = (document.columns.clone(), document.body.clone());
         let mut met: Vec<(usize, Place, Vec<Reference>)> = Vec::new();
         layout.kind.walk_references(&mut columns, body.as_mut(), Direction::Up, &mut |rule, place, value| {

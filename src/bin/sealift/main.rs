@@ -13,6 +13,11 @@ mod secrets;
 mod ui;
 mod usage;
 
+/// Documents are many small values, made on one page and freed on the next: this allocator takes half the time for them
+/// that those of the systems take.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     let cli = match usage::parse() {
         Ok(cli) => cli,
