@@ -1,8 +1,9 @@
-//! How long work reports itself and is cancelled, without knowing who listens.
+//! How long work reports itself, is cancelled, and is given threads, without knowing who listens.
 //!
 //! The library never prints. Verbs take a `&dyn Progress` last; [`Silent`] hears nothing, [`Recording`]
 //! keeps everything for tests, and the binary draws bars from the same events.
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -37,6 +38,11 @@ pub trait Progress: Sync {
         false
     }
 
+    /// How many threads the work may use at a time, its own among them. What it makes does not depend on it.
+    fn threads(&self) -> NonZeroUsize {
+        usual_threads()
+    }
+
     /// Asks whether the work may take effect now: a transaction commits, a finished file goes into its place. After
     /// `Ok` the work goes on to its end whatever the listener wants, so that its outcome is known and reported.
     ///
@@ -45,6 +51,14 @@ pub trait Progress: Sync {
     fn take_effect(&self) -> Result<(), Cancelled> {
         if self.cancelled() { Err(Cancelled) } else { Ok(()) }
     }
+}
+
+/// More threads than this wait for each other more than they work, and each takes some MiB.
+const MOST_USUAL_THREADS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+
+/// How many threads work uses unless told otherwise: as many as can run at a time, and four at the most.
+pub fn usual_threads() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(MOST_USUAL_THREADS)
 }
 
 /// Work on something that is not the outcome, such as a temporary file: it can be stopped afterwards too.
@@ -57,6 +71,10 @@ impl Progress for Preliminary<'_> {
 
     fn cancelled(&self) -> bool {
         self.0.cancelled()
+    }
+
+    fn threads(&self) -> NonZeroUsize {
+        self.0.threads()
     }
 }
 

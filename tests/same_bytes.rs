@@ -149,6 +149,21 @@ fn exports_are_the_same_bytes() {
 }
 
 /// Several documents need one environment: the first of them is the reason why it is there.
+/// What is written does not depend on how many threads write it.
+#[test]
+fn any_number_of_threads_writes_the_same_bytes() {
+    let export = ["export", BUILD, "--no-secrets", "-o", "out.sealift"];
+    let usual = once(0, &export, &|_| {}, &|_| {});
+    for threads in ["1", "2", "4", "64"] {
+        let other = once(0, &with(&export, &["--threads", threads]), &|_| {}, &|_| {});
+        assert!(usual == other, "{threads} threads");
+    }
+    for wrong in ["0", "65", "-1", "many"] {
+        let (code, [_, error]) = run(Path::new("."), &with(&export, &[&format!("--threads={wrong}")]));
+        assert!(code == 2 && error.contains("--threads"), "{wrong}: {code} {error}");
+    }
+}
+
 #[test]
 fn partial_exports_give_the_same_reasons() {
     let make = |work: &Path| {

@@ -2,8 +2,9 @@
 //!
 //! Obeys `format-spec/bundle-v1.md`, "writing". First documents are numbered in the order of kind and key,
 //! then packed in the order of similarity, then indexed; so the file depends on the content and not on the
-//! order in which it was added. Never holds more than one pack and one chunk.
+//! order in which it was added. Holds a few packs, one chunk, and eight bytes a document.
 
+use std::fs::File;
 use std::path::Path;
 
 use rusqlite::{Connection, params};
@@ -13,14 +14,15 @@ use crate::progress::Progress;
 
 use super::chunk::ChunkBuilder;
 use super::count::Count;
-use super::limits::CHUNK_DOCUMENTS;
-use super::pack::PackBuilder;
+use super::limits::{CHUNK_DOCUMENTS, SHARED_PACK_BYTES};
+use super::pack;
 use super::roots::{ContentHasher, stored_hash};
 use super::schema::{APPLICATION_ID, FORMAT, OBJECTS};
 use super::scope::Scopes;
 use super::sealing::{At, Sealing};
-use super::spool::{PlaceFile, Spool, private_file};
+use super::spool::{Spool, private_file, read_at};
 use super::wire::put_uint;
+use super::workers::{Line, in_order};
 use super::zstd::Compressor;
 use super::{
     Bundle, BundleError, ContentRoot, FileRoot, Header, Info, KindInfo, Limits, Previous, Protection,
@@ -29,7 +31,7 @@ use super::{
 
 /// Bytes of documents that a pack is filled up to. Measured: zstd has smaller tables for input up to 256 KiB, so
 /// twice that saves a tenth; twice again saves 1 % and doubles the time to one document.
-const PACK_BYTES: usize = 512 << 10;
+const PACK_BYTES: u64 = 512 << 10;
 
 /// What was written, apart from the file itself.
 pub(super) struct Totals {
@@ -71,10 +73,9 @@ pub(super) fn assemble(
     progress.phase("ordering", Some(assembly.spool.entries()));
     assembly.check_names()?;
     let mut totals = assembly.number(previous)?;
-    let mut places = PlaceFile::create(assembly.spool.path("places"))?;
     progress.phase("packing", Some(totals.documents));
-    assembly.pack(options.level, &mut totals, &mut places)?;
-    assembly.index(&mut totals, &mut places)?;
+    let places = assembly.pack(options.level, &mut totals)?;
+    assembly.index(&mut totals, &places)?;
     totals.notices = assembly.notices()?;
     totals.coverage = assembly.coverage()?;
     let info = Info {
@@ -246,8 +247,8 @@ impl Assembly<'_> {
         Ok(totals)
     }
 
-    /// Second pass, by similarity within each kind: the packs.
-    fn pack(&self, level: i32, totals: &mut Totals, places: &mut PlaceFile) -> Result<(), BundleError> {
+    /// Second pass, by similarity within each kind: the packs. Returns the pack and slot of each document, by number.
+    fn pack(&self, level: i32, totals: &mut Totals) -> Result<Vec<(u32, u32)>, BundleError> {
         let spooled = |error| self.spool.sql("order the documents")(error);
         let mut select = self
             .spool
@@ -256,42 +257,49 @@ impl Assembly<'_> {
                 "SELECT document, kind, offset, length FROM numbered ORDER BY kind, similarity, document",
             )
             .map_err(spooled)?;
-        let mut packer = Packer {
-            insert: self
-                .db
-                .prepare("INSERT INTO packs(pack, documents, raw_bytes, hash, data) VALUES(?1,?2,?3,?4,?5)")
-                .map_err(self.sql("write a pack"))?,
-            path: self.path,
-            zstd: Compressor::new(level).map_err(BundleError::io(self.path, "compress"))?,
-            builder: PackBuilder::default(),
-            raw: Vec::new(),
-        };
-        let mut document = Vec::new();
-        let mut kind = 0u64;
-        let mut rows = select.query([]).map_err(spooled)?;
-        while let Some(row) = rows.next().map_err(spooled)? {
-            let count = |column| row.get::<_, Count>(column).map(|c| c.0).map_err(spooled);
-            let (number, length) = (count(0)?, count(3)?);
-            self.spool.read(count(2)?, length, &mut document)?;
-            let full = packer.builder.bytes() + document.len() > PACK_BYTES
-                || packer.builder.documents() >= Limits::FORMAT_1.pack_documents;
-            if full || count(1)? != kind {
-                self.progress.check()?;
-                self.progress.advance(packer.builder.documents(), packer.builder.bytes() as u64);
-                packer.flush(kind, totals)?;
+        let insert = self
+            .db
+            .prepare("INSERT INTO packs(pack, documents, raw_bytes, hash, data) VALUES(?1,?2,?3,?4,?5)")
+            .map_err(self.sql("write a pack"))?;
+        let mut packs = Packs { insert, assembly: self, totals };
+        let workers = (0..self.progress.threads().get()).map(|_| Compressor::new(level));
+        let workers =
+            workers.collect::<Result<Vec<_>, _>>().map_err(BundleError::io(self.path, "compress"))?;
+        let (documents, from) = (self.spool.documents(), self.spool.path("documents"));
+        let work = |zstd: &mut Compressor, job: Job| job.pack(zstd, documents, &from);
+        let count = usize::try_from(packs.totals.documents).unwrap_or_default();
+        let mut places = vec![(0, 0); count];
+        in_order(workers, &work, |line| {
+            // The pack that is being filled is the one after those that were given.
+            let (mut job, mut pack) = (Job::default(), 1u32);
+            let mut rows = select.query([]).map_err(spooled)?;
+            while let Some(row) = rows.next().map_err(spooled)? {
+                let count = |column| row.get::<_, Count>(column).map(|c| c.0).map_err(spooled);
+                let (number, kind, offset, length) = (count(0)?, count(1)?, count(2)?, count(3)?);
+                let full = job.bytes + length > PACK_BYTES
+                    || job.documents.len() as u64 >= Limits::FORMAT_1.pack_documents;
+                if !job.documents.is_empty() && (full || kind != job.kind) {
+                    self.progress.check()?;
+                    packs.give(line, std::mem::take(&mut job))?;
+                    pack += 1;
+                }
+                let slot = u32::try_from(job.documents.len()).unwrap_or_default();
+                let place = number.checked_sub(1).and_then(|at| places.get_mut(usize::try_from(at).ok()?));
+                place.into_iter().for_each(|place| *place = (pack, slot));
+                job.kind = kind;
+                job.bytes += length;
+                job.documents.push((number, offset, length));
             }
-            kind = count(1)?;
-            let slot = packer.builder.push(number, &document);
-            // The pack being filled is the one after those written.
-            places.put(number, totals.packs + 1, slot)?;
-            document.shrink_to(1 << 20);
-        }
-        self.progress.advance(packer.builder.documents(), packer.builder.bytes() as u64);
-        packer.flush(kind, totals)
+            if !job.documents.is_empty() {
+                packs.give(line, job)?;
+            }
+            packs.take_all(line)
+        })?;
+        Ok(places)
     }
 
     /// Third pass, by number: the chunks, now that it is known where each document lies.
-    fn index(&self, totals: &mut Totals, places: &mut PlaceFile) -> Result<(), BundleError> {
+    fn index(&self, totals: &mut Totals, places: &[(u32, u32)]) -> Result<(), BundleError> {
         let spooled = |error| self.spool.sql("order the documents")(error);
         let mut select = self
             .spool
@@ -305,16 +313,17 @@ impl Assembly<'_> {
         // The index is small and read often: worth more work than a pack.
         let mut zstd = Compressor::new(12).map_err(BundleError::io(self.path, "compress"))?;
         let mut raw = Vec::new();
+        let mut places = places.chunks(CHUNK_DOCUMENTS as usize);
         let mut rows = select.query([]).map_err(spooled)?;
         while let Some(row) = rows.next().map_err(spooled)? {
             let blob = |column| row.get_ref(column).and_then(|v| Ok(v.as_blob()?)).map_err(spooled);
             let chunk = row.get::<_, Count>(0).map_err(spooled)?.0;
             let documents = row.get::<_, Count>(1).map_err(spooled)?.0;
             let first = (chunk - 1) * CHUNK_DOCUMENTS + 1;
-            let places = places.get(first, documents)?;
+            let places = places.next().unwrap_or_default();
             raw.clear();
-            places.iter().for_each(|(pack, _)| put_uint(&mut raw, *pack));
-            places.iter().for_each(|(_, slot)| put_uint(&mut raw, *slot));
+            places.iter().for_each(|(pack, _)| put_uint(&mut raw, u64::from(*pack)));
+            places.iter().for_each(|(_, slot)| put_uint(&mut raw, u64::from(*slot)));
             raw.extend_from_slice(blob(2)?);
             let content_ids = blob(3)?;
             let data = zstd.compress(&raw).map_err(BundleError::io(self.path, "compress"))?;
@@ -428,41 +437,86 @@ impl Totals {
     }
 }
 
-struct Packer<'a> {
-    insert: rusqlite::Statement<'a>,
-    path: &'a Path,
-    zstd: Compressor,
-    builder: PackBuilder,
-    raw: Vec<u8>,
+/// The documents of a pack that is to be made.
+#[derive(Default)]
+struct Job {
+    kind: u64,
+    bytes: u64,
+    /// Number, and offset and length in the spool.
+    documents: Vec<(u64, u64, u64)>,
 }
 
-impl Packer<'_> {
-    fn flush(&mut self, kind: u64, totals: &mut Totals) -> Result<(), BundleError> {
-        if self.builder.is_empty() {
-            return Ok(());
+/// A pack as it is stored.
+struct Packed {
+    kind: u64,
+    documents: u64,
+    bytes: u64,
+    raw_bytes: usize,
+    hash: [u8; 32],
+    data: Vec<u8>,
+}
+
+impl Job {
+    fn pack(self, zstd: &mut Compressor, spool: &File, path: &Path) -> Result<Packed, BundleError> {
+        let Self { kind, bytes, documents } = self;
+        let mut raw = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default() + 8 * documents.len());
+        pack::header(&mut raw, documents.iter().map(|(number, _, length)| (*number, *length)));
+        for (_, offset, length) in &documents {
+            let start = raw.len();
+            raw.resize(start + usize::try_from(*length).unwrap_or_default(), 0);
+            let into = raw.get_mut(start..).unwrap_or_default();
+            read_at(spool, into, *offset).map_err(BundleError::io(path, "read"))?;
         }
-        let documents = self.builder.documents();
-        self.builder.finish(&mut self.raw);
-        let data = self.zstd.compress(&self.raw).map_err(BundleError::io(self.path, "compress"))?;
-        totals.packs += 1;
+        let data = zstd.compress(&raw).map_err(BundleError::io(path, "compress"))?;
         let hash = stored_hash(&[&data]);
+        Ok(Packed { kind, documents: documents.len() as u64, bytes, raw_bytes: raw.len(), hash, data })
+    }
+}
+
+type Packing<'l> = Line<'l, Compressor, Job, Result<Packed, BundleError>>;
+
+/// The table of packs as it is written.
+struct Packs<'a> {
+    insert: rusqlite::Statement<'a>,
+    assembly: &'a Assembly<'a>,
+    totals: &'a mut Totals,
+}
+
+impl Packs<'_> {
+    fn give(&mut self, line: &mut Packing<'_>, job: Job) -> Result<(), BundleError> {
+        // One that is far larger than others is in memory alone.
+        let large = job.bytes > SHARED_PACK_BYTES;
+        if large {
+            self.take_all(line)?;
+        }
+        line.give(job).map_or(Ok(()), |packed| self.write(packed?))?;
+        if large { self.take_all(line) } else { Ok(()) }
+    }
+
+    fn take_all(&mut self, line: &mut Packing<'_>) -> Result<(), BundleError> {
+        std::iter::from_fn(|| line.take()).try_for_each(|packed| self.write(packed?))
+    }
+
+    fn write(&mut self, packed: Packed) -> Result<(), BundleError> {
+        let Packed { kind, documents, bytes, raw_bytes, hash, data } = packed;
+        self.totals.packs += 1;
         self.insert
             .execute(params![
-                Count(totals.packs),
+                Count(self.totals.packs),
                 Count(documents),
-                Count::of(self.raw.len()),
+                Count::of(raw_bytes),
                 hash.as_slice(),
                 data
             ])
-            .map_err(BundleError::sql(self.path, "write a pack"))?;
+            .map_err(self.assembly.sql("write a pack"))?;
         let position = usize::try_from(kind).unwrap_or_default().wrapping_sub(1);
-        if let Some(kind) = totals.kinds.get_mut(position) {
+        if let Some(kind) = self.totals.kinds.get_mut(position) {
             if kind.packs == 0 {
-                kind.first_pack = totals.packs;
+                kind.first_pack = self.totals.packs;
             }
             kind.packs += 1;
         }
-        self.raw.shrink_to(1 << 20);
+        self.assembly.progress.advance(documents, bytes);
         Ok(())
     }
 }

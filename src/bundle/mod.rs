@@ -31,6 +31,7 @@ mod spool;
 mod store;
 mod verify;
 mod wire;
+mod workers;
 mod writer;
 mod zstd;
 

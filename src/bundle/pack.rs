@@ -7,49 +7,11 @@ use std::rc::Rc;
 
 use super::wire::{Wire, WireError, put_uint};
 
-/// Collects documents for one pack.
-#[derive(Default)]
-pub(super) struct PackBuilder {
-    numbers: Vec<(u64, usize)>,
-    documents: Vec<u8>,
-}
-
-impl PackBuilder {
-    /// Appends a document; returns its slot.
-    pub(super) fn push(&mut self, number: u64, canonical: &[u8]) -> u64 {
-        self.numbers.push((number, canonical.len()));
-        self.documents.extend_from_slice(canonical);
-        self.numbers.len() as u64 - 1
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
-    }
-
-    pub(super) fn documents(&self) -> u64 {
-        self.numbers.len() as u64
-    }
-
-    /// Bytes of the documents so far.
-    pub(super) fn bytes(&self) -> usize {
-        self.documents.len()
-    }
-
-    /// Writes the pack and starts the next.
-    pub(super) fn finish(&mut self, raw: &mut Vec<u8>) {
-        raw.clear();
-        put_uint(raw, self.numbers.len() as u64);
-        for (number, _) in &self.numbers {
-            put_uint(raw, *number);
-        }
-        for (_, len) in &self.numbers {
-            put_uint(raw, *len as u64);
-        }
-        raw.append(&mut self.documents);
-        self.numbers.clear();
-        // One huge document should not be paid for until the end.
-        self.documents.shrink_to(1 << 20);
-    }
+/// Writes the header of a pack of documents with these numbers and lengths. Their bytes follow it.
+pub(super) fn header(raw: &mut Vec<u8>, documents: impl ExactSizeIterator<Item = (u64, u64)> + Clone) {
+    put_uint(raw, documents.len() as u64);
+    documents.clone().for_each(|(number, _)| put_uint(raw, number));
+    documents.for_each(|(_, len)| put_uint(raw, len));
 }
 
 /// Bytes of packs that are looked at together.

@@ -6,7 +6,7 @@
 //! folder (unlinked, owner only) and holds names, keys and ids.
 
 use std::fs::File;
-use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
@@ -189,15 +189,9 @@ impl Spool {
         self.spill.flush().map_err(BundleError::io(&path, "write"))
     }
 
-    /// Reads a document's bytes back.
-    pub(super) fn read(&self, offset: u64, length: u64, buffer: &mut Vec<u8>) -> Result<(), BundleError> {
-        let path = self.path("documents");
-        let mut file = self.spill.get_ref();
-        buffer.clear();
-        file.seek(SeekFrom::Start(offset))
-            .and_then(|_| file.take(length).read_to_end(buffer))
-            .map_err(BundleError::io(&path, "read"))?;
-        Ok(())
+    /// The file that the documents' bytes are in, for [`read_at`].
+    pub(super) fn documents(&self) -> &File {
+        self.spill.get_ref()
     }
 
     /// What the engine says of the spool's own database.
@@ -219,41 +213,23 @@ pub(super) fn private_file(path: &Path) -> Result<File, BundleError> {
     options.open(path).map_err(BundleError::io(path, "make a temporary file"))
 }
 
-/// Where each document came to lie: 12 bytes a document, in a file, because memory must not grow with them.
-pub(super) struct PlaceFile {
-    file: File,
-    path: PathBuf,
-}
-
-impl PlaceFile {
-    pub(super) fn create(path: PathBuf) -> Result<Self, BundleError> {
-        let file = private_file(&path)?;
-        Ok(Self { file, path })
+/// Reads bytes of a file from an offset, whoever else reads it.
+pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileExt as _;
+        file.read_exact_at(bytes, offset)
     }
-
-    pub(super) fn put(&mut self, document: u64, pack: u64, slot: u64) -> Result<(), BundleError> {
-        let mut row = [0u8; 12];
-        let bytes = pack.to_le_bytes().into_iter().chain((slot as u32).to_le_bytes());
-        row.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-        self.file
-            .seek(SeekFrom::Start(document * 12))
-            .and_then(|_| self.file.write_all(&row))
-            .map_err(BundleError::io(&self.path, "write"))
-    }
-
-    /// The places of a run of documents.
-    pub(super) fn get(&mut self, first: u64, documents: u64) -> Result<Vec<(u64, u64)>, BundleError> {
-        let mut bytes = Vec::new();
-        self.file
-            .seek(SeekFrom::Start(first * 12))
-            .and_then(|_| (&self.file).take(documents * 12).read_to_end(&mut bytes))
-            .map_err(BundleError::io(&self.path, "read"))?;
-        let (rows, _) = bytes.as_chunks::<12>();
-        Ok(rows
-            .iter()
-            .map(|[a, b, c, d, e, f, g, h, slot @ ..]| {
-                (u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), u64::from(u32::from_le_bytes(*slot)))
-            })
-            .collect())
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::FileExt as _;
+        let mut read = 0;
+        while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match file.seek_read(rest, offset + read as u64)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                more => read += more,
+            }
+        }
+        Ok(())
     }
 }

@@ -35,6 +35,10 @@ pub struct Common {
     /// GiB times passes
     #[arg(long, global = true, value_name = "GIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub kdf_budget: Option<u32>,
+    /// Work on at most so many threads at a time (else as many as the machine runs at once, up to 4). What is written
+    /// does not depend on it; each takes a few MiB of memory
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub threads: Option<u16>,
 }
 
 impl Common {

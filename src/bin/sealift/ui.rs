@@ -1,14 +1,15 @@
 //! What a person sees while work goes on: bars, notices, questions, colours.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::num::NonZeroUsize;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sealift::plan::Action;
-use sealift::progress::{Cancelled, Event, Progress};
+use sealift::progress::{Cancelled, Event, Progress, usual_threads};
 pub use sealift::text::shown;
 use sealift::text::{NAME, Shown, cut, cut_middle, is_hidden};
 
@@ -16,6 +17,9 @@ use crate::exit::{Exit, Failure};
 use crate::outcome;
 
 static ASKING: AtomicBool = AtomicBool::new(false);
+
+/// How many threads all work may use; 0 where nobody has said.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 /// Prints a line that is not the answer itself to standard error, as far as that can be written. `eprintln!` would
 /// panic.
@@ -30,6 +34,11 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// Says whether a question waits for its answer.
 pub fn is_asking() -> bool {
     ASKING.load(Ordering::SeqCst)
+}
+
+/// Lets all work that follows use so many threads.
+pub fn allow_threads(threads: u16) {
+    THREADS.store(usize::from(threads), Ordering::SeqCst);
 }
 
 /// Puts the terminal's settings back that a prompt has changed.
@@ -120,6 +129,10 @@ impl Progress for Bars {
 
     fn cancelled(&self) -> bool {
         outcome::stop_request().is_made()
+    }
+
+    fn threads(&self) -> NonZeroUsize {
+        NonZeroUsize::new(THREADS.load(Ordering::SeqCst)).unwrap_or_else(usual_threads)
     }
 
     fn take_effect(&self) -> Result<(), Cancelled> {

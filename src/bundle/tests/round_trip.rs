@@ -1,10 +1,13 @@
 //! What is written is read; the same content is the same bytes; nothing half-made is left.
 
+use std::num::NonZeroUsize;
+
 use proptest::prelude::*;
 
 use super::corpus::{columns, map, secret, small};
 use super::*;
 use crate::document::{Document, Key, SecretId};
+use crate::progress::{Event, Progress};
 
 #[test]
 fn everything_comes_back() {
@@ -348,6 +351,45 @@ fn a_large_document_has_a_pack_of_its_own() {
     let document = bundle.document(entry.number).unwrap();
     assert_eq!(document.body, Some(map(vec![("text", "big".repeat(9_000_000).into())])));
     assert!(report(&path, None).unwrap().is_sound());
+}
+
+/// Lets work use so many threads.
+struct Threads(usize);
+
+impl Progress for Threads {
+    fn event(&self, _: Event) {}
+
+    fn threads(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.0).unwrap()
+    }
+}
+
+/// Many packs, and among them one that is too large to be held beside others.
+#[test]
+fn the_number_of_threads_does_not_show() {
+    let (folder, _) = folder();
+    let mut items = Vec::new();
+    super::corpus::server(40, &mut |item| items.push(item));
+    let mut files = Vec::new();
+    for threads in [1, 2, 4, 7] {
+        let path = folder.path().join(threads.to_string());
+        let mut writer = Writer::create(&path, header(), WriterOptions::default()).unwrap();
+        for (n, item) in items.iter().enumerate() {
+            let key = Key::name(&n.to_string());
+            let body = (n == 1000).then(|| map(vec![("text", "large ".repeat(1 << 20).into())]));
+            let document = Document { kind: "Blob".into_kind(), key, columns: columns(vec![]), body };
+            let document = if n == 1000 { &document } else { &item.document };
+            let values: Vec<_> = document.secret_places().iter().map(|_| None).collect();
+            writer.add(document, &document.key.to_text(), &item.id, &Reason::All, &values).unwrap();
+        }
+        let summary = writer.finish(&Threads(threads)).unwrap();
+        assert!(open(&path).unwrap().info().packs > 10);
+        files.push((threads, summary, std::fs::read(&path).unwrap()));
+    }
+    let [(_, first, bytes), others @ ..] = files.as_slice() else { panic!() };
+    for (threads, summary, others) in others {
+        assert!((summary, others) == (first, bytes), "{threads} threads");
+    }
 }
 
 /// Many chunks and packs, in the shape of a server: nothing is lost between them.

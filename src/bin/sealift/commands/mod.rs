@@ -40,10 +40,12 @@ use sealift::text::write_json_pretty;
 use crate::cli::{Cli, Command, Common, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::Files;
+use crate::ui;
 
 /// Runs a command.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     let common = cli.common;
+    common.threads.into_iter().for_each(ui::allow_threads);
     files(&common, &cli.command).check()?;
     match cli.command {
         Command::Init(args) => init::run(&common, &args),
