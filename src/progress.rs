@@ -38,7 +38,8 @@ pub trait Progress: Sync {
         false
     }
 
-    /// How many threads the work may use at a time, its own among them. What it makes does not depend on it.
+    /// How many threads may compute for the work at a time. With one it is the caller's; with more the caller's hands out
+    /// the work and collects what is made of it. What is made does not depend on how many there are.
     fn threads(&self) -> NonZeroUsize {
         usual_threads()
     }

@@ -54,7 +54,6 @@ const QUARANTINE: &[(&str, &[&str])] = &[
     ("tokio", &["server/sqlserver/"]),
     ("zstd", &["bundle/"]),
     ("flate2", &["ops/translate/blob.rs"]),
-    ("rmp", &["document/canonical.rs"]),
     ("toml", &["model/"]),
     ("blake3", &["crypto/", "document/canonical.rs", "bundle/", "tree/names.rs", "model/check.rs"]),
     ("argon2", &["crypto/"]),

@@ -4,7 +4,6 @@
 //! then packed in the order of similarity, then indexed; so the file depends on the content and not on the
 //! order in which it was added. Holds a few packs, one chunk, and eight bytes a document.
 
-use std::fs::File;
 use std::path::Path;
 
 use rusqlite::{Connection, params};
@@ -14,15 +13,15 @@ use crate::progress::Progress;
 
 use super::chunk::ChunkBuilder;
 use super::count::Count;
-use super::limits::{CHUNK_DOCUMENTS, SHARED_PACK_BYTES};
-use super::pack;
+use super::limits::CHUNK_DOCUMENTS;
+use super::packing::{Job, Packs};
 use super::roots::{ContentHasher, stored_hash};
 use super::schema::{APPLICATION_ID, FORMAT, OBJECTS};
 use super::scope::Scopes;
 use super::sealing::{At, Sealing};
-use super::spool::{Spool, private_file, read_at};
+use super::spool::{Spool, private_file};
 use super::wire::put_uint;
-use super::workers::{Line, in_order};
+use super::workers::in_order;
 use super::zstd::Compressor;
 use super::{
     Bundle, BundleError, ContentRoot, FileRoot, Header, Info, KindInfo, Limits, Previous, Protection,
@@ -257,19 +256,16 @@ impl Assembly<'_> {
                 "SELECT document, kind, offset, length FROM numbered ORDER BY kind, similarity, document",
             )
             .map_err(spooled)?;
-        let insert = self
-            .db
-            .prepare("INSERT INTO packs(pack, documents, raw_bytes, hash, data) VALUES(?1,?2,?3,?4,?5)")
-            .map_err(self.sql("write a pack"))?;
-        let mut packs = Packs { insert, assembly: self, totals };
-        let workers = (0..self.progress.threads().get()).map(|_| Compressor::new(level));
-        let workers =
-            workers.collect::<Result<Vec<_>, _>>().map_err(BundleError::io(self.path, "compress"))?;
+        let mut packs = Packs::new(self.path, self.db, self.progress, totals)?;
+        let compressor = |_| Compressor::new(level).map_err(BundleError::io(self.path, "compress"));
+        // The caller's thread has little to do beside them.
+        let others = Some(self.progress.threads().get()).filter(|threads| *threads > 1).unwrap_or_default();
+        let others = (0..others).map(compressor).collect::<Result<Vec<_>, _>>()?;
         let (documents, from) = (self.spool.documents(), self.spool.path("documents"));
         let work = |zstd: &mut Compressor, job: Job| job.pack(zstd, documents, &from);
         let count = usize::try_from(packs.totals.documents).unwrap_or_default();
         let mut places = vec![(0, 0); count];
-        in_order(workers, &work, |line| {
+        in_order(compressor(0)?, others, &work, |line| {
             // The pack that is being filled is the one after those that were given.
             let (mut job, mut pack) = (Job::default(), 1u32);
             let mut rows = select.query([]).map_err(spooled)?;
@@ -433,90 +429,6 @@ impl Totals {
             packs: 0,
             first_pack: 0,
         });
-        Ok(())
-    }
-}
-
-/// The documents of a pack that is to be made.
-#[derive(Default)]
-struct Job {
-    kind: u64,
-    bytes: u64,
-    /// Number, and offset and length in the spool.
-    documents: Vec<(u64, u64, u64)>,
-}
-
-/// A pack as it is stored.
-struct Packed {
-    kind: u64,
-    documents: u64,
-    bytes: u64,
-    raw_bytes: usize,
-    hash: [u8; 32],
-    data: Vec<u8>,
-}
-
-impl Job {
-    fn pack(self, zstd: &mut Compressor, spool: &File, path: &Path) -> Result<Packed, BundleError> {
-        let Self { kind, bytes, documents } = self;
-        let mut raw = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default() + 8 * documents.len());
-        pack::header(&mut raw, documents.iter().map(|(number, _, length)| (*number, *length)));
-        for (_, offset, length) in &documents {
-            let start = raw.len();
-            raw.resize(start + usize::try_from(*length).unwrap_or_default(), 0);
-            let into = raw.get_mut(start..).unwrap_or_default();
-            read_at(spool, into, *offset).map_err(BundleError::io(path, "read"))?;
-        }
-        let data = zstd.compress(&raw).map_err(BundleError::io(path, "compress"))?;
-        let hash = stored_hash(&[&data]);
-        Ok(Packed { kind, documents: documents.len() as u64, bytes, raw_bytes: raw.len(), hash, data })
-    }
-}
-
-type Packing<'l> = Line<'l, Compressor, Job, Result<Packed, BundleError>>;
-
-/// The table of packs as it is written.
-struct Packs<'a> {
-    insert: rusqlite::Statement<'a>,
-    assembly: &'a Assembly<'a>,
-    totals: &'a mut Totals,
-}
-
-impl Packs<'_> {
-    fn give(&mut self, line: &mut Packing<'_>, job: Job) -> Result<(), BundleError> {
-        // One that is far larger than others is in memory alone.
-        let large = job.bytes > SHARED_PACK_BYTES;
-        if large {
-            self.take_all(line)?;
-        }
-        line.give(job).map_or(Ok(()), |packed| self.write(packed?))?;
-        if large { self.take_all(line) } else { Ok(()) }
-    }
-
-    fn take_all(&mut self, line: &mut Packing<'_>) -> Result<(), BundleError> {
-        std::iter::from_fn(|| line.take()).try_for_each(|packed| self.write(packed?))
-    }
-
-    fn write(&mut self, packed: Packed) -> Result<(), BundleError> {
-        let Packed { kind, documents, bytes, raw_bytes, hash, data } = packed;
-        self.totals.packs += 1;
-        self.insert
-            .execute(params![
-                Count(self.totals.packs),
-                Count(documents),
-                Count::of(raw_bytes),
-                hash.as_slice(),
-                data
-            ])
-            .map_err(self.assembly.sql("write a pack"))?;
-        let position = usize::try_from(kind).unwrap_or_default().wrapping_sub(1);
-        if let Some(kind) = self.totals.kinds.get_mut(position) {
-            if kind.packs == 0 {
-                kind.first_pack = self.totals.packs;
-            }
-            kind.packs += 1;
-        }
-        self.assembly.progress.advance(documents, bytes);
         Ok(())
     }
 }

@@ -19,6 +19,7 @@ mod limits;
 mod open;
 mod order;
 mod pack;
+mod packing;
 mod reader;
 mod remains;
 mod report;

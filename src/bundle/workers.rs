@@ -49,35 +49,38 @@ impl<W, J, R> Line<'_, W, J, R> {
     }
 }
 
-/// Calls `body` with a line of these workers, each on a thread of its own; of one alone, on the caller's. When `body`
-/// returns, whether jobs are left or not, the threads end before this does.
+/// Calls `body` with a line of these workers: the others on a thread of its own each, or, where there are none, the own
+/// one on the caller's. When `body` returns, whether jobs are left or not, the threads end before this does.
 ///
 /// # Panics
 /// With the panic of a worker.
 pub(super) fn in_order<W: Send, J: Send, R: Send, T>(
-    mut workers: Vec<W>,
+    own: W,
+    others: Vec<W>,
     work: &(dyn Fn(&mut W, J) -> R + Sync),
     body: impl FnOnce(&mut Line<'_, W, J, R>) -> T,
 ) -> T {
-    if workers.len() == 1
-        && let Some(worker) = workers.pop()
-    {
-        return body(&mut Line::Here { worker, work, done: None });
-    }
     thread::scope(|scope| {
-        let start = |mut worker: W| {
+        let mut threads = Vec::new();
+        for mut worker in others {
             let (jobs, given) = sync_channel::<J>(WAITING);
             let (done, results) = sync_channel(1 + WAITING);
-            scope.spawn(move || {
+            let started = thread::Builder::new().spawn_scoped(scope, move || {
                 // Nobody waits for what is left: then the work ends early.
                 while let Ok(job) = given.recv()
                     && done.send(work(&mut worker, job)).is_ok()
                 {}
             });
-            (jobs, results)
-        };
-        let threads = workers.into_iter().map(start).collect();
-        body(&mut Line::Threads { threads, given: 0, taken: 0 })
+            // Where the system has no more threads, fewer will do.
+            if started.is_err() {
+                break;
+            }
+            threads.push((jobs, results));
+        }
+        match threads.is_empty() {
+            true => body(&mut Line::Here { worker: own, work, done: None }),
+            false => body(&mut Line::Threads { threads, given: 0, taken: 0 }),
+        }
     })
 }
 
@@ -89,7 +92,7 @@ mod tests {
     use super::*;
 
     fn run(threads: usize, jobs: u64, work: &(dyn Fn(&mut u64, u64) -> u64 + Sync)) -> Vec<u64> {
-        in_order(vec![0; threads], work, |line| {
+        in_order(0, vec![0; threads - 1], work, |line| {
             let mut results: Vec<u64> = (0..jobs).filter_map(|job| line.give(job)).collect();
             results.extend(std::iter::from_fn(|| line.take()));
             results
@@ -120,7 +123,7 @@ mod tests {
             running.fetch_sub(1, Ordering::SeqCst);
             job
         };
-        in_order(vec![0; 4], &work, |line| {
+        in_order(0, vec![0; 4], &work, |line| {
             for job in 0..8 {
                 line.give(job);
             }
@@ -147,7 +150,7 @@ mod tests {
             done.fetch_add(1, Ordering::SeqCst);
             job
         };
-        let most = in_order(vec![0; 2], &work, |line| {
+        let most = in_order(0, vec![0; 2], &work, |line| {
             let mut most = 0;
             for job in 0..50 {
                 line.give(job);

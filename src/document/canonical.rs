@@ -6,8 +6,6 @@
 
 use std::fmt;
 
-use rmp::encode;
-
 use super::decimal::is_number;
 use super::{Dangling, Document, Key, KindName, MAX_DEPTH, MAX_VALUES, Map, Reference, SecretId, Value};
 
@@ -133,32 +131,73 @@ pub fn encode_value(value: &Value) -> Result<Vec<u8>, TooLarge> {
     Ok(out)
 }
 
-fn length(len: usize) -> Result<u32, TooLarge> {
-    u32::try_from(len).map_err(|_| TooLarge)
-}
-
-// Writing into a `Vec` cannot fail, but the encoder's signatures allow for it.
-fn done<T, E>(result: Result<T, E>) -> Result<(), TooLarge> {
-    result.map(|_| ()).map_err(|_| TooLarge)
+/// Writes a length behind its marker, in its shortest form. Of the markers for lengths of one, two and four bytes not every
+/// type has the first; a short length may stand in a marker itself.
+fn length(
+    out: &mut Vec<u8>,
+    len: usize,
+    short: (u8, usize),
+    markers: [Option<u8>; 3],
+) -> Result<(), TooLarge> {
+    let len32 = u32::try_from(len).map_err(|_| TooLarge)?;
+    let [_, _, c, d] = len32.to_be_bytes();
+    match (len, markers) {
+        (len, _) if len < short.1 => out.push(short.0 | d),
+        (..=0xff, [Some(marker), ..]) => out.extend_from_slice(&[marker, d]),
+        (..=0xffff, [_, Some(marker), _]) => out.extend_from_slice(&[marker, c, d]),
+        (_, [.., marker]) => {
+            out.extend(marker);
+            out.extend_from_slice(&len32.to_be_bytes());
+        }
+    }
+    Ok(())
 }
 
 fn array(out: &mut Vec<u8>, len: usize) -> Result<(), TooLarge> {
-    done(encode::write_array_len(out, length(len)?))
+    length(out, len, (0x90, 16), [None, Some(0xdc), Some(0xdd)])
 }
 
-fn extension(out: &mut Vec<u8>, kind: i8, payload: &[u8]) -> Result<(), TooLarge> {
-    done(encode::write_ext_meta(out, length(payload.len())?, kind))?;
-    out.extend_from_slice(payload);
+fn bytes(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), TooLarge> {
+    length(out, bytes.len(), (0, 0), [Some(0xc4), Some(0xc5), Some(0xc6)])?;
+    out.extend_from_slice(bytes);
     Ok(())
 }
 
 fn text(out: &mut Vec<u8>, text: &str) -> Result<(), TooLarge> {
-    length(text.len())?;
-    done(encode::write_str(out, text))
+    length(out, text.len(), (0xa0, 32), [Some(0xd9), Some(0xda), Some(0xdb)])?;
+    out.extend_from_slice(text.as_bytes());
+    Ok(())
+}
+
+fn extension(out: &mut Vec<u8>, kind: i8, payload: &[u8]) -> Result<(), TooLarge> {
+    match payload.len() {
+        len @ (1 | 2 | 4 | 8 | 16) => out.push(0xd4 + len.trailing_zeros() as u8),
+        len => length(out, len, (0, 0), [Some(0xc7), Some(0xc8), Some(0xc9)])?,
+    }
+    out.push(kind as u8);
+    out.extend_from_slice(payload);
+    Ok(())
+}
+
+fn integer(out: &mut Vec<u8>, number: i64) {
+    let [.., e, f, g, h] = number.to_be_bytes();
+    match number {
+        -32..=127 => out.push(h),
+        128..=0xff => out.extend_from_slice(&[0xcc, h]),
+        0x100..=0xffff => out.extend_from_slice(&[0xcd, g, h]),
+        0x1_0000..=0xffff_ffff => out.extend_from_slice(&[0xce, e, f, g, h]),
+        -0x80..=-33 => out.extend_from_slice(&[0xd0, h]),
+        -0x8000..=-0x81 => out.extend_from_slice(&[0xd1, g, h]),
+        -0x8000_0000..=-0x8001 => out.extend_from_slice(&[0xd2, e, f, g, h]),
+        _ => {
+            out.push(if number > 0 { 0xcf } else { 0xd3 });
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+    }
 }
 
 fn write_map(out: &mut Vec<u8>, map: &Map) -> Result<(), TooLarge> {
-    done(encode::write_map_len(out, length(map.len())?))?;
+    length(out, map.len(), (0x80, 16), [None, Some(0xde), Some(0xdf)])?;
     for (name, value) in map.iter() {
         text(out, name)?;
         write(out, value)?;
@@ -168,36 +207,34 @@ fn write_map(out: &mut Vec<u8>, map: &Map) -> Result<(), TooLarge> {
 
 fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), TooLarge> {
     match value {
-        Value::Null => done(encode::write_nil(out)),
-        Value::Bool(truth) => done(encode::write_bool(out, *truth)),
-        Value::Int(number) => done(encode::write_sint(out, *number)),
-        Value::Number(number) => extension(out, ext::NUMBER, number.as_bytes()),
-        Value::Text(string) => text(out, string),
-        Value::Bytes(bytes) => {
-            length(bytes.len())?;
-            done(encode::write_bin(out, bytes))
-        }
+        Value::Null => out.push(0xc0),
+        Value::Bool(truth) => out.push(0xc2 + u8::from(*truth)),
+        Value::Int(number) => integer(out, *number),
+        Value::Number(number) => extension(out, ext::NUMBER, number.as_bytes())?,
+        Value::Text(string) => text(out, string)?,
+        Value::Bytes(blob) => bytes(out, blob)?,
         Value::List(list) => {
             array(out, list.len())?;
-            list.iter().try_for_each(|value| write(out, value))
+            list.iter().try_for_each(|value| write(out, value))?;
         }
-        Value::Map(map) => write_map(out, map),
+        Value::Map(map) => write_map(out, map)?,
         Value::Ref(reference) => {
-            let mut payload = Vec::new();
+            let mut payload = Vec::with_capacity(64);
             array(&mut payload, 1 + reference.key.parts().len())?;
             text(&mut payload, reference.kind.as_str())?;
             reference.key.parts().iter().try_for_each(|part| write(&mut payload, part))?;
-            extension(out, ext::REFERENCE, &payload)
+            extension(out, ext::REFERENCE, &payload)?;
         }
         Value::Dangling(dangling) => {
-            let mut payload = Vec::new();
+            let mut payload = Vec::with_capacity(64);
             array(&mut payload, 2)?;
             text(&mut payload, dangling.kind.as_str())?;
             write(&mut payload, &dangling.id)?;
-            extension(out, ext::DANGLING, &payload)
+            extension(out, ext::DANGLING, &payload)?;
         }
-        Value::Secret(_) => extension(out, ext::SECRET, &[]),
+        Value::Secret(_) => extension(out, ext::SECRET, &[])?,
     }
+    Ok(())
 }
 
 struct Reader<'a> {
@@ -236,11 +273,11 @@ impl<'a> Reader<'a> {
         self.take(1)?.first().copied().ok_or(DecodeError::Short)
     }
 
-    fn string(&mut self, len: usize) -> Result<String, DecodeError> {
-        std::str::from_utf8(self.take(len)?).map(str::to_owned).map_err(|_| DecodeError::Utf8)
+    fn string(&mut self, len: usize) -> Result<&'a str, DecodeError> {
+        std::str::from_utf8(self.take(len)?).map_err(|_| DecodeError::Utf8)
     }
 
-    fn text(&mut self) -> Result<String, DecodeError> {
+    fn text(&mut self) -> Result<&'a str, DecodeError> {
         let len = match self.marker()? {
             byte @ 0xa0..=0xbf => usize::from(byte & 0x1f),
             0xd9 => self.size(1, 32)?,
@@ -267,10 +304,10 @@ impl<'a> Reader<'a> {
         let mut pairs: Vec<(String, Value)> = Vec::with_capacity(most);
         for _ in 0..len {
             let name = self.text()?;
-            if pairs.last().is_some_and(|(last, _)| *last >= name) {
+            if pairs.last().is_some_and(|(last, _)| last.as_str() >= name) {
                 return Err(DecodeError::NotCanonical);
             }
-            pairs.push((name, self.value(depth)?));
+            pairs.push((name.to_owned(), self.value(depth)?));
         }
         Map::from_pairs(pairs).map_err(|_| DecodeError::NotCanonical)
     }
@@ -298,7 +335,7 @@ impl<'a> Reader<'a> {
             0x00..=0x7f => Value::Int(i64::from(marker)),
             0x80..=0x8f => Value::Map(self.members(usize::from(marker & 0x0f), depth + 1)?),
             0x90..=0x9f => Value::List(self.list(usize::from(marker & 0x0f), depth + 1)?),
-            0xa0..=0xbf => Value::Text(self.string(usize::from(marker & 0x1f))?),
+            0xa0..=0xbf => self.string(usize::from(marker & 0x1f))?.into(),
             0xc0 => Value::Null,
             0xc2 => Value::Bool(false),
             0xc3 => Value::Bool(true),
@@ -343,7 +380,7 @@ impl<'a> Reader<'a> {
 
     fn long_text(&mut self, width: usize, at_least: u64) -> Result<Value, DecodeError> {
         let len = self.size(width, at_least)?;
-        Ok(Value::Text(self.string(len)?))
+        Ok(self.string(len)?.into())
     }
 
     fn blob(&mut self, width: usize, at_least: u64) -> Result<Value, DecodeError> {
@@ -386,7 +423,7 @@ impl<'a> Reader<'a> {
             }
             ext::REFERENCE => {
                 let len = inner.array_len()?.checked_sub(1).ok_or(DecodeError::Type)?;
-                let kind = KindName::new(&inner.text()?);
+                let kind = KindName::new(inner.text()?);
                 let key = Key::new(inner.list(len, depth + 1)?).map_err(|_| DecodeError::Type)?;
                 Value::Ref(Box::new(Reference { kind, key }))
             }
@@ -394,7 +431,7 @@ impl<'a> Reader<'a> {
                 if inner.array_len()? != 2 {
                     return Err(DecodeError::Type);
                 }
-                let kind = KindName::new(&inner.text()?);
+                let kind = KindName::new(inner.text()?);
                 Value::Dangling(Box::new(Dangling { kind, id: inner.value(depth + 1)? }))
             }
             ext::SECRET if payload.is_empty() => Value::Secret(SecretId::UNKNOWN),

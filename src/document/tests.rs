@@ -252,6 +252,44 @@ fn member_order_means_nothing() {
     assert_eq!(a, b);
 }
 
+/// Every marker at both ends of its range, against a writer of MessagePack that is not ours.
+#[test]
+fn markers_are_those_of_messagepack() {
+    use rmp::encode as other;
+    let ours = |value: &Value| canonical::encode_value(value).unwrap();
+    let powers = (0..63).map(|shift| 1i64 << shift);
+    for number in powers.flat_map(|power| [power - 1, power, power + 1]).chain([i64::MAX]) {
+        for number in [number, -number, number.wrapping_neg().wrapping_sub(1)] {
+            let mut bytes = Vec::new();
+            other::write_sint(&mut bytes, number).unwrap();
+            assert_eq!(ours(&Value::Int(number)), bytes, "{number}");
+        }
+    }
+    for len in [0, 1, 2, 3, 4, 8, 15, 16, 17, 31, 32, 255, 256, 65_535, 65_536] {
+        type Bytes = Vec<u8>;
+        let (mut text, mut blob, mut list): (Bytes, Bytes, Bytes) = Default::default();
+        let (mut map, mut number): (Bytes, Bytes) = Default::default();
+        let digits = "7".repeat(len);
+        other::write_str(&mut text, &digits).unwrap();
+        other::write_bin(&mut blob, digits.as_bytes()).unwrap();
+        other::write_array_len(&mut list, len as u32).unwrap();
+        list.resize(list.len() + len, 0xc0);
+        other::write_map_len(&mut map, len as u32).unwrap();
+        let names = (0..len).map(|n| (format!("{n:05}"), Value::Bool(true)));
+        for (name, _) in names.clone() {
+            other::write_str(&mut map, &name).unwrap();
+            map.push(0xc3);
+        }
+        other::write_ext_meta(&mut number, len as u32, 1).unwrap();
+        number.extend_from_slice(digits.as_bytes());
+        assert_eq!(ours(&Value::Text(digits.clone())), text, "{len}");
+        assert_eq!(ours(&Value::Bytes(digits.clone().into_bytes())), blob, "{len}");
+        assert_eq!(ours(&Value::List(vec![Value::Null; len])), list, "{len}");
+        assert_eq!(ours(&Value::Map(Map::from_pairs(names.collect()).unwrap())), map, "{len}");
+        assert_eq!(ours(&Value::Number(digits.into())), number, "{len}");
+    }
+}
+
 #[test]
 fn longer_spellings_are_refused() {
     let refuse = |bytes: &[u8]| decode(KindName::new("K"), Key::name("n"), bytes).unwrap_err();
