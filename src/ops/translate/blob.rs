@@ -16,6 +16,10 @@ const MOST: u64 = 1 << 30;
 /// So many bytes a blob may hold whatever its own size.
 const FREE: u64 = 64 << 20;
 
+/// Beyond so many bytes it is counted first how many there are, so that a blob with too many costs no memory. [`FREE`] is
+/// more.
+const MUCH: u64 = 16 << 20;
+
 /// Beyond [`FREE`] a blob may hold so many bytes for each of its own. Gzip reaches 1032 on one byte repeated;
 /// lists of variables in UTF-16 were measured at 16 to 64. So whoever wants memory for 1 GiB of text must send 4 MiB.
 const RATIO: u64 = 256;
@@ -73,13 +77,31 @@ fn most(blob: usize) -> u64 {
 /// Reads the text of a blob.
 ///
 /// # Errors
-/// [`BlobError`]; a blob that holds too much is refused as soon as it shows.
+/// [`BlobError`]; a blob that holds too much is refused before its text is in memory.
 pub(super) fn decode(blob: &[u8]) -> Result<String, BlobError> {
     if blob.is_empty() {
         return Err(BlobError::Empty);
     }
     let most = most(blob.len());
     let mut text = Utf16::default();
+    let mut counted = false;
+    unpack(blob, &mut |bytes| {
+        text.take(bytes)?;
+        if text.bytes > MUCH && !counted {
+            counted = true;
+            let mut all = 0;
+            unpack(blob, &mut |bytes| {
+                all += bytes.len() as u64;
+                if all > most { Err(BlobError::TooLarge { most }) } else { Ok(()) }
+            })?;
+        }
+        Ok(())
+    })?;
+    text.finish()
+}
+
+/// Hands out what a blob holds, piece by piece.
+fn unpack(blob: &[u8], see: &mut dyn FnMut(&[u8]) -> Result<(), BlobError>) -> Result<(), BlobError> {
     let mut chunk = vec![0; CHUNK];
     let mut rest = blob;
     let mut members = 0;
@@ -97,14 +119,11 @@ pub(super) fn decode(blob: &[u8]) -> Result<String, BlobError> {
             if read == 0 {
                 break;
             }
-            text.take(chunk.get(..read).unwrap_or_default())?;
-            if text.bytes > most {
-                return Err(BlobError::TooLarge { most });
-            }
+            see(chunk.get(..read).unwrap_or_default())?;
         }
         rest = member.into_inner();
     }
-    text.finish()
+    Ok(())
 }
 
 /// Writes text as a blob: the same text gives the same bytes, which [`decode`] takes.
