@@ -302,7 +302,7 @@ impl Parser<'_> {
     /// The number of an escape `\u12ab`.
     fn unit(&self, backslash: usize) -> Option<u32> {
         let digits = self.text.as_bytes().get(backslash..backslash + 6)?.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+        digits.iter().try_fold(0, |unit, digit| Some((unit << 4) | char::from(*digit).to_digit(16)?))
     }
 }
 
@@ -316,7 +316,7 @@ fn plain_bytes(bytes: &[u8]) -> usize {
     let skipped = words.iter().take_while(|word| {
         let word = u64::from_le_bytes(**word);
         let small = word.wrapping_sub(ONES * 0x20) & !word & (ONES << 7);
-        small | zeros(word ^ ONES * u64::from(b'"')) | zeros(word ^ ONES * u64::from(b'\\')) == 0
+        small | zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) == 0
     });
     let skipped = 8 * skipped.count();
     let rest = bytes.get(skipped..).unwrap_or_default();

@@ -13,8 +13,8 @@ mod secrets;
 mod ui;
 mod usage;
 
-/// Documents are many small values, made on one page and freed on the next: this allocator takes half the time for them
-/// that those of the systems take.
+/// Documents are many small values, made with one page of rows and freed with the next: the systems' allocators took a fifth
+/// of an export's time for them. This one holds on to about 30 MiB more.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
