@@ -111,13 +111,10 @@ fn same_either_way(server: &Path, from: &MasterKey, options: &written::Options<'
     let options = ExportOptions { ask, ..everything(Some(&key)) };
     let converted = convert(&mut vendor, &model, &folder.path().join("converted.sealift"), &options);
 
-    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
-    std::fs::create_dir_all(&one).unwrap();
-    std::fs::create_dir_all(&other).unwrap();
     let mut source = SqliteServer::open(server).unwrap();
-    let left =
-        ops::server_side(&mut *source.read().unwrap(), &model, &direct_options, &one, &Silent).unwrap();
-    let right = ops::server_side(&mut *vendor.read().unwrap(), &model, &options, &other, &Silent).unwrap();
+    let (left, right) = (source.read().unwrap(), vendor.read().unwrap());
+    let left = ops::ServerDocuments::new(left, &model, &direct_options, &Silent).unwrap();
+    let right = ops::ServerDocuments::new(right, &model, &options, &Silent).unwrap();
     let report = ops::diff(&left, &right, &model, &options, &Silent).unwrap();
     let shown: Vec<_> = report
         .entries

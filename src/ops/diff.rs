@@ -1,49 +1,24 @@
-//! `diff`: what differs between two sets of documents, each a bundle or a server.
+//! `diff`: what differs between two sources of documents, kind by kind.
 //!
-//! A server is exported into a temporary bundle first: memory stays flat, both sides are one snapshot each,
-//! and bundle and server compare by the same rules.
+//! Of the documents of one kind on the right side key and content id are kept while the left side's are listed. Only
+//! documents that may differ are read whole, a few at a time, so that memory does not grow with their size.
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 
-use crate::bundle::{
-    Bundle, BundleError, Entry, Header, Limits, Notice, Protection, UncheckedBundle, Writer, WriterOptions,
-};
-use crate::crypto::{CryptoError, DataKey, Envelope, KdfLimits, KdfParams, Password, PasswordError};
-use crate::document::{Document, Key, KindName, Place, SecretId, Value};
+use crate::bundle::{Entry, Notice};
+use crate::document::{ContentId, Document, Key, KindName};
 use crate::model::Model;
 use crate::plan::{Change, changes, respell};
-use crate::progress::{Cancelled, Preliminary, Progress};
-use crate::server::Reader;
+use crate::progress::Progress;
 
 use super::choice::KindChoice;
-use super::export::{ExportError, ExportOptions, export, product_version};
-use super::translate::{Layouts, ServerSecrets, Vault};
-use super::unreadable::UNREADABLE;
+use super::documents::{Documents, DocumentsError, ListedKind};
+use super::export::ExportOptions;
+use super::translate::Vault;
 
-/// One side of a comparison.
-#[derive(Debug)]
-pub struct Side {
-    /// The documents.
-    pub bundle: Bundle,
-    /// The key to their secrets, where there are any and it is at hand.
-    pub key: Option<DataKey>,
-    /// Of a server: kinds that were not read, with the number of their documents where their table has no others.
-    pub not_read: Vec<(KindName, Option<u64>)>,
-}
-
-impl Side {
-    /// How many documents of a kind there are, as far as that is known.
-    fn held(&self, kind: &str) -> Option<u64> {
-        let read = self.bundle.info().kinds.iter().find(|info| info.name == kind);
-        let not_read = self.not_read.iter().find(|(name, _)| name.as_str() == kind);
-        match (read, not_read) {
-            (Some(info), _) => Some(info.documents),
-            (None, Some((_, documents))) => *documents,
-            (None, None) => Some(0),
-        }
-    }
-}
+/// How many documents are asked for together, and about how many bytes of memory they take.
+const TOGETHER: (usize, usize) = (200, 8 << 20);
 
 /// A kind that was not compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,119 +70,69 @@ pub struct DiffReport {
     pub unreadable: [Vec<Notice>; 2],
 }
 
-/// Documents by kind and folded key.
-type Named = HashSet<(String, String)>;
-
-/// The documents of a side that could not be read: what is said of them, and those whose names are known.
-fn unreadable(side: &Side, model: &Model) -> Result<(Vec<Notice>, Named), DiffError> {
-    let mut notices = side.bundle.notices()?;
-    notices.retain(|notice| notice.code == UNREADABLE);
-    let mut named = HashSet::new();
-    let mut open = Vec::with_capacity(notices.len());
-    for notice in notices {
-        if let (Some(kind), Some(Ok(key))) = (&notice.kind, notice.key.as_deref().map(Key::parse)) {
-            // Another input of a merge may have had it.
-            if side.bundle.find(kind, &key)?.is_some() {
-                continue;
-            }
-            named.insert((kind.clone(), key.folded(model.collation)));
-        }
-        open.push(notice);
-    }
-    Ok((open, named))
-}
-
-/// Why a comparison failed.
-#[derive(Debug, thiserror::Error)]
-pub enum DiffError {
-    /// A server could not be read.
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    /// A bundle could not be read.
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    /// No key could be made for the temporary bundle.
-    #[error(transparent)]
-    Crypto(#[from] CryptoError),
-    /// The same.
-    #[error(transparent)]
-    Password(#[from] PasswordError),
-    /// The listener asked to stop.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
-}
-
-/// Reads the documents of a server that the options take as one side of a comparison. Its temporary bundle lies in `folder` and is
-/// sealed with a key that exists in this process only.
+/// Compares two sources, in the kinds that the options take and, of kinds that are carried only where asked for,
+/// in those that both have.
 ///
 /// # Errors
-/// [`DiffError`].
-pub fn server_side(
-    reader: &mut dyn Reader,
-    model: &Model,
-    options: &ExportOptions<'_>,
-    folder: &Path,
-    progress: &dyn Progress,
-) -> Result<Side, DiffError> {
-    let name = crate::crypto::random_guid()?;
-    let path = folder.join(format!("{name}.sealift"));
-    let version = product_version(reader, model).map_err(ExportError::from)?;
-    let header = Header::new(model.name.clone(), model.digest, version);
-    let password = Password::new(crate::crypto::random_guid()?)?;
-    let protection = match options.secrets {
-        ServerSecrets::Mask => Protection::None,
-        ServerSecrets::Read(_) => {
-            let (envelope, key) = Envelope::create(&password, KdfParams::MINIMUM)?;
-            Protection::Password { envelope, key }
-        }
-    };
-    let written = WriterOptions { protection, level: 1, ..WriterOptions::default() };
-    let writer = Writer::create(&path, header, written)?;
-    export(reader, model, writer, options, &Preliminary(progress))?;
-    let bundle = UncheckedBundle::open(&path, &Limits::default())?.check(progress)?;
-    let key = match options.secrets {
-        ServerSecrets::Mask => None,
-        ServerSecrets::Read(_) => Some(bundle.unlock(&password, &KdfLimits::default())?),
-    };
-    let choice = KindChoice::new(model, options)?;
-    let mut not_read = Vec::new();
-    for layout in Layouts::new(model, reader.catalog()).map_err(ExportError::from)?.iter() {
-        if choice.takes(layout.index) {
-            continue;
-        }
-        let documents = match layout.kind.rows.is_empty() {
-            true => Some(reader.count(&layout.table).map_err(ExportError::from)?),
-            false => None,
-        };
-        not_read.push((layout.kind.name.clone(), documents));
-    }
-    Ok(Side { bundle, key, not_read })
-}
-
-/// Compares two sides, in the kinds that the options take and, of kinds that are carried only where asked for,
-/// in those that both sides have.
-///
-/// # Errors
-/// [`DiffError`], where a side cannot be read.
+/// [`DocumentsError`], where a side cannot be read.
 pub fn diff(
-    left: &Side,
-    right: &Side,
+    left: &dyn Documents,
+    right: &dyn Documents,
     model: &Model,
     options: &ExportOptions<'_>,
     progress: &dyn Progress,
-) -> Result<DiffReport, DiffError> {
+) -> Result<DiffReport, DocumentsError> {
+    let choice = KindChoice::new(model, options)?;
     let mut report = DiffReport::default();
-    let mut kinds: Vec<String> = [left, right]
-        .iter()
-        .flat_map(|side| {
-            let read = side.bundle.info().kinds.iter().map(|kind| kind.name.clone());
-            read.chain(side.not_read.iter().map(|(name, _)| name.to_string()))
-        })
-        .collect();
+    let kinds = kinds(left, right, model, &choice, &mut report);
+    let documents =
+        |side: &dyn Documents| side.kinds().iter().map(|kind| kind.documents).sum::<Option<u64>>();
+    progress.phase("comparing", documents(left).zip(documents(right)).map(|(left, right)| left + right));
+    let opened = left.opens_secrets() && right.opens_secrets();
+    let comparison = Comparison { left, right, model, opened, hashers: Default::default() };
+    for kind in &kinds {
+        comparison.kind(kind, &mut report, progress)?;
+    }
+    report.unreadable = [left.unreadable()?, right.unreadable()?];
+    for notices in &mut report.unreadable {
+        notices.retain(|notice| notice.kind.as_ref().is_none_or(|kind| kinds.contains(kind)));
+    }
+    let [of_left, of_right] = report.unreadable.each_ref().map(|notices| {
+        let named = |notice: &Notice| {
+            let key = Key::parse(notice.key.as_deref()?).ok()?;
+            Some((notice.kind.clone()?, key.folded(model.collation)))
+        };
+        notices.iter().filter_map(named).collect::<HashSet<(String, String)>>()
+    });
+    report.entries.retain(|entry| {
+        let unreadable = match entry.difference {
+            Difference::OnlyLeft => &of_right,
+            Difference::OnlyRight => &of_left,
+            Difference::Changed(_) => return true,
+        };
+        unreadable.is_empty()
+            || !unreadable.contains(&(entry.kind.to_string(), entry.key.folded(model.collation)))
+    });
+    Ok(report)
+}
+
+/// The kinds to compare, by name; what is not compared is reported.
+fn kinds(
+    left: &dyn Documents,
+    right: &dyn Documents,
+    model: &Model,
+    choice: &KindChoice,
+    report: &mut DiffReport,
+) -> Vec<String> {
+    let listed = |side: &dyn Documents, name: &str| -> Option<ListedKind> {
+        side.kinds().iter().find(|kind| kind.name.as_str() == name).cloned()
+    };
+    let held = |side: &dyn Documents, name: &str| listed(side, name).map_or(Some(0), |kind| kind.documents);
+    let has = |side: &dyn Documents, name: &str| listed(side, name).is_some_and(|kind| kind.readable);
+    let both = left.kinds().iter().chain(right.kinds());
+    let mut kinds: Vec<String> = both.map(|kind| kind.name.to_string()).collect();
     kinds.sort();
     kinds.dedup();
-    let choice = KindChoice::new(model, options)?;
-    let has = |side: &Side, name: &str| side.bundle.info().kinds.iter().any(|kind| kind.name == name);
     kinds.retain(|name| {
         let Some(kind) = model.kinds().iter().position(|kind| kind.name.as_str() == name) else {
             return true;
@@ -216,96 +141,126 @@ pub fn diff(
         if choice.takes(kind) || asked_for && has(left, name) && has(right, name) {
             return true;
         }
-        let (left, right) = (left.held(name), right.held(name));
+        let (left, right) = (held(left, name), held(right, name));
         let reason = choice.leaves_out(kind).filter(|_| (left, right) != (Some(0), Some(0)));
         let not_compared = reason.map(|reason| NotCompared { kind: name.clone(), reason, left, right });
         report.not_compared.extend(not_compared);
         false
     });
-    let (left_notices, left_unreadable) = unreadable(left, model)?;
-    let (right_notices, right_unreadable) = unreadable(right, model)?;
-    let is_one = |unreadable: &Named, entry: &Entry| {
-        !unreadable.is_empty()
-            && unreadable.contains(&(entry.kind.to_string(), entry.key.folded(model.collation)))
-    };
-    report.unreadable = [left_notices, right_notices];
-    report.unreadable.iter_mut().for_each(|notices| {
-        notices.retain(|notice| notice.kind.as_ref().is_none_or(|kind| kinds.contains(kind)));
-    });
-    let total = left.bundle.info().documents + right.bundle.info().documents;
-    progress.phase("comparing", Some(total));
-    for kind in kinds {
-        let mut theirs: BTreeMap<String, Entry> = BTreeMap::new();
-        right.bundle.entries(Some(&kind), &mut |entry| -> Result<(), DiffError> {
-            progress.check()?;
-            theirs.insert(entry.key.folded(model.collation), entry);
-            Ok(())
+    kinds
+}
+
+/// A document that both sides have, by its numbers.
+struct Pair {
+    key: Key,
+    left: u64,
+    right: u64,
+}
+
+/// A document of the right side.
+struct Twin {
+    key: Key,
+    number: u64,
+    content_id: ContentId,
+    secrets: u32,
+}
+
+struct Comparison<'a> {
+    left: &'a dyn Documents,
+    right: &'a dyn Documents,
+    model: &'a Model,
+    /// Whether secrets are compared.
+    opened: bool,
+    hashers: [RandomState; 2],
+}
+
+impl Comparison<'_> {
+    /// A name as it compares: hashes under random keys of this process. No file can be made so that two names meet.
+    fn name(&self, key: &Key) -> [u64; 2] {
+        let folded = key.folded(self.model.collation);
+        self.hashers.each_ref().map(|hasher| hasher.hash_one(&folded))
+    }
+
+    fn kind(
+        &self,
+        kind: &str,
+        report: &mut DiffReport,
+        progress: &dyn Progress,
+    ) -> Result<(), DocumentsError> {
+        let mut positions: HashMap<[u64; 2], usize> = HashMap::new();
+        let mut theirs: Vec<Option<Twin>> = Vec::new();
+        self.right.entries(kind, progress, &mut |entry| {
+            positions.insert(self.name(&entry.key), theirs.len());
+            let Entry { key, number, content_id, secrets, .. } = entry;
+            theirs.push(Some(Twin { key, number, content_id, secrets }));
         })?;
-        left.bundle.entries(Some(&kind), &mut |mine| -> Result<(), DiffError> {
-            progress.check()?;
-            progress.advance(2, 0);
-            let Some(twin) = theirs.remove(&mine.key.folded(model.collation)) else {
-                if is_one(&right_unreadable, &mine) {
-                    return Ok(());
-                }
-                let Entry { kind, key, .. } = mine;
-                report.entries.push(DiffEntry { kind, key, difference: Difference::OnlyLeft });
-                return Ok(());
+        let (mut pairs, mut only_left): (Vec<Pair>, Vec<Key>) = (Vec::new(), Vec::new());
+        self.left.entries(kind, progress, &mut |mine| {
+            let position = positions.get(&self.name(&mine.key));
+            let twin = position.and_then(|position| theirs.get_mut(*position)).and_then(Option::take);
+            let Some(twin) = twin else {
+                only_left.push(mine.key);
+                return;
             };
-            compare(left, right, model, mine, &twin, &mut report)
-        })?;
-        let mut rest: Vec<Entry> =
-            theirs.into_values().filter(|entry| !is_one(&left_unreadable, entry)).collect();
-        rest.sort_by_key(|entry| entry.number);
-        for Entry { kind, key, .. } in rest {
-            report.entries.push(DiffEntry { kind, key, difference: Difference::OnlyRight });
-        }
-    }
-    Ok(report)
-}
-
-fn compare(
-    left: &Side,
-    right: &Side,
-    model: &Model,
-    mine: Entry,
-    theirs: &Entry,
-    report: &mut DiffReport,
-) -> Result<(), DiffError> {
-    let opened = left.key.is_some() && right.key.is_some();
-    let secrets = u64::from(mine.secrets.max(theirs.secrets));
-    if !opened {
-        report.secrets_not_compared += secrets;
-    }
-    if mine.content_id == theirs.content_id && (secrets == 0 || !opened) {
-        report.equal += 1;
-        return Ok(());
-    }
-    let mut vault = Vault::new();
-    let old = open(left, &mine, opened, &mut vault)?;
-    let mut new = open(right, theirs, opened, &mut vault)?;
-    respell(&mut new, &old, model.collation);
-    let found = changes(model.kind(mine.kind.as_str()), &old, &new, model.collation);
-    if found.is_empty() {
-        report.equal += 1;
-    } else {
-        let Entry { kind, key, .. } = mine;
-        report.entries.push(DiffEntry { kind, key, difference: Difference::Changed(found) });
-    }
-    Ok(())
-}
-
-fn open(side: &Side, entry: &Entry, opened: bool, vault: &mut Vault) -> Result<Document, DiffError> {
-    let mut document = side.bundle.document(entry.number)?;
-    if let (Some(key), true) = (&side.key, opened && entry.secrets > 0) {
-        let values = side.bundle.secrets(entry, &document, key)?;
-        let places: Vec<Place> = document.secret_places();
-        for (place, value) in places.iter().zip(values) {
-            let id = value.map_or(SecretId::UNKNOWN, |value| vault.keep(value));
-            if let Some(marker) = document.at_mut(place) {
-                *marker = Value::Secret(id);
+            let secrets = u64::from(mine.secrets.max(twin.secrets));
+            if !self.opened {
+                report.secrets_not_compared += secrets;
             }
-        }
+            if mine.content_id == twin.content_id && (secrets == 0 || !self.opened) {
+                report.equal += 1;
+            } else {
+                pairs.push(Pair { key: mine.key, left: mine.number, right: twin.number });
+            }
+        })?;
+        drop(positions);
+        let name = KindName::new(kind);
+        let entry = |key: Key, difference| DiffEntry { kind: name.clone(), key, difference };
+        let mut found: Vec<DiffEntry> =
+            only_left.into_iter().map(|key| entry(key, Difference::OnlyLeft)).collect();
+        self.pairs(kind, pairs, progress, &mut |key, changes| match changes.is_empty() {
+            true => report.equal += 1,
+            false => found.push(entry(key, Difference::Changed(changes))),
+        })?;
+        found.sort_by_cached_key(|entry| entry.key.to_text());
+        report.entries.append(&mut found);
+        found.extend(theirs.into_iter().flatten().map(|theirs| entry(theirs.key, Difference::OnlyRight)));
+        found.sort_by_cached_key(|entry| entry.key.to_text());
+        report.entries.append(&mut found);
+        Ok(())
     }
-    Ok(document)
+
+    /// Finds what leads from left to right, for each of some pairs.
+    fn pairs(
+        &self,
+        kind: &str,
+        mut pairs: Vec<Pair>,
+        progress: &dyn Progress,
+        see: &mut dyn FnMut(Key, Vec<Change>),
+    ) -> Result<(), DocumentsError> {
+        let rule = self.model.kind(kind);
+        while !pairs.is_empty() {
+            progress.check()?;
+            let mut vault = Vault::new();
+            let from = pairs.len().saturating_sub(TOGETHER.0);
+            let together = pairs.split_off(from);
+            let mut read = |side: &dyn Documents, numbers: Vec<u64>| {
+                side.some(&numbers, TOGETHER.1, self.opened.then_some(&mut vault))
+            };
+            let numbers = together.iter().map(|pair| pair.left).collect();
+            let lefts = read(self.left, numbers)?;
+            let numbers = lefts.iter().filter_map(|(position, _)| together.get(*position));
+            let rights = read(self.right, numbers.map(|pair| pair.right).collect())?;
+            let mut rights: BTreeMap<usize, Document> = rights.into_iter().collect();
+            let mut together: Vec<Option<Pair>> = together.into_iter().map(Some).collect();
+            for (at, (position, old)) in lefts.into_iter().enumerate() {
+                let Some(mut new) = rights.remove(&at) else { continue };
+                let Some(pair) = together.get_mut(position).and_then(Option::take) else { continue };
+                respell(&mut new, &old, self.model.collation);
+                see(pair.key, changes(rule, &old, &new, self.model.collation));
+            }
+            // Those that were too large to be read with the others.
+            pairs.extend(together.into_iter().flatten());
+        }
+        Ok(())
+    }
 }

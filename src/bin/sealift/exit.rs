@@ -11,7 +11,8 @@ use sealift::demo::DemoError;
 use sealift::model::LoadError;
 use sealift::ops::translate::TranslateError;
 use sealift::ops::{
-    ConvertError, DiffError, ExportError, ImportError, MergeError, SalvageError, VendorReadError, WhyError,
+    ConvertError, DocumentsError, ExportError, ImportError, MergeError, SalvageError, VendorReadError,
+    WhyError,
 };
 use sealift::plan::SavedError;
 use sealift::progress::Cancelled;
@@ -502,13 +503,12 @@ impl From<ImportError> for Failure {
     }
 }
 
-impl From<DiffError> for Failure {
-    fn from(error: DiffError) -> Self {
+impl From<DocumentsError> for Failure {
+    fn from(error: DocumentsError) -> Self {
         match error {
-            DiffError::Export(error) => error.into(),
-            DiffError::Bundle(error) => error.into(),
-            DiffError::Cancelled(error) => error.into(),
-            DiffError::Crypto(_) | DiffError::Password(_) => Self::of(Exit::Failed, &error),
+            DocumentsError::Export(error) => error.into(),
+            DocumentsError::Bundle(error) => error.into(),
+            DocumentsError::Cancelled(error) => error.into(),
         }
     }
 }

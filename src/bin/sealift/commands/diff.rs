@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sealift::bundle::Notice;
+use sealift::bundle::{Bundle, Notice};
+use sealift::crypto::{DataKey, MasterKey};
 use sealift::document::{Key, json as document_json};
 use sealift::model::{Cipher, Model};
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, Difference, ExportOptions, NotCompared, Side};
+use sealift::ops::{
+    self, BundleDocuments, Difference, Documents, ExportOptions, NotCompared, ServerDocuments,
+};
 use sealift::plan::Action;
 use sealift::progress::Progress;
-use sealift::server::Server as _;
+use sealift::server::Server;
 use serde_json::json;
 
 use super::render;
@@ -83,11 +86,12 @@ pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     let mut expected = args.expect.each(bundles)?.into_iter();
     let mut open = |text: &str, key: Option<&Path>| {
         let expected = if is_bundle(text)? { expected.next().flatten() } else { None };
-        side(common, args, text, expected, key, &model, folder.path(), &progress)
+        Side::open(common, args, text, expected, key, &model, folder.path(), &progress)
     };
-    let left = open(&args.left, args.left_key_file.as_deref())?;
-    let right = open(&args.right, args.right_key_file.as_deref())?;
-    let report = ops::diff(&left, &right, &model, &args.options(ServerSecrets::Mask), &progress)?;
+    let mut left = open(&args.left, args.left_key_file.as_deref())?;
+    let mut right = open(&args.right, args.right_key_file.as_deref())?;
+    let (left, right) = (left.documents(args, &model, &progress)?, right.documents(args, &model, &progress)?);
+    let report = ops::diff(&*left, &*right, &model, &args.options(ServerSecrets::Mask), &progress)?;
     progress.clear();
     // That they are equal cannot be said of what could not be read.
     let same = report.entries.is_empty() && report.unreadable.iter().all(Vec::is_empty);
@@ -195,45 +199,70 @@ fn is_bundle(text: &str) -> Result<bool, Failure> {
     Ok(super::vendor::recognise(text).is_none() && super::server_or_path(text)?.is_err())
 }
 
-#[allow(clippy::too_many_arguments)]
-fn side(
-    common: &Common,
-    args: &DiffArgs,
-    text: &str,
-    expected: Option<ExpectedRoot>,
-    key_file: Option<&Path>,
-    model: &Model,
-    folder: &Path,
-    progress: &dyn Progress,
-) -> Result<Side, Failure> {
-    if let Some(path) = super::vendor::recognise(text) {
-        let password = key_file.map(|file| secrets::source_password(Some(file))).transpose()?;
-        let mut server = super::vendor::open(&path, password.as_ref(), model, progress)?;
-        let key = server.key();
-        let read = if key.is_some() { ServerSecrets::Read(key.as_ref()) } else { ServerSecrets::Mask };
-        return Ok(ops::server_side(&mut *server.read()?, model, &args.options(read), folder, progress)?);
-    }
-    match super::server_or_path(text)? {
-        Ok(address) => {
-            let key = match key_file {
-                Some(_) => secrets::master_key(key_file)?,
-                None => None,
-            };
-            // Secrets that stand on the server as they are need no key.
-            let readable = key.is_some() || model.cipher == Cipher::None;
-            let read = if readable { ServerSecrets::Read(key.as_ref()) } else { ServerSecrets::Mask };
-            let mut server = super::open_server(&address, &args.login)?;
-            Ok(ops::server_side(&mut *server.read()?, model, &args.options(read), folder, progress)?)
+/// One side of a comparison.
+enum Side {
+    /// What is read through the model, with the key to its secrets; `None` within where they are not encrypted.
+    Server(Box<dyn Server>, Option<Option<MasterKey>>),
+    /// A bundle, and what opens its secrets.
+    Bundle(Box<Bundle>, Option<DataKey>),
+}
+
+impl Side {
+    #[allow(clippy::too_many_arguments)]
+    fn open(
+        common: &Common,
+        args: &DiffArgs,
+        text: &str,
+        expected: Option<ExpectedRoot>,
+        key_file: Option<&Path>,
+        model: &Model,
+        folder: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Self, Failure> {
+        if let Some(path) = super::vendor::recognise(text) {
+            let password = key_file.map(|file| secrets::source_password(Some(file))).transpose()?;
+            let server = super::vendor::open(&path, password.as_ref(), model, progress)?;
+            let key = server.key().map(Some);
+            return Ok(Side::Server(Box::new(server), key));
         }
-        Err(path) => {
-            let bundle = super::input::open_in(common, &path, expected, model, key_file, folder, progress)?;
-            let key = match key_file {
-                Some(_) if bundle.info().sealed > 0 => {
-                    Some(super::unlock_with(common, &bundle, &secrets::password(key_file)?)?)
-                }
-                _ => None,
-            };
-            Ok(Side { bundle, key, not_read: Vec::new() })
+        match super::server_or_path(text)? {
+            Ok(address) => {
+                let key = match key_file {
+                    Some(_) => secrets::master_key(key_file)?,
+                    None => None,
+                };
+                // Secrets that stand on the server as they are need no key.
+                let readable = key.is_some() || model.cipher == Cipher::None;
+                Ok(Side::Server(super::open_server(&address, &args.login)?, readable.then_some(key)))
+            }
+            Err(path) => {
+                let bundle =
+                    super::input::open_in(common, &path, expected, model, key_file, folder, progress)?;
+                let key = match key_file {
+                    Some(_) if bundle.info().sealed > 0 => {
+                        Some(super::unlock_with(common, &bundle, &secrets::password(key_file)?)?)
+                    }
+                    _ => None,
+                };
+                Ok(Side::Bundle(Box::new(bundle), key))
+            }
+        }
+    }
+
+    /// Its documents, as they are now.
+    fn documents<'s>(
+        &'s mut self,
+        args: &DiffArgs,
+        model: &'s Model,
+        progress: &dyn Progress,
+    ) -> Result<Box<dyn Documents + 's>, Failure> {
+        match self {
+            Side::Server(server, key) => {
+                let read = key.as_ref().map_or(ServerSecrets::Mask, |key| ServerSecrets::Read(key.as_ref()));
+                let documents = ServerDocuments::new(server.read()?, model, &args.options(read), progress)?;
+                Ok(Box::new(documents))
+            }
+            Side::Bundle(bundle, key) => Ok(Box::new(BundleDocuments::new(bundle, key.as_ref()))),
         }
     }
 }

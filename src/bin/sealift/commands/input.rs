@@ -141,8 +141,9 @@ fn open_tree(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<Bundle, Failure> {
-    let out =
-        folder.join(format!("{}.sealift", sealift::crypto::random_guid().map_err(ops::DiffError::from)?));
+    let name =
+        sealift::crypto::random_guid().map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    let out = folder.join(format!("{name}.sealift"));
     read_tree(common, path, expected, model, password_file, &out, (false, false), &Preliminary(progress))?;
     let made = UncheckedBundle::open(&out, &Limits::default()).and_then(|made| made.check(progress));
     Ok(made.map_err(|error| error.found_in(path))?.called(path))
