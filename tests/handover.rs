@@ -452,7 +452,10 @@ fn notices_stay_with_their_counts_on_every_way() {
     let other = pair.at("other.sealift");
     std::fs::copy(&bundle, &other).unwrap();
     let merged = pair.at("merged.sealift");
-    let open_input = |path: &Path| ops::MergeInput { path: path.to_owned(), bundle: open(path), key: None };
+    let open_input = |path: &Path| ops::MergeInput {
+        path: path.to_owned(),
+        documents: Box::new(ops::BundleDocuments::new(open(path), None)),
+    };
     let inputs = [open_input(&bundle), open_input(&other)];
     let merge = ops::Merge::examine(&inputs, &model, &ops::MergeOptions::default(), &Silent).unwrap();
     let writer = Writer::create(&merged, merge.header().clone(), WriterOptions::default()).unwrap();
@@ -504,7 +507,10 @@ fn an_id_of_two_servers_in_one_bundle_must_mean_the_same_for_both() {
     try_export(&second, &octopus(), &other, &everything(None), WriterOptions::default()).unwrap();
     let bundle = one.export();
     let model = octopus();
-    let open_input = |path: &Path| ops::MergeInput { path: path.to_owned(), bundle: open(path), key: None };
+    let open_input = |path: &Path| ops::MergeInput {
+        path: path.to_owned(),
+        documents: Box::new(ops::BundleDocuments::new(open(path), None)),
+    };
     let inputs = [open_input(&bundle), open_input(&other)];
     let merge = ops::Merge::examine(&inputs, &model, &ops::MergeOptions::default(), &Silent).unwrap();
     let merged = one.at("merged.sealift");

@@ -32,11 +32,11 @@ use sealift::progress::Silent;
 use support::everything::{Generation, SOURCE, TARGET, Twist, build};
 use support::*;
 
-fn inputs(files: &[&Path]) -> Vec<MergeInput> {
+fn inputs(files: &[&Path]) -> Vec<MergeInput<'static>> {
     let input = |path: &&Path| {
         let bundle = open(path);
         let key = unlock(&bundle);
-        MergeInput { path: path.to_path_buf(), bundle, key }
+        MergeInput { path: path.to_path_buf(), documents: Box::new(ops::BundleDocuments::new(bundle, key)) }
     };
     files.iter().map(input).collect()
 }

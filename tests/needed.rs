@@ -183,7 +183,7 @@ fn a_merge_needs_what_no_input_has() {
     let inputs = [&one, &two].map(|path| {
         let bundle = open(path);
         let key = unlock(&bundle);
-        MergeInput { path: path.clone(), bundle, key }
+        MergeInput { path: path.clone(), documents: Box::new(ops::BundleDocuments::new(bundle, key)) }
     });
     let model = octopus();
     let merge = ops::Merge::examine(&inputs, &model, &MergeOptions::default(), &Silent).unwrap();

@@ -335,7 +335,10 @@ fn a_bundle_that_does_not_say_what_it_carries_whole_is_not_pruned() {
         let open = |path: &&Path| {
             let bundle = open(path);
             let key = unlock(&bundle);
-            sealift::ops::MergeInput { path: path.to_path_buf(), bundle, key }
+            sealift::ops::MergeInput {
+                path: path.to_path_buf(),
+                documents: Box::new(sealift::ops::BundleDocuments::new(bundle, key)),
+            }
         };
         let inputs: Vec<_> = inputs.iter().map(open).collect();
         let options = sealift::ops::MergeOptions::default();

@@ -41,7 +41,7 @@ fn all_entries(bundle: &Bundle) -> Vec<Entry> {
 }
 
 fn only_path(bundle: &Bundle, kind: &str, name: &str) -> WhyPath {
-    let mut paths = ops::why(bundle, kind, name).unwrap();
+    let mut paths = ops::why(&ops::BundleDocuments::new(bundle, None), kind, name).unwrap();
     assert_eq!(paths.len(), 1, "{paths:#?}");
     paths.remove(0)
 }
@@ -221,11 +221,11 @@ fn a_name_of_several_documents_shows_the_path_of_each() {
     let options = ExportOptions { roots, ..everything(None) };
     let file = export_masked(&server, folder.path().join("two.sealift"), options);
     let bundle = open(&file);
-    let paths = ops::why(&bundle, "Environment", "production").unwrap();
+    let paths = ops::why(&ops::BundleDocuments::new(&bundle, None), "Environment", "production").unwrap();
     let found: Vec<String> = paths.iter().map(|path| names(path)[0].clone()).collect();
     assert_eq!(found, ["Environment Data Platform / Production", "Environment Default / Production"]);
     assert!(paths.iter().all(|path| path.end == PathEnd::Named));
-    let channels = ops::why(&bundle, "Channel", "Default").unwrap();
+    let channels = ops::why(&ops::BundleDocuments::new(&bundle, None), "Channel", "Default").unwrap();
     assert!(channels.len() > 1);
     assert!(channels.iter().all(|path| path.steps[0].key.leaf() == "Default"));
 
@@ -255,7 +255,7 @@ fn what_the_bundle_does_not_hold_is_named() {
     let folder = folder();
     let server = build_server(folder.path());
     let file = export_masked(&server, folder.path().join("one.sealift"), project("Order Service", None));
-    let error = ops::why(&open(&file), "Project", "Kiosk").unwrap_err();
+    let error = ops::why(&ops::BundleDocuments::new(open(&file), None), "Project", "Kiosk").unwrap_err();
     assert!(matches!(error, WhyError::NoSuchDocument { .. }), "{error}");
     let file = file.to_str().unwrap();
     let error = refuse(&["why", file, "Project", "Kiosk"], 1);
@@ -304,12 +304,12 @@ fn reasons_that_go_round_or_on_and_on_are_errors_that_name_the_document() {
     let file = crafted(folder.path(), &documents);
     let bundle = open(&file);
     for name in ["Itself", "A", "B"] {
-        let error = ops::why(&bundle, "Project", name).unwrap_err();
+        let error = ops::why(&ops::BundleDocuments::new(&bundle, None), "Project", name).unwrap_err();
         assert!(matches!(&error, WhyError::Circle { key, .. } if key == name), "{error}");
     }
     let path = only_path(&bundle, "Project", "N999");
     assert_eq!((path.steps.len(), path.end), (1000, PathEnd::Named));
-    let error = ops::why(&bundle, "Project", "N1000").unwrap_err();
+    let error = ops::why(&ops::BundleDocuments::new(&bundle, None), "Project", "N1000").unwrap_err();
     assert!(matches!(&error, WhyError::TooLong { key, .. } if key == "N1000"), "{error}");
 
     let file = file.to_str().unwrap();
@@ -335,7 +335,7 @@ fn an_answer_is_bounded() {
         writer.add(&document, &folded, &Value::from(&name[59_990..]), reason, &[]).unwrap();
     }
     writer.finish(&Silent).unwrap();
-    let error = ops::why(&open(&out), "Project", "same").unwrap_err();
+    let error = ops::why(&ops::BundleDocuments::new(open(&out), None), "Project", "same").unwrap_err();
     assert!(matches!(error, WhyError::TooMuch { found: 700, .. }), "{error}");
     assert!(error.to_string().len() < 200);
 }

@@ -45,7 +45,9 @@ pub use open::{UncheckedBundle, recognise};
 pub use reader::Bundle;
 pub use remains::Remains;
 pub use report::{Finding, Level, Report};
-pub use roots::{CONTENT_ROOT_CONTEXT, ContentRoot, FILE_ROOT_CONTEXT, FileRoot, STORED_CONTEXT};
+pub use roots::{
+    CONTENT_ROOT_CONTEXT, ContentRoot, FILE_ROOT_CONTEXT, FileRoot, STORED_CONTEXT, content_root,
+};
 pub use schema::FORMAT;
 pub use verify::verify;
 pub use writer::{DEFAULT_LEVEL, Previous, Protection, Summary, Writer, WriterOptions, sealed_place};

@@ -75,6 +75,13 @@ impl ContentHasher {
     }
 }
 
+/// The content root of documents that lie elsewhere, in the order of a bundle: by kind, then by the text of their key.
+pub fn content_root<'d>(documents: impl Iterator<Item = (&'d str, String, ContentId)>) -> ContentRoot {
+    let mut hasher = ContentHasher::new();
+    documents.for_each(|(kind, key, content)| hasher.push(kind, &key, &content));
+    hasher.finish()
+}
+
 /// The hash of what a row stores: its blobs, each behind its length.
 pub(super) fn stored_hash(blobs: &[&[u8]]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key(STORED_CONTEXT);

@@ -3,14 +3,16 @@
 //! Sealed values go over as they are: no password is needed, and none is asked for unless a secret was moved by
 //! hand inside its document.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::bundle::{
     self, Bundle, BundleError, Coverage, Entry, Extent, Header, Notice, OtherRoot, Protection, Reason,
     Summary, Writer, WriterOptions,
 };
-use crate::crypto::{CryptoError, DataKey, MAX_SECRET_BYTES, SEALED_OVERHEAD_BYTES};
-use crate::document::{Document, Key, KindName, Place};
+use crate::crypto::{
+    CryptoError, DataKey, KdfLimits, MAX_SECRET_BYTES, OpenError, Password, SEALED_OVERHEAD_BYTES,
+};
+use crate::document::{Document, Key, KindName, Place, Value};
 use crate::model::Model;
 use crate::progress::{Cancelled, Progress};
 use crate::tree::{
@@ -159,38 +161,56 @@ pub fn to_tree(
     Ok(writer.finish(progress)?)
 }
 
-/// Writes the documents of a tree into a bundle, under the tree's own envelope. `key` opens that; it is needed
-/// only where secrets were moved. `strict` refuses documents that [`FromTree::doubts`] would name.
-///
-/// # Errors
-/// [`TreeError::Findings`] with everything that is wrong with the tree, [`ConvertError::NeedsKey`], and what else
-/// [`ConvertError`] says. Nothing is written then.
-pub fn from_tree(
+/// What reading a tree came upon beside its documents; see [`FromTree`].
+pub(super) struct TreeRead {
+    pub doubts: Findings,
+    pub warnings: Findings,
+    pub notes: Findings,
+    pub missing: u64,
+    pub first_missing: Option<String>,
+    pub passed_over: Vec<String>,
+    pub resealed: u64,
+    /// What the documents' export had to say, and what is missing.
+    pub notices: Vec<Notice>,
+    pub coverage: Vec<Coverage>,
+}
+
+/// A document of a tree with which nothing is wrong.
+pub(super) struct Taken {
+    /// Its file, as the system calls it.
+    pub path: PathBuf,
+    pub document: Document,
+    pub id: Value,
+    pub reason: Reason,
+    /// Its sealed values, for the places where they stand.
+    pub sealed: Vec<Option<Vec<u8>>>,
+}
+
+/// Where the documents of a tree come from.
+pub(super) fn header_of(about: &About) -> Header {
+    Header {
+        model: about.model.clone(),
+        model_digest: about.model_digest,
+        product_version: about.product_version.clone(),
+        server: about.server.clone(),
+        options: about.options.clone(),
+    }
+}
+
+/// Reads all documents of a tree and hands out those with which nothing is wrong; what `take` does not take is one more
+/// thing that is wrong. See [`from_tree`] for the rest.
+pub(super) fn read_tree(
     tree: &Tree,
     model: &Model,
     key: Option<&DataKey>,
-    out: &Path,
-    (force, strict): (bool, bool),
+    strict: bool,
     progress: &dyn Progress,
-) -> Result<FromTree, ConvertError> {
+    take: &mut dyn FnMut(Taken) -> Result<(), BundleError>,
+) -> Result<TreeRead, ConvertError> {
     let about = tree.about();
     if tree.is_sound() {
         of_this_model(&about.model, model)?;
     }
-    // Beside a broken `sealift.json` documents are only looked at, for what else is wrong: no bundle comes of them, and
-    // what the file says may be nothing that one takes.
-    let said = if tree.is_sound() { about.clone() } else { About::default() };
-    let header = Header {
-        model: said.model,
-        model_digest: said.model_digest,
-        product_version: said.product_version,
-        server: said.server,
-        options: said.options,
-    };
-    let protection = said.envelope.map_or(Protection::None, Protection::Carried);
-    let (created, expected_root) = (said.created, tree.expected_root());
-    let options = WriterOptions { force, created, protection, expected_root, ..WriterOptions::default() };
-    let mut writer = Writer::create(out, header, options)?;
     let mut checks = Handmade::new(model, KnownSecrets::of(about.notices.iter().map(notice_in)));
     let mut doubts = Findings::default();
     let mut notes = Findings::default();
@@ -198,7 +218,7 @@ pub fn from_tree(
     let sealed = about.envelope.is_some() || !tree.is_sound();
     let mut moves = Moves { key, sealed, moved: Findings::default(), resealed: 0 };
     let mut reading = tree.read(model, progress, &mut |found: TreeDocument, findings: &mut Findings| {
-        let TreeDocument { sound, file, mut document, id, why, sealed } = found;
+        let TreeDocument { sound, file, path, mut document, id, why, sealed } = found;
         if let Some(kind) = model.kind(document.kind.as_str()) {
             kind.sort_sets(&mut document, model.collation);
         }
@@ -207,8 +227,8 @@ pub fn from_tree(
         checks.check(&file, &document, findings, &mut doubts, &mut notes);
         let sealed = moves.settle(&file, &document, sealed, findings)?;
         if tree.is_sound() && sound && findings.total() == before {
-            let folded = document.key.folded(model.collation);
-            if let Err(error) = writer.add_sealed(&document, &folded, &id, &reason_of(why), &sealed) {
+            let taken = Taken { path, document, id, reason: reason_of(why), sealed };
+            if let Err(error) = take(taken) {
                 match error {
                     // What the format does not take is one more thing that is wrong with the file.
                     BundleError::Document { .. }
@@ -252,38 +272,80 @@ pub fn from_tree(
     if !moves.moved.is_empty() {
         return Err(ConvertError::NeedsKey { moved: moves.moved });
     }
-    for notice in &about.notices {
-        writer.notice(notice_in(notice))?;
-    }
+    let mut notices: Vec<Notice> = about.notices.iter().map(notice_in).collect();
+    notices.extend(missing.map(|text| Notice { count: reading.missing, ..Notice::new(MISSING_FILES, text) }));
     // What was taken out by hand and what was lost look alike: the folder then answers for no kind as a whole.
     let whole = reading.missing == 0;
-    for (kind, extent) in &about.coverage {
-        match (whole, coverage_in(kind, extent)) {
-            (true, coverage) => writer.coverage(&coverage)?,
-            (false, Coverage { kind, extent: Extent::Whole { rows } | Extent::Part { rows } }) => {
-                writer.coverage(&Coverage { kind, extent: Extent::Part { rows } })?;
-            }
-            (false, _) => {}
+    let carried = |(kind, extent)| match (whole, coverage_in(kind, extent)) {
+        (true, coverage) => Some(coverage),
+        (false, Coverage { kind, extent: Extent::Whole { rows } | Extent::Part { rows } }) => {
+            Some(Coverage { kind, extent: Extent::Part { rows } })
         }
+        (false, _) => None,
+    };
+    let coverage =
+        about.coverage.iter().map(|(kind, extent)| (kind.as_str(), extent)).filter_map(carried).collect();
+    let Reading { passed_over, missing, first_missing, .. } = reading;
+    let resealed = moves.resealed;
+    Ok(TreeRead { doubts, warnings, notes, missing, first_missing, passed_over, resealed, notices, coverage })
+}
+
+/// Writes the documents of a tree into a bundle, under the tree's own envelope. `key` opens that; it is needed
+/// only where secrets were moved. `strict` refuses documents that [`FromTree::doubts`] would name.
+///
+/// # Errors
+/// [`TreeError::Findings`] with everything that is wrong with the tree, [`ConvertError::NeedsKey`], and what else
+/// [`ConvertError`] says. Nothing is written then.
+pub fn from_tree(
+    tree: &Tree,
+    model: &Model,
+    key: Option<&DataKey>,
+    out: &Path,
+    (force, strict): (bool, bool),
+    progress: &dyn Progress,
+) -> Result<FromTree, ConvertError> {
+    // Beside a broken `sealift.json` documents are only looked at, for what else is wrong: no bundle comes of them, and
+    // what the file says may be nothing that one takes.
+    let said = if tree.is_sound() { tree.about().clone() } else { About::default() };
+    let protection = said.envelope.clone().map_or(Protection::None, Protection::Carried);
+    let (created, expected_root) = (said.created.clone(), tree.expected_root());
+    let options = WriterOptions { force, created, protection, expected_root, ..WriterOptions::default() };
+    let mut writer = Writer::create(out, header_of(&said), options)?;
+    let read = read_tree(tree, model, key, strict, progress, &mut |taken| {
+        let Taken { document, id, reason, sealed, .. } = taken;
+        let folded = document.key.folded(model.collation);
+        writer.add_sealed(&document, &folded, &id, &reason, &sealed)
+    })?;
+    let TreeRead { doubts, warnings, notes, missing, first_missing, passed_over, resealed, .. } = read;
+    for notice in read.notices {
+        writer.notice(notice)?;
     }
-    if let Some(text) = missing {
-        writer.notice(Notice { count: reading.missing, ..Notice::new(MISSING_FILES, text) })?;
+    for coverage in read.coverage {
+        writer.coverage(&coverage)?;
     }
     let summary = writer.finish(progress).map_err(|error| match error {
         // Not what was to be written is another one, but what was read.
         BundleError::OtherRoot(other) => OtherRoot { path: tree.root().to_owned(), ..*other }.into(),
         error => error,
     })?;
-    let Reading { passed_over, missing, first_missing, .. } = reading;
-    Ok(FromTree {
-        summary,
-        doubts,
-        warnings,
-        notes,
-        missing,
-        first_missing,
-        passed_over,
-        resealed: moves.resealed,
+    Ok(FromTree { summary, doubts, warnings, notes, missing, first_missing, passed_over, resealed })
+}
+
+/// Opens the envelope of a tree.
+///
+/// # Errors
+/// As for [`Bundle::unlock`].
+pub fn unlock_tree(tree: &Tree, password: &Password, limits: &KdfLimits) -> Result<DataKey, BundleError> {
+    let path = tree.root().to_owned();
+    let Some(envelope) = &tree.about().envelope else { return Err(BundleError::NoPassword { path }) };
+    envelope.open(password, limits).map_err(|source| match source {
+        OpenError::WrongPassword => BundleError::WrongPassword { path },
+        OpenError::TooExpensive { .. } | OpenError::NoMemory { .. } => {
+            BundleError::TooExpensive { path, source }
+        }
+        other => {
+            BundleError::Damaged { path, place: "sealift.json: envelope".to_owned(), what: other.to_string() }
+        }
     })
 }
 

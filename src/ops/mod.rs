@@ -9,6 +9,7 @@ mod allocate;
 mod choice;
 mod choosing;
 mod clashes;
+mod combine;
 mod convert;
 mod diff;
 mod documents;
@@ -23,7 +24,6 @@ mod inserts;
 mod into;
 mod limits;
 mod maintenance;
-mod merge;
 mod misplaced;
 mod named;
 mod needs;
@@ -50,16 +50,19 @@ mod why;
 
 pub use against::{Stand, stand};
 pub use choosing::Listed;
-pub use convert::{ConvertError, FromTree, from_tree, reseal, to_tree};
-pub use diff::{DiffEntry, DiffReport, Difference, NotCompared, diff};
-pub use documents::{BundleDocuments, Documents, DocumentsError, ListedKind, ServerDocuments};
-pub use export::{ExportError, ExportOptions, ExportReport, export, product_version};
-pub use import::{How, ImportError, Outcome, import};
-pub use into::IntoScope;
-pub use merge::{
+pub use combine::{
     Conflict, ConflictVersion, Merge, MergeError, MergeInput, MergeOptions, MergeReport, MergedDocument,
     MergedKind, input_named,
 };
+pub use convert::{ConvertError, FromTree, from_tree, reseal, to_tree, unlock_tree};
+pub use diff::{DiffEntry, DiffReport, Difference, NotCompared, diff};
+pub use documents::{
+    Archive, BundleDocuments, Documents, DocumentsError, ListedKind, SeeDocument, ServerDocuments,
+    TreeDocuments,
+};
+pub use export::{ExportError, ExportOptions, ExportReport, export, product_version};
+pub use import::{How, ImportError, Outcome, import};
+pub use into::IntoScope;
 pub use named::named;
 pub use needs::{NEEDED, Needed, Without};
 pub use options::ImportOptions;

@@ -1,7 +1,9 @@
-//! `named`: which documents of a bundle a person means by a name.
+//! `named`: which documents a person means by a name.
 
-use crate::bundle::{Bundle, BundleError, Entry};
+use super::documents::{Archive, DocumentsError};
+use crate::bundle::Entry;
 use crate::document::{Collation, Key, Value};
+use crate::progress::Silent;
 
 /// Finds the documents of a kind that bear a name, in the order of the bundle, by their numbers. The kind is
 /// spelled as the bundle spells it; a kind that it does not hold has no documents.
@@ -12,13 +14,13 @@ use crate::document::{Collation, Key, Value};
 /// Numbers and not entries, because a bundle may hold millions of one name.
 ///
 /// # Errors
-/// [`BundleError`], from reading.
-pub fn named(bundle: &Bundle, kind: &str, name: &str) -> Result<Vec<u64>, BundleError> {
+/// [`DocumentsError`], from reading.
+pub fn named(documents: &dyn Archive, kind: &str, name: &str) -> Result<Vec<u64>, DocumentsError> {
     let as_json = key_of(name);
     // A key as it is spelled is found without looking at the others.
     for key in [Some(&Key::name(name)), as_json.as_ref()].into_iter().flatten() {
-        if let Some(entry) = bundle.find(kind, key)? {
-            return Ok(vec![entry.number]);
+        if let Some(number) = documents.find(kind, key)? {
+            return Ok(vec![number]);
         }
     }
     let wanted = Wanted {
@@ -27,11 +29,10 @@ pub fn named(bundle: &Bundle, kind: &str, name: &str) -> Result<Vec<u64>, Bundle
         key: as_json.map(|key| key.folded(Collation::CaseInsensitive)),
     };
     let mut found: [Vec<u64>; 4] = Default::default();
-    bundle.entries(Some(kind), &mut |entry| -> Result<(), BundleError> {
+    documents.entries(kind, &Silent, &mut |entry| {
         if let Some(numbers) = wanted.rank(&entry).and_then(|rank| found.get_mut(rank)) {
             numbers.push(entry.number);
         }
-        Ok(())
     })?;
     Ok(found.into_iter().find(|numbers| !numbers.is_empty()).unwrap_or_default())
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::documents::{Archive, DocumentsError};
 use super::named;
-use crate::bundle::{Bundle, BundleError, Entry, Reason};
+use crate::bundle::{Entry, Reason};
 
 /// How many documents a path may run through. Exports choose the shortest way they see, so an honest path is
 /// as long as references are deep: tens.
@@ -35,9 +36,9 @@ pub enum PathEnd {
 /// Why there is no path to show.
 #[derive(Debug, thiserror::Error)]
 pub enum WhyError {
-    /// The bundle.
+    /// The documents.
     #[error(transparent)]
-    Bundle(#[from] BundleError),
+    Documents(#[from] DocumentsError),
     /// The bundle holds no document of the name.
     #[error("the bundle holds no {kind} named {name:?}")]
     NoSuchDocument {
@@ -79,15 +80,15 @@ pub enum WhyError {
 /// # Errors
 /// [`WhyError`]. A bundle may come from anywhere: a path that goes round in a circle, or on beyond 1,000
 /// documents, is an error that names the document, and so is an answer of more than 64 MiB.
-pub fn why(bundle: &Bundle, kind: &str, name: &str) -> Result<Vec<WhyPath>, WhyError> {
-    let found = named(bundle, kind, name)?;
+pub fn why(documents: &dyn Archive, kind: &str, name: &str) -> Result<Vec<WhyPath>, WhyError> {
+    let found = named(documents, kind, name)?;
     if found.is_empty() {
         return Err(WhyError::NoSuchDocument { kind: kind.to_owned(), name: name.to_owned() });
     }
     let mut weight = 0;
     let mut paths = Vec::new();
     for number in &found {
-        let path = follow(bundle, bundle.entry(*number)?)?;
+        let path = follow(documents, documents.entry(*number)?)?;
         weight += path.steps.iter().map(weight_of).sum::<usize>();
         if weight > MAX_WEIGHT {
             let (kind, name) = (kind.to_owned(), name.to_owned());
@@ -98,7 +99,7 @@ pub fn why(bundle: &Bundle, kind: &str, name: &str) -> Result<Vec<WhyPath>, WhyE
     Ok(paths)
 }
 
-fn follow(bundle: &Bundle, document: Entry) -> Result<WhyPath, WhyError> {
+fn follow(documents: &dyn Archive, document: Entry) -> Result<WhyPath, WhyError> {
     let asked = || (document.kind.to_string(), document.key.to_string());
     let mut seen = HashSet::from([document.number]);
     let mut steps = vec![document.clone()];
@@ -108,10 +109,11 @@ fn follow(bundle: &Bundle, document: Entry) -> Result<WhyPath, WhyError> {
             Reason::Named => break PathEnd::Named,
             Reason::All => break PathEnd::All,
             Reason::NeededBy { kind, key, .. } | Reason::BelongsTo { kind, key, .. } => {
-                bundle.find(kind.as_str(), key)?
+                documents.find(kind.as_str(), key)?
             }
         };
         let Some(cause) = cause else { break PathEnd::NotInBundle };
+        let cause = documents.entry(cause)?;
         if !seen.insert(cause.number) {
             let (kind, key) = asked();
             return Err(WhyError::Circle { kind, key });

@@ -22,5 +22,5 @@ pub use about::{
 pub use error::{Finding, Findings, TreeError};
 pub use layout::Clashes;
 pub use parse::Sealed;
-pub use reader::{Reading, Tree, TreeDocument, is_tree};
+pub use reader::{CHANGED, Reading, Tree, TreeDocument, is_tree};
 pub use writer::{Replace, TreeSummary, TreeWriter};

@@ -23,6 +23,9 @@ use super::{Findings, TreeError};
 /// How many files a tree has at most; the limit of documents of a bundle.
 const MAX_FILES: u64 = 100_000_000;
 
+/// What is wrong with a file that is not the one that was looked at first.
+pub const CHANGED: &str = "it was changed while the folder was read";
+
 /// A tree, opened for reading.
 #[derive(Debug)]
 pub struct Tree {
@@ -44,6 +47,8 @@ pub struct TreeDocument {
     pub sound: bool,
     /// Its file, from the root, with `/` between folders.
     pub file: String,
+    /// The same as the system calls it.
+    pub path: PathBuf,
     /// The document, with its scripts put back.
     pub document: Document,
     /// Its id on the source; null where the tree does not say.
@@ -151,6 +156,24 @@ impl Tree {
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Reads a document once more, by [`TreeDocument::path`], with its sealed values.
+    ///
+    /// # Errors
+    /// [`TreeError::Unusable`] where it has been changed so that nothing can be read, and what the system refuses.
+    pub fn read_again(&self, path: &Path) -> Result<(Document, Vec<Option<Sealed>>), TreeError> {
+        let changed = || TreeError::Unusable { path: path.to_owned(), what: CHANGED.to_owned() };
+        let mut parsed = parse::document(&disk::read(path)?);
+        let mut document = parsed.document().filter(|_| parsed.wrong.is_empty()).ok_or_else(changed)?;
+        for (at, script) in parsed.scripts {
+            let text = fetch(path.parent().unwrap_or(&self.root), script)?.map_err(|_| changed())?;
+            if let Some(value) = document.at_mut(&at) {
+                *value = Value::Text(text);
+            }
+        }
+        let sealed = in_order(&document, parsed.sealed);
+        Ok((document, sealed))
     }
 
     /// What the tree says beside its documents.
@@ -469,11 +492,11 @@ impl Walk<'_> {
             }
         }
         let line = self.lines.get(&names::folded(path));
-        let mut by_place: HashMap<Place, Sealed> = parsed.sealed.into_iter().collect();
-        let sealed = document.secret_places().iter().map(|place| by_place.remove(place)).collect();
+        let sealed = in_order(&document, parsed.sealed);
         Ok(Some(TreeDocument {
             sound: self.reading.findings.total() == before,
             file: path.to_owned(),
+            path: place.to_owned(),
             document,
             id: line.map(|line| line.id.clone()).unwrap_or_default(),
             why: line.map(|line| line.why.clone()).unwrap_or_default(),
@@ -513,6 +536,12 @@ impl Walk<'_> {
             findings.add(path, Some("key".to_owned()), text);
         }
     }
+}
+
+/// The sealed values of a document, in the order of [`Document::secret_places`].
+fn in_order(document: &Document, sealed: Vec<(Place, Sealed)>) -> Vec<Option<Sealed>> {
+    let mut by_place: HashMap<Place, Sealed> = sealed.into_iter().collect();
+    document.secret_places().iter().map(|place| by_place.remove(place)).collect()
 }
 
 /// Whether a text has line ends, and each is CRLF.

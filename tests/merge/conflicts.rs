@@ -145,7 +145,8 @@ fn reasons_lead_to_an_end_whichever_document_is_taken() {
     for preferences in [["Project/X=a", "Project/Y=b"], ["Project/X=b", "Project/Y=a"]] {
         merge(&[&a, &b], &out, &model, &prefer(&preferences));
         for name in ["X", "Y"] {
-            let path = ops::why(&open(&out), "Project", name).unwrap().remove(0);
+            let path =
+                ops::why(&ops::BundleDocuments::new(open(&out), None), "Project", name).unwrap().remove(0);
             assert_eq!(path.end, PathEnd::Named);
         }
     }
@@ -194,7 +195,7 @@ fn secrets_cannot_be_left_behind_by_mistake() {
     let folder = folder();
     let a = bundle_of(folder.path(), "a.sealift", vec![doc("Project", "P", "Projects-1").secret(Some("x"))]);
     let mut locked = inputs(&[&a]);
-    locked[0].key = None;
+    locked[0].documents = Box::new(ops::BundleDocuments::new(open(&a), None));
     let error = Merge::examine(&locked, &shop(), &MergeOptions::default(), &Silent).unwrap_err();
     assert!(matches!(error, MergeError::Locked { .. }));
     // A writer without a password does not take them in the clear.

@@ -508,6 +508,7 @@ impl From<DocumentsError> for Failure {
         match error {
             DocumentsError::Export(error) => error.into(),
             DocumentsError::Bundle(error) => error.into(),
+            DocumentsError::Tree(error) => error.into(),
             DocumentsError::Cancelled(error) => error.into(),
         }
     }
@@ -595,7 +596,7 @@ impl From<SalvageError> for Failure {
 impl From<WhyError> for Failure {
     fn from(error: WhyError) -> Self {
         match error {
-            WhyError::Bundle(error) => error.into(),
+            WhyError::Documents(error) => error.into(),
             WhyError::NoSuchDocument { ref kind, .. } => {
                 let hint = format!("`sealift list FILE {kind}` lists them");
                 Self::of(Exit::Failed, &error).hint(hint)
@@ -613,6 +614,7 @@ impl From<MergeError> for Failure {
     fn from(error: MergeError) -> Self {
         match error {
             MergeError::Bundle(error) => error.into(),
+            MergeError::Documents(error) => error.into(),
             MergeError::Cancelled(error) => error.into(),
             MergeError::OtherModel { .. } => {
                 Self::of(Exit::Usage, &error).hint("name the model of the bundles with --model FILE")

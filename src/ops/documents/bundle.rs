@@ -1,26 +1,27 @@
 //! A bundle as a source of documents.
 
-use crate::bundle::{Bundle, Entry, Notice};
-use crate::crypto::DataKey;
-use crate::document::{Document, Key, KindName, Value};
+use std::borrow::Borrow;
+
+use crate::bundle::{Bundle, BundleError, Coverage, Entry, Header, Notice};
+use crate::crypto::{DataKey, KdfLimits, Password};
+use crate::document::{Document, Key, KindName};
 use crate::ops::translate::Vault;
-use crate::ops::unreadable::UNREADABLE;
 use crate::progress::Progress;
 
-use super::{Documents, DocumentsError, ListedKind, weight};
+use super::{Archive, Documents, DocumentsError, ListedKind, SeeDocument, number, unreadable, weight};
 
 /// A bundle, with the key to its secrets where that is at hand.
 #[derive(Debug)]
-pub struct BundleDocuments<'b> {
-    bundle: &'b Bundle,
-    key: Option<&'b DataKey>,
+pub struct BundleDocuments<B: Borrow<Bundle> = Bundle> {
+    bundle: B,
+    key: Option<DataKey>,
     kinds: Vec<ListedKind>,
 }
 
-impl<'b> BundleDocuments<'b> {
+impl<B: Borrow<Bundle>> BundleDocuments<B> {
     /// Takes a bundle, and the key that opens its secrets.
-    pub fn new(bundle: &'b Bundle, key: Option<&'b DataKey>) -> Self {
-        let listed = bundle.info().kinds.iter().map(|kind| ListedKind {
+    pub fn new(bundle: B, key: Option<DataKey>) -> Self {
+        let listed = bundle.borrow().info().kinds.iter().map(|kind| ListedKind {
             name: KindName::new(&kind.name),
             documents: Some(kind.documents),
             readable: true,
@@ -28,9 +29,17 @@ impl<'b> BundleDocuments<'b> {
         let kinds = listed.collect();
         Self { bundle, key, kinds }
     }
+
+    /// Numbers the secrets of a document by a vault, where there is a key.
+    fn open(&self, entry: &Entry, document: &mut Document, vault: &mut Vault) -> Result<(), BundleError> {
+        let Some(key) = self.key.as_ref().filter(|_| entry.secrets > 0) else { return Ok(()) };
+        let values = self.bundle.borrow().secrets(entry, document, key)?;
+        number(document, values, vault);
+        Ok(())
+    }
 }
 
-impl Documents for BundleDocuments<'_> {
+impl<B: Borrow<Bundle> + std::fmt::Debug> Documents for BundleDocuments<B> {
     fn kinds(&self) -> &[ListedKind] {
         &self.kinds
     }
@@ -45,7 +54,7 @@ impl Documents for BundleDocuments<'_> {
         progress: &dyn Progress,
         see: &mut dyn FnMut(Entry),
     ) -> Result<(), DocumentsError> {
-        self.bundle.entries(Some(kind), &mut |entry| {
+        self.bundle.borrow().entries(Some(kind), &mut |entry| {
             progress.check()?;
             progress.advance(1, 0);
             see(entry);
@@ -62,17 +71,9 @@ impl Documents for BundleDocuments<'_> {
         let mut documents = Vec::new();
         let mut bytes = 0;
         for (position, number) in numbers.iter().enumerate() {
-            let mut document = self.bundle.document(*number)?;
-            if let (Some(key), Some(vault)) = (self.key, vault.as_deref_mut()) {
-                let entry = self.bundle.entry(*number)?;
-                if entry.secrets > 0 {
-                    let values = self.bundle.secrets(&entry, &document, key)?;
-                    for (place, value) in document.secret_places().iter().zip(values) {
-                        if let (Some(value), Some(marker)) = (value, document.at_mut(place)) {
-                            *marker = Value::Secret(vault.keep(value));
-                        }
-                    }
-                }
+            let mut document = self.bundle.borrow().document(*number)?;
+            if let Some(vault) = vault.as_deref_mut() {
+                self.open(&self.bundle.borrow().entry(*number)?, &mut document, vault)?;
             }
             bytes += weight(&document);
             documents.push((position, document));
@@ -84,17 +85,57 @@ impl Documents for BundleDocuments<'_> {
     }
 
     fn unreadable(&self) -> Result<Vec<Notice>, DocumentsError> {
-        let mut open = Vec::new();
-        for notice in self.bundle.notices()?.into_iter().filter(|notice| notice.code == UNREADABLE) {
-            // Another input of a merge may have had it.
-            let found = match (&notice.kind, notice.key.as_deref().map(Key::parse)) {
-                (Some(kind), Some(Ok(key))) => self.bundle.find(kind, &key)?,
-                _ => None,
-            };
-            if found.is_none() {
-                open.push(notice);
+        unreadable(self)
+    }
+}
+
+impl<B: Borrow<Bundle> + std::fmt::Debug> Archive for BundleDocuments<B> {
+    fn header(&self) -> &Header {
+        &self.bundle.borrow().info().header
+    }
+
+    fn sealed(&self) -> u64 {
+        self.bundle.borrow().info().sealed
+    }
+
+    fn unlock(&mut self, password: &Password, limits: &KdfLimits) -> Result<(), DocumentsError> {
+        self.key = Some(self.bundle.borrow().unlock(password, limits)?);
+        Ok(())
+    }
+
+    fn notices(&self) -> Result<Vec<Notice>, DocumentsError> {
+        Ok(self.bundle.borrow().notices()?)
+    }
+
+    fn coverage(&self) -> Result<Vec<Coverage>, DocumentsError> {
+        Ok(self.bundle.borrow().coverage()?)
+    }
+
+    fn find(&self, kind: &str, key: &Key) -> Result<Option<u64>, DocumentsError> {
+        Ok(self.bundle.borrow().find(kind, key)?.map(|entry| entry.number))
+    }
+
+    fn entry(&self, number: u64) -> Result<Entry, DocumentsError> {
+        Ok(self.bundle.borrow().entry(number)?)
+    }
+
+    fn scan(
+        &self,
+        kind: &str,
+        wanted: &dyn Fn(u64) -> bool,
+        secrets: bool,
+        see: &mut SeeDocument<'_>,
+    ) -> Result<(), DocumentsError> {
+        let mut vault = Vault::new();
+        self.bundle.borrow().scan(Some(kind), &mut |entry, mut document| {
+            if !wanted(entry.number) {
+                return Ok(());
             }
-        }
-        Ok(open)
+            vault.clear();
+            if secrets {
+                self.open(&entry, &mut document, &mut vault)?;
+            }
+            see(entry, document, &vault)
+        })
     }
 }

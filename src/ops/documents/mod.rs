@@ -6,17 +6,22 @@
 
 mod bundle;
 mod server;
+mod tree;
 
-use crate::bundle::{BundleError, Entry, Notice};
-use crate::document::{Document, KindName};
+use crate::bundle::{BundleError, Coverage, Entry, Header, Notice};
+use crate::crypto::{KdfLimits, Password, SecretBytes};
+use crate::document::{Document, Key, KindName, Value};
 use crate::progress::{Cancelled, Progress};
 use crate::server::ServerError;
+use crate::tree::TreeError;
 
 use super::export::ExportError;
 use super::translate::{TranslateError, Vault};
+use super::unreadable::UNREADABLE;
 
 pub use bundle::BundleDocuments;
 pub use server::ServerDocuments;
+pub use tree::TreeDocuments;
 
 /// Why documents could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +32,9 @@ pub enum DocumentsError {
     /// A bundle could not be read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// A folder could not be read.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// The listener asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -98,8 +106,89 @@ pub trait Documents {
     fn unreadable(&self) -> Result<Vec<Notice>, DocumentsError>;
 }
 
+/// Documents that were exported: they say where they come from, and each can be found at any time. Unlike those of
+/// [`Documents::some`] these calls may be nested.
+pub trait Archive: Documents + std::fmt::Debug {
+    /// Where the documents come from.
+    fn header(&self) -> &Header;
+
+    /// How many secrets have a value.
+    fn sealed(&self) -> u64;
+
+    /// Opens the values of secrets from now on.
+    ///
+    /// # Errors
+    /// [`BundleError::WrongPassword`], [`BundleError::TooExpensive`], and [`BundleError::NoPassword`] where nobody can.
+    fn unlock(&mut self, password: &Password, limits: &KdfLimits) -> Result<(), DocumentsError>;
+
+    /// What the export had to say.
+    ///
+    /// # Errors
+    /// [`DocumentsError`]; so for all that reads.
+    fn notices(&self) -> Result<Vec<Notice>, DocumentsError>;
+
+    /// What is carried of the kinds of the source.
+    ///
+    /// # Errors
+    /// As for [`Archive::notices`].
+    fn coverage(&self) -> Result<Vec<Coverage>, DocumentsError>;
+
+    /// The number of the document of a kind and an exact key.
+    ///
+    /// # Errors
+    /// As for [`Archive::notices`].
+    fn find(&self, kind: &str, key: &Key) -> Result<Option<u64>, DocumentsError>;
+
+    /// The entry of a number.
+    ///
+    /// # Errors
+    /// As for [`Archive::notices`].
+    fn entry(&self, number: u64) -> Result<Entry, DocumentsError>;
+
+    /// Hands out the documents of a kind whose numbers are wanted, in the order in which they are read fastest. Their
+    /// secrets are in the vault where they are asked for.
+    ///
+    /// # Errors
+    /// As for [`Archive::notices`], and what `see` returns.
+    fn scan(
+        &self,
+        kind: &str,
+        wanted: &dyn Fn(u64) -> bool,
+        secrets: bool,
+        see: &mut SeeDocument<'_>,
+    ) -> Result<(), DocumentsError>;
+}
+
+/// Is shown a document, its entry, and the values of its secrets.
+pub type SeeDocument<'a> = dyn FnMut(Entry, Document, &Vault) -> Result<(), DocumentsError> + 'a;
+
+/// What an archive says of documents that could not be read, and that it has not got from elsewhere: another input of a
+/// merge may have had them.
+fn unreadable(archive: &dyn Archive) -> Result<Vec<Notice>, DocumentsError> {
+    let mut open = Vec::new();
+    for notice in archive.notices()?.into_iter().filter(|notice| notice.code == UNREADABLE) {
+        let found = match (&notice.kind, notice.key.as_deref().map(Key::parse)) {
+            (Some(kind), Some(Ok(key))) => archive.find(kind, &key)?,
+            _ => None,
+        };
+        if found.is_none() {
+            open.push(notice);
+        }
+    }
+    Ok(open)
+}
+
 /// About how much memory a document takes.
 fn weight(document: &Document) -> usize {
     let columns = document.columns.iter().map(|(name, value)| name.len() + value.weight());
     columns.chain(document.body.iter().map(|body| body.weight())).sum()
+}
+
+/// Numbers the secrets of a document by a vault: equal values have equal numbers, and what has no value has none.
+fn number(document: &mut Document, values: Vec<Option<SecretBytes>>, vault: &mut Vault) {
+    for (place, value) in document.secret_places().iter().zip(values) {
+        if let (Some(value), Some(marker)) = (value, document.at_mut(place)) {
+            *marker = Value::Secret(vault.keep(value));
+        }
+    }
 }

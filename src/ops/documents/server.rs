@@ -1,7 +1,7 @@
 //! The rows of a server as a source of documents, through the model.
 
 use std::cell::{RefCell, RefMut};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 
 use crate::bundle::{Entry, Notice, Reason};
@@ -81,6 +81,16 @@ impl<'r, 'm, 'k> ServerDocuments<'r, 'm, 'k> {
 }
 
 impl State<'_, '_> {
+    /// Reports that there are several documents of one name.
+    fn ambiguous(&mut self, document: &Document, leaves_out: bool) -> Result<(), TranslateError> {
+        let (kind, key) = (document.kind.clone(), document.key.to_string());
+        let error = TranslateError::Ambiguous { kind, key };
+        match leaves_out {
+            true => self.ambiguous.keep(error),
+            false => self.translation.keep_fault(error),
+        }
+    }
+
     /// The content id of a document, unless no bundle could hold it.
     fn content_id(&mut self, document: &Document, id: &Id) -> Result<Option<ContentId>, TranslateError> {
         match canonical::encode(document) {
@@ -121,7 +131,8 @@ impl Documents for ServerDocuments<'_, '_, '_> {
         let first = state.listed.1 + state.listed.2.len() as u64;
         state.listed = (layout.index, first, Vec::new());
         let [one, two]: [RandomState; 2] = Default::default();
-        let mut names: HashSet<[u64; 2]> = HashSet::new();
+        // The names of the documents, and whether it was reported that there are several.
+        let mut names: HashMap<[u64; 2], bool> = HashMap::new();
         let mut vault = Vault::new();
         let mut table = whole_table(&mut *state.reader, layout, &layout.select())?;
         while let Some(rows) = table.next_page(&mut *state.reader)? {
@@ -135,18 +146,14 @@ impl Documents for ServerDocuments<'_, '_, '_> {
                 let content_id = state.content_id(document, &portable.row)?;
                 let Some(content_id) = content_id else { continue };
                 let folded = document.key.folded(layouts.model.collation);
-                if !names.insert([one.hash_one(&folded), two.hash_one(&folded)]) {
-                    let error = TranslateError::Ambiguous {
-                        kind: document.kind.clone(),
-                        key: document.key.to_string(),
-                    };
-                    let kept = match self.leaves_out {
-                        true => state.ambiguous.keep(error),
-                        false => state.translation.keep_fault(error),
-                    };
-                    kept?;
+                let name = [one.hash_one(&folded), two.hash_one(&folded)];
+                if let Some(reported) = names.get_mut(&name) {
+                    if !std::mem::replace(reported, true) {
+                        state.ambiguous(document, self.leaves_out)?;
+                    }
                     continue;
                 }
+                names.insert(name, false);
                 let mut secrets = 0;
                 document.each(&mut |value| secrets += u32::from(matches!(value, Value::Secret(_))));
                 let number = first + state.listed.2.len() as u64;

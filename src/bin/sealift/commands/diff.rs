@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sealift::bundle::{Bundle, Notice};
-use sealift::crypto::{DataKey, MasterKey};
+use sealift::bundle::Notice;
+use sealift::crypto::MasterKey;
 use sealift::document::{Key, json as document_json};
 use sealift::model::{Cipher, Model};
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{
-    self, BundleDocuments, Difference, Documents, ExportOptions, NotCompared, ServerDocuments,
-};
+use sealift::ops::{self, Archive, Difference, Documents, ExportOptions, NotCompared, ServerDocuments};
 use sealift::plan::Action;
 use sealift::progress::Progress;
 use sealift::server::Server;
@@ -81,17 +79,22 @@ const SHOWN: usize = 20;
 pub fn run(common: &Common, args: &DiffArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
     let progress = ui::Bars::new();
-    let folder = sealift::temporary::folder()?;
     let bundles = is_bundle(&args.left)? as usize + is_bundle(&args.right)? as usize;
     let mut expected = args.expect.each(bundles)?.into_iter();
     let mut open = |text: &str, key: Option<&Path>| {
         let expected = if is_bundle(text)? { expected.next().flatten() } else { None };
-        Side::open(common, args, text, expected, key, &model, folder.path(), &progress)
+        Side::open(common, args, text, expected, key, &model, &progress)
     };
     let mut left = open(&args.left, args.left_key_file.as_deref())?;
     let mut right = open(&args.right, args.right_key_file.as_deref())?;
     let (left, right) = (left.documents(args, &model, &progress)?, right.documents(args, &model, &progress)?);
-    let report = ops::diff(&*left, &*right, &model, &args.options(ServerSecrets::Mask), &progress)?;
+    let report = ops::diff(
+        left.documents(),
+        right.documents(),
+        &model,
+        &args.options(ServerSecrets::Mask),
+        &progress,
+    )?;
     progress.clear();
     // That they are equal cannot be said of what could not be read.
     let same = report.entries.is_empty() && report.unreadable.iter().all(Vec::is_empty);
@@ -200,23 +203,21 @@ fn is_bundle(text: &str) -> Result<bool, Failure> {
 }
 
 /// One side of a comparison.
-enum Side {
+enum Side<'m> {
     /// What is read through the model, with the key to its secrets; `None` within where they are not encrypted.
     Server(Box<dyn Server>, Option<Option<MasterKey>>),
-    /// A bundle, and what opens its secrets.
-    Bundle(Box<Bundle>, Option<DataKey>),
+    /// What was exported before.
+    Archive(Box<dyn Archive + 'm>),
 }
 
-impl Side {
-    #[allow(clippy::too_many_arguments)]
+impl<'m> Side<'m> {
     fn open(
         common: &Common,
         args: &DiffArgs,
         text: &str,
         expected: Option<ExpectedRoot>,
         key_file: Option<&Path>,
-        model: &Model,
-        folder: &Path,
+        model: &'m Model,
         progress: &dyn Progress,
     ) -> Result<Self, Failure> {
         if let Some(path) = super::vendor::recognise(text) {
@@ -236,15 +237,12 @@ impl Side {
                 Ok(Side::Server(super::open_server(&address, &args.login)?, readable.then_some(key)))
             }
             Err(path) => {
-                let bundle =
-                    super::input::open_in(common, &path, expected, model, key_file, folder, progress)?;
-                let key = match key_file {
-                    Some(_) if bundle.info().sealed > 0 => {
-                        Some(super::unlock_with(common, &bundle, &secrets::password(key_file)?)?)
-                    }
-                    _ => None,
-                };
-                Ok(Side::Bundle(Box::new(bundle), key))
+                let mut documents =
+                    super::input::open_archive(common, &path, expected, model, key_file, progress)?;
+                if key_file.is_some() && documents.sealed() > 0 {
+                    documents.unlock(&secrets::password(key_file)?, &common.kdf_limits())?;
+                }
+                Ok(Side::Archive(documents))
             }
         }
     }
@@ -253,16 +251,31 @@ impl Side {
     fn documents<'s>(
         &'s mut self,
         args: &DiffArgs,
-        model: &'s Model,
+        model: &'m Model,
         progress: &dyn Progress,
-    ) -> Result<Box<dyn Documents + 's>, Failure> {
+    ) -> Result<Read<'s, 'm>, Failure> {
         match self {
             Side::Server(server, key) => {
                 let read = key.as_ref().map_or(ServerSecrets::Mask, |key| ServerSecrets::Read(key.as_ref()));
                 let documents = ServerDocuments::new(server.read()?, model, &args.options(read), progress)?;
-                Ok(Box::new(documents))
+                Ok(Read::Rows(Box::new(documents)))
             }
-            Side::Bundle(bundle, key) => Ok(Box::new(BundleDocuments::new(bundle, key.as_ref()))),
+            Side::Archive(documents) => Ok(Read::Archive(&**documents)),
+        }
+    }
+}
+
+/// The documents of a side.
+enum Read<'s, 'm> {
+    Rows(Box<ServerDocuments<'s, 'm, 's>>),
+    Archive(&'s (dyn Archive + 'm)),
+}
+
+impl Read<'_, '_> {
+    fn documents(&self) -> &dyn Documents {
+        match self {
+            Read::Rows(documents) => &**documents,
+            Read::Archive(documents) => *documents,
         }
     }
 }

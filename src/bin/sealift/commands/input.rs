@@ -4,9 +4,9 @@ use std::ops::Deref;
 use std::path::Path;
 
 use sealift::bundle::{Bundle, BundleError, Limits, OtherRoot, UncheckedBundle};
-use sealift::crypto::{DataKey, Envelope, OpenError, Password};
+use sealift::crypto::DataKey;
 use sealift::model::Model;
-use sealift::ops::{self, ConvertError, FromTree};
+use sealift::ops::{self, Archive, BundleDocuments, ConvertError, FromTree, TreeDocuments};
 use sealift::progress::{Preliminary, Progress};
 use sealift::server::Address;
 use sealift::tree::{self, Findings, Tree, TreeError};
@@ -149,6 +149,26 @@ fn open_tree(
     Ok(made.map_err(|error| error.found_in(path))?.called(path))
 }
 
+/// Opens a bundle or a folder made of one for reading documents, and checks every byte of it. It must have the root that
+/// is expected. Its secrets are not opened, but for those that somebody moved inside a folder's documents.
+pub fn open_archive<'m>(
+    common: &Common,
+    path: &Path,
+    expected: Option<ExpectedRoot>,
+    model: &'m Model,
+    password_file: Option<&Path>,
+    progress: &dyn Progress,
+) -> Result<Box<dyn Archive + 'm>, Failure> {
+    expect_bundle(path)?;
+    if !tree::is_tree(path) {
+        return Ok(Box::new(BundleDocuments::new(open_file(path, expected, progress)?, None)));
+    }
+    let documents = read_folder(common, path, expected, password_file, &mut |tree, key| {
+        TreeDocuments::open(tree, model, key, progress)
+    })?;
+    Ok(Box::new(documents))
+}
+
 /// Reads a tree into a bundle, unless its documents have another content root than is expected; asks for the password
 /// if secrets were moved. All that is wrong is shown.
 #[allow(clippy::too_many_arguments)]
@@ -162,14 +182,24 @@ pub fn read_tree(
     force_strict: (bool, bool),
     progress: &dyn Progress,
 ) -> Result<FromTree, Failure> {
+    read_folder(common, path, expected, password_file, &mut |tree, key| {
+        ops::from_tree(&tree, model, key.as_ref(), out, force_strict, progress)
+    })
+}
+
+/// Reads a tree, which must have the root that is expected; with the key to its secrets if some were moved, which only
+/// the first try shows. All that is wrong is shown.
+fn read_folder<T>(
+    common: &Common,
+    path: &Path,
+    expected: Option<ExpectedRoot>,
+    password_file: Option<&Path>,
+    read: &mut dyn FnMut(Tree, Option<DataKey>) -> Result<T, ConvertError>,
+) -> Result<T, Failure> {
     let open = || -> Result<Tree, ConvertError> {
         Ok(Tree::examine(path)?.expecting(expected.map(|ExpectedRoot(root)| root)))
     };
-    let read = || -> Result<FromTree, ConvertError> {
-        let tree = open()?;
-        ops::from_tree(&tree, model, None, out, force_strict, progress)
-    };
-    let read = match read() {
+    let read = match open().and_then(|tree| read(tree, None)) {
         Err(ConvertError::NeedsKey { moved }) => {
             // What is wrong is wrong, whether or not it can be shown.
             let shown = show_findings(common, &moved, "moved");
@@ -180,10 +210,10 @@ pub fn read_tree(
                 failure.hint(hint).after(shown)
             })?;
             let key = match &tree.about().envelope {
-                Some(envelope) => Some(unlock_tree(common, path, envelope, &password)?),
+                Some(_) => Some(ops::unlock_tree(&tree, &password, &common.kdf_limits())?),
                 None => None,
             };
-            ops::from_tree(&tree, model, key.as_ref(), out, force_strict, progress)
+            read(tree, key)
         }
         read => read,
     };
@@ -194,27 +224,6 @@ pub fn read_tree(
         }
         ConvertError::Bundle(error) => error.found_in(path).into(),
         error => error.into(),
-    })
-}
-
-/// Opens the envelope of a tree.
-pub fn unlock_tree(
-    common: &Common,
-    path: &Path,
-    envelope: &Envelope,
-    password: &Password,
-) -> Result<DataKey, Failure> {
-    envelope.open(password, &common.kdf_limits()).map_err(|error| {
-        let path = path.to_owned();
-        match error {
-            OpenError::WrongPassword => sealift::bundle::BundleError::WrongPassword { path }.into(),
-            source @ (OpenError::TooExpensive { .. } | OpenError::NoMemory { .. }) => {
-                sealift::bundle::BundleError::TooExpensive { path, source }.into()
-            }
-            other => {
-                Failure::new(Exit::Damaged, format!("{}: sealift.json: envelope: {other}", path.display()))
-            }
-        }
     })
 }
 

@@ -277,7 +277,7 @@ const NAMESAKES: usize = 20;
 
 /// Finds the one document that a person means by a name.
 fn find(bundle: &Bundle, kind: &str, name: &str) -> Result<Entry, Failure> {
-    let found = ops::named(bundle, kind, name)?;
+    let found = ops::named(&ops::BundleDocuments::new(bundle, None), kind, name)?;
     match found.as_slice() {
         [] => Err(Failure::new(Exit::Failed, format!("the bundle holds no {kind} named {name:?}"))
             .hint(format!("`sealift list FILE {kind}` lists them"))),

@@ -6,6 +6,7 @@ use clap::Args;
 use sealift::bundle::{Bundle, Previous, Protection, Writer, WriterOptions};
 use sealift::crypto::{Envelope, KdfParams, Password};
 use sealift::document::json as document_json;
+use sealift::model::Model;
 use sealift::ops::{self, Conflict, Merge, MergeError, MergeInput, MergeOptions, MergeReport};
 use sealift::plan::Action;
 use sealift::progress::{Preliminary, Progress};
@@ -87,8 +88,8 @@ impl MergeArgs {
     }
 }
 
-/// Opens an input: a bundle or a folder, with the root that is expected and the file of its password.
-type Read<'r> = dyn Fn(&Path, Option<ExpectedRoot>, Option<&Path>) -> Result<Bundle, Failure> + 'r;
+/// Opens a bundle or a folder as a bundle.
+type Read<'r> = dyn Fn(&Path) -> Result<Bundle, Failure> + 'r;
 
 pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let model = super::load_model(common)?;
@@ -97,16 +98,14 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     let to_folder = output.is_some_and(convert::is_folder);
     let progress = ui::Bars::new();
     let files = password_files(args)?;
-    // Before the inputs: what is made of folders goes after they are closed.
     let folder = sealift::temporary::folder()?;
     let expected = args.expect.each(args.inputs.len())?;
-    let read = |path: &Path, expected: Option<ExpectedRoot>, password_file: Option<&Path>| {
-        super::input::open_in(common, path, expected, &model, password_file, folder.path(), &progress)
-    };
+    let read =
+        |path: &Path| super::input::open_in(common, path, None, &model, None, folder.path(), &progress);
     let mut inputs = Vec::new();
     let mut password = None;
     for ((path, file), expected) in args.inputs.iter().zip(&files).zip(expected) {
-        let (input, its) = open(common, args, path, expected, file.as_deref(), &read)?;
+        let (input, its) = open(common, args, path, expected, file.as_deref(), &model, &progress)?;
         password = password.or(its);
         inputs.push(input);
     }
@@ -144,7 +143,7 @@ pub fn run(common: &Common, args: &MergeArgs) -> Result<Exit, Failure> {
     progress.clear();
     let mut tree = None;
     if to_folder {
-        let bundle = read(out, None, None)?;
+        let bundle = read(out)?;
         tree = Some(args.folder.write(common, &bundle, &model, output, args.force, &progress)?);
         progress.clear();
     }
@@ -191,23 +190,24 @@ fn password_files(args: &MergeArgs) -> Result<Vec<Option<PathBuf>>, Failure> {
 }
 
 /// Opens an input, and its secrets where they are wanted; returns its password too.
-fn open(
+fn open<'m>(
     common: &Common,
     args: &MergeArgs,
     path: &Path,
     expected: Option<ExpectedRoot>,
     own_file: Option<&Path>,
-    read: &Read<'_>,
-) -> Result<(MergeInput, Option<Password>), Failure> {
+    model: &'m Model,
+    progress: &dyn Progress,
+) -> Result<(MergeInput<'m>, Option<Password>), Failure> {
     let file = own_file.or(args.password.password_file.as_deref());
-    let bundle = read(path, expected, file)?;
-    let (mut key, mut password) = (None, None);
-    if bundle.info().sealed > 0 && !args.no_secrets {
+    let mut documents = super::input::open_archive(common, path, expected, model, file, progress)?;
+    let mut password = None;
+    if documents.sealed() > 0 && !args.no_secrets {
         let given = crate::secrets::password_of(file, &path.display().to_string())?;
-        key = Some(super::unlock_with(common, &bundle, &given)?);
+        documents.unlock(&given, &common.kdf_limits())?;
         password = Some(given);
     }
-    Ok((MergeInput { path: path.to_owned(), bundle, key }, password))
+    Ok((MergeInput { path: path.to_owned(), documents }, password))
 }
 
 /// Sets up the sealing of secrets: with a new key, or with that of an earlier bundle so that what did not change
@@ -255,7 +255,7 @@ fn earlier(
     password: &Password,
     read: &Read<'_>,
 ) -> Result<Option<(Previous, Envelope)>, Failure> {
-    let bundle = read(path, None, None)?;
+    let bundle = read(path)?;
     let Some(envelope) = bundle.envelope().cloned() else { return Ok(None) };
     let key = super::unlock_with(common, &bundle, password)?;
     Ok(Some((Previous { bundle, key }, envelope)))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sealift::bundle::{Entry, Reason};
 use sealift::document::{Key, KindName, json as document_json};
-use sealift::ops::{self, PathEnd, WhyPath};
+use sealift::ops::{self, BundleDocuments, PathEnd, WhyPath};
 use serde_json::json;
 
 use crate::cli::{Common, ExpectArgs};
@@ -35,7 +35,7 @@ pub fn run(common: &Common, args: &WhyArgs) -> Result<Exit, Failure> {
     let bundle = super::input::open(common, &args.file, args.expect.expect_root, None, &progress)?;
     progress.clear();
     let kind = super::look::known_kind(&bundle, &args.kind)?;
-    let paths = ops::why(&bundle, &kind, &args.name)?;
+    let paths = ops::why(&BundleDocuments::new(&*bundle, None), &kind, &args.name)?;
     if common.json {
         let documents: Vec<_> = paths.iter().map(path_json).collect();
         super::print_json(&json!({ "documents": documents }))?;

@@ -2,6 +2,7 @@
 
 use crate::bundle::BundleError;
 use crate::document::KindName;
+use crate::ops::documents::DocumentsError;
 use crate::progress::Cancelled;
 
 /// Why bundles could not be joined. Nothing is left at the output's name.
@@ -10,6 +11,9 @@ pub enum MergeError {
     /// One of the bundles, or the output.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// One of the other inputs.
+    #[error(transparent)]
+    Documents(DocumentsError),
     /// Nothing was given to join.
     #[error("there is no bundle to merge")]
     NoInputs,
@@ -132,4 +136,14 @@ pub enum MergeError {
     /// The listener asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<DocumentsError> for MergeError {
+    fn from(error: DocumentsError) -> Self {
+        match error {
+            DocumentsError::Bundle(error) => error.into(),
+            DocumentsError::Cancelled(error) => error.into(),
+            error => MergeError::Documents(error),
+        }
+    }
 }

@@ -65,7 +65,7 @@ pub(super) struct Group {
 
 /// What is needed to tell documents of a kind apart.
 pub(super) struct Grouping<'a> {
-    pub inputs: &'a [MergeInput],
+    pub inputs: &'a [MergeInput<'a>],
     pub labels: &'a [String],
     pub model: &'a Model,
     pub preferences: &'a Preferences,
@@ -74,7 +74,7 @@ pub(super) struct Grouping<'a> {
 
 impl<'a> Grouping<'a> {
     pub fn new(
-        inputs: &'a [MergeInput],
+        inputs: &'a [MergeInput<'a>],
         labels: &'a [String],
         model: &'a Model,
         preferences: &'a Preferences,
@@ -132,7 +132,7 @@ impl<'a> Grouping<'a> {
         let mut names: BTreeMap<(String, Option<String>), Vec<String>> = BTreeMap::new();
         self.each(kind, progress, &mut |_, entry| {
             let Some(id) = Id::of(&entry.id).map(|id| id.to_string()).filter(|id| rule.is_fixed(id)) else {
-                return Ok(());
+                return;
             };
             let key = spelling.key(kind, &entry.key).unwrap_or(entry.key);
             let home = scope.and_then(|scope| scope_in(scope, &key)).map(|scope| spelling.fold(scope));
@@ -141,7 +141,6 @@ impl<'a> Grouping<'a> {
             if !names.contains(&name) {
                 names.push(name);
             }
-            Ok(())
         })?;
         let mut sets: Vec<Vec<String>> = names.into_values().filter(|names| names.len() > 1).collect();
         sets.sort();
@@ -154,7 +153,6 @@ impl<'a> Grouping<'a> {
                     documents.push((input, entry.number));
                     keys.push(key);
                 }
-                Ok(())
             })?;
             let to = match self.preferences.choose(kind.as_str(), &documents) {
                 Some(chosen) => keys.get(chosen),
@@ -177,8 +175,8 @@ impl<'a> Grouping<'a> {
         progress: &dyn Progress,
     ) -> Result<Groups, MergeError> {
         let [one, two, three] = &self.hashers;
-        let all = self.inputs.iter().flat_map(|input| &input.bundle.info().kinds);
-        let documents: u64 = all.filter(|of| of.name == kind.as_str()).map(|of| of.documents).sum();
+        let all = self.inputs.iter().flat_map(|input| input.documents.kinds());
+        let documents: u64 = all.filter(|of| of.name == *kind).filter_map(|of| of.documents).sum();
         // At once: growing would need twice as much. What a file merely says of itself reserves no more than this.
         let mut members: Vec<Member> = Vec::new();
         members.reserve_exact(usize::try_from(documents).unwrap_or(usize::MAX).min(MOST_RESERVED));
@@ -191,7 +189,6 @@ impl<'a> Grouping<'a> {
                 input: u32::try_from(input).unwrap_or(u32::MAX),
                 number: u32::try_from(entry.number).unwrap_or(u32::MAX),
             });
-            Ok(())
         })?;
         members.sort_unstable_by_key(|member| (member.name, member.input, member.number));
         // Names are in no order of their own: of several the first document is named.
@@ -230,18 +227,17 @@ impl<'a> Grouping<'a> {
         &self,
         kind: &KindName,
         progress: &dyn Progress,
-        see: &mut dyn FnMut(usize, Entry) -> Result<(), MergeError>,
+        see: &mut dyn FnMut(usize, Entry),
     ) -> Result<(), MergeError> {
         for (index, input) in self.inputs.iter().enumerate() {
-            progress.check()?;
-            input.bundle.entries(Some(kind.as_str()), &mut |entry| see(index, entry))?;
+            input.documents.entries(kind.as_str(), progress, &mut |entry| see(index, entry))?;
         }
         Ok(())
     }
 
     /// The entry of a document of an input.
     pub fn entry(&self, input: usize, number: u64) -> Result<Entry, MergeError> {
-        Ok(self.inputs.get(input).ok_or(MergeError::NoInputs)?.bundle.entry(number)?)
+        Ok(self.inputs.get(input).ok_or(MergeError::NoInputs)?.documents.entry(number)?)
     }
 }
 

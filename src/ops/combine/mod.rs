@@ -22,10 +22,10 @@ pub use prefer::input_named;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use crate::bundle::{Bundle, Header, Summary};
-use crate::crypto::DataKey;
+use crate::bundle::{Header, Summary};
 use crate::document::{Key, KindName};
 use crate::model::Model;
+use crate::ops::documents::Archive;
 use crate::progress::Progress;
 
 use compare::Comparison;
@@ -33,15 +33,13 @@ use groups::Grouping;
 use prefer::Preferences;
 use spelling::Spelling;
 
-/// A bundle to be joined with others.
+/// Documents to be joined with others.
 #[derive(Debug)]
-pub struct MergeInput {
-    /// Its path, as it was given: preferences name it so.
+pub struct MergeInput<'m> {
+    /// Their path, as it was given: preferences name it so.
     pub path: PathBuf,
-    /// The bundle.
-    pub bundle: Bundle,
-    /// The key to its secrets; needed where it holds any and they are to be carried.
-    pub key: Option<DataKey>,
+    /// The documents; unlocked where they have values of secrets and these are to be carried.
+    pub documents: Box<dyn Archive + 'm>,
 }
 
 /// How bundles are joined.
@@ -96,7 +94,7 @@ pub struct MergeReport {
 
 /// Bundles that were compared and can be joined, unless a conflict is undecided.
 pub struct Merge<'a> {
-    inputs: &'a [MergeInput],
+    inputs: &'a [MergeInput<'a>],
     model: &'a Model,
     labels: Vec<String>,
     preferences: Preferences,
@@ -116,16 +114,17 @@ impl<'a> Merge<'a> {
     /// [`MergeError`]: inputs that do not go together, preferences that mean nothing, and what reading comes
     /// upon. Conflicts are no error here.
     pub fn examine(
-        inputs: &'a [MergeInput],
+        inputs: &'a [MergeInput<'a>],
         model: &'a Model,
         options: &MergeOptions,
         progress: &dyn Progress,
     ) -> Result<Self, MergeError> {
         let labels = labels(inputs);
         let secrets = !options.no_secrets;
-        if let Some(locked) =
-            inputs.iter().position(|i| secrets && i.key.is_none() && i.bundle.info().sealed > 0)
-        {
+        let locked = |input: &MergeInput<'_>| {
+            secrets && input.documents.sealed() > 0 && !input.documents.opens_secrets()
+        };
+        if let Some(locked) = inputs.iter().position(locked) {
             return Err(MergeError::Locked { input: labels.get(locked).cloned().unwrap_or_default() });
         }
         let mut notices = Vec::new();
@@ -138,8 +137,8 @@ impl<'a> Merge<'a> {
         for kind in &names {
             grouping.learn(kind, &mut spelling, progress)?;
         }
-        let total = inputs.iter().map(|input| input.bundle.info().documents).sum();
-        progress.phase("comparing", Some(total));
+        let all = inputs.iter().flat_map(|input| input.documents.kinds());
+        progress.phase("comparing", all.map(|kind| kind.documents).sum());
         let mut comparison = Comparison::new(&grouping, spelling, secrets);
         let mut merged = Vec::new();
         for kind in &names {
@@ -196,7 +195,7 @@ impl<'a> Merge<'a> {
 
     /// Whether the output has values of secrets, and needs a password.
     pub fn has_values(&self) -> bool {
-        self.secrets && self.inputs.iter().any(|input| input.bundle.info().sealed > 0)
+        self.secrets && self.inputs.iter().any(|input| input.documents.sealed() > 0)
     }
 
     /// All conflicts, decided or not, by kind and key.
@@ -254,9 +253,10 @@ impl std::fmt::Debug for Merge<'_> {
 }
 
 /// What inputs are called: by file name, or by path where two share it.
-fn labels(inputs: &[MergeInput]) -> Vec<String> {
-    let name = |input: &MergeInput| input.path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let label = |input: &MergeInput| {
+fn labels(inputs: &[MergeInput<'_>]) -> Vec<String> {
+    let name =
+        |input: &MergeInput<'_>| input.path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let label = |input: &MergeInput<'_>| {
         let own = name(input);
         let shared = inputs.iter().filter(|other| name(other) == own).count() > 1;
         own.filter(|_| !shared).unwrap_or_else(|| input.path.display().to_string())
@@ -265,9 +265,9 @@ fn labels(inputs: &[MergeInput]) -> Vec<String> {
 }
 
 /// The kinds that any input has: those that keys run through before those whose keys do.
-fn kinds(inputs: &[MergeInput], model: &Model) -> Vec<KindName> {
+fn kinds(inputs: &[MergeInput<'_>], model: &Model) -> Vec<KindName> {
     let mut rest: Vec<&str> =
-        inputs.iter().flat_map(|input| &input.bundle.info().kinds).map(|kind| kind.name.as_str()).collect();
+        inputs.iter().flat_map(|input| input.documents.kinds()).map(|kind| kind.name.as_str()).collect();
     rest.sort_unstable();
     rest.dedup();
     let mut names = Vec::with_capacity(rest.len());
@@ -286,13 +286,13 @@ fn kinds(inputs: &[MergeInput], model: &Model) -> Vec<KindName> {
 
 /// What the output says about itself, where the inputs go together.
 fn header(
-    inputs: &[MergeInput],
+    inputs: &[MergeInput<'_>],
     labels: &[String],
     model: &Model,
     ignore_version: bool,
     notices: &mut Vec<String>,
 ) -> Result<Header, MergeError> {
-    let all = || inputs.iter().map(|input| &input.bundle.info().header).zip(labels);
+    let all = || inputs.iter().map(|input| input.documents.header()).zip(labels);
     let Some((first, left)) = all().next() else { return Err(MergeError::NoInputs) };
     let left = left.clone();
     for (header, label) in all() {
@@ -370,8 +370,8 @@ fn header(
 }
 
 /// The server that all documents come from, where it has a name and is one.
-fn one_server(inputs: &[MergeInput]) -> Option<String> {
-    let mut servers = inputs.iter().map(|input| input.bundle.info().header.server.as_ref());
+fn one_server(inputs: &[MergeInput<'_>]) -> Option<String> {
+    let mut servers = inputs.iter().map(|input| input.documents.header().server.as_ref());
     let first = servers.next().flatten()?;
     servers.all(|server| server == Some(first)).then(|| first.clone())
 }

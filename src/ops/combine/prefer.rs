@@ -25,7 +25,7 @@ impl Preferences {
     ///
     /// Paths and names may hold a `=`: a text that is an input as a whole is one, and otherwise the last `=`
     /// behind which an input stands divides.
-    pub fn parse(texts: &[String], inputs: &[MergeInput]) -> Result<Self, MergeError> {
+    pub fn parse(texts: &[String], inputs: &[MergeInput<'_>]) -> Result<Self, MergeError> {
         let mut preferences = Self::default();
         for (order, text) in texts.iter().enumerate() {
             if let Some(input) = input_of(text, text, inputs)? {
@@ -55,22 +55,22 @@ impl Preferences {
         text: &str,
         what: &str,
         input: usize,
-        inputs: &[MergeInput],
+        inputs: &[MergeInput<'_>],
     ) -> Result<(), MergeError> {
-        let Some(MergeInput { bundle, path, .. }) = inputs.get(input) else { return Ok(()) };
+        let Some(MergeInput { documents, path }) = inputs.get(input) else { return Ok(()) };
         let (kind, name) = what.split_once('/').map_or((what, None), |(kind, name)| (kind, Some(name)));
         let (text, place) = (text.to_owned(), path.display().to_string());
-        let known = bundle.info().kinds.iter().find(|known| known.name.eq_ignore_ascii_case(kind));
+        let known = documents.kinds().iter().find(|known| known.name.as_str().eq_ignore_ascii_case(kind));
         let Some(known) = known else {
             return Err(MergeError::NoSuchKind { text, input: place, kind: kind.to_owned() });
         };
         let Some(name) = name else {
-            self.kinds.entry(known.name.clone()).or_default().push(input);
+            self.kinds.entry(known.name.to_string()).or_default().push(input);
             return Ok(());
         };
-        match named(bundle, &known.name, name)?.as_slice() {
+        match named(&**documents, known.name.as_str(), name)?.as_slice() {
             [] => {
-                let (kind, name) = (known.name.clone(), name.to_owned());
+                let (kind, name) = (known.name.to_string(), name.to_owned());
                 Err(MergeError::NoSuchDocument { text, input: place, kind, name })
             }
             [number] => {
@@ -80,7 +80,7 @@ impl Preferences {
             several => {
                 let mut names = Vec::new();
                 for number in several.iter().take(NAMESAKES) {
-                    names.push(bundle.entry(*number)?.key.to_string());
+                    names.push(documents.entry(*number)?.key.to_string());
                 }
                 Err(MergeError::SeveralDocuments { text, input: place, several: names.join("; ") })
             }
@@ -125,7 +125,7 @@ pub fn input_named(text: &str, paths: &[&Path]) -> Result<Option<usize>, Vec<Pat
     Ok(number.and_then(|number| number.checked_sub(1)).filter(|position| *position < paths.len()))
 }
 
-fn input_of(whole: &str, text: &str, inputs: &[MergeInput]) -> Result<Option<usize>, MergeError> {
+fn input_of(whole: &str, text: &str, inputs: &[MergeInput<'_>]) -> Result<Option<usize>, MergeError> {
     let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
     input_named(text, &paths).map_err(|several| {
         let several: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();

@@ -79,7 +79,7 @@ impl<'a> Comparison<'a> {
         let Some(((_, first), rest)) = entries.split_first() else { return Ok(()) };
         let same = rest.iter().all(|(_, entry)| entry.content_id == first.content_id);
         // Without values, secrets are places and part of the content.
-        let valued = |input: &MergeInput| self.secrets && input.bundle.info().sealed > 0;
+        let valued = |input: &MergeInput<'_>| self.secrets && input.documents.sealed() > 0;
         let values = first.secrets > 0
             && entries.iter().any(|(input, _)| self.grouping.inputs.get(*input).is_some_and(valued));
         if same && !values {
@@ -88,7 +88,7 @@ impl<'a> Comparison<'a> {
         let mut vault = Vault::new();
         let mut versions: Vec<Held> = Vec::new();
         for (position, (input, entry)) in entries.iter().enumerate() {
-            let document = self.open(*input, entry, &mut vault)?;
+            let Some(document) = self.open(*input, entry, &mut vault)? else { continue };
             self.sort_in(&mut versions, *input, document, position == group.chosen);
         }
         let [Held { document, .. }, _, ..] = versions.as_slice() else { return Ok(()) };
@@ -104,13 +104,14 @@ impl<'a> Comparison<'a> {
     }
 
     /// A document as the output spells it, its secrets numbered by the vault.
-    fn open(&self, input: usize, entry: &Entry, vault: &mut Vault) -> Result<Document, MergeError> {
+    fn open(&self, input: usize, entry: &Entry, vault: &mut Vault) -> Result<Option<Document>, MergeError> {
         let input = self.grouping.inputs.get(input).ok_or(MergeError::NoInputs)?;
-        let document = input.bundle.document(entry.number)?;
-        open(input, entry, document, self.secrets, vault).map(|mut document| {
+        let vault = self.secrets.then_some(vault);
+        let document = input.documents.some(&[entry.number], usize::MAX, vault)?.pop();
+        Ok(document.map(|(_, mut document)| {
             self.spelling.document(self.grouping.model, &mut document);
             document
-        })
+        }))
     }
 
     /// Finds the version that a document is, or makes it another one.
@@ -207,25 +208,6 @@ fn part_keys(part: &Part, document: &Document) -> Vec<Key> {
         keys.extend(Key::new(parts).ok());
     });
     keys
-}
-
-/// Numbers a document's secrets: equal values have equal numbers, and what has no value none.
-pub(super) fn open(
-    input: &MergeInput,
-    entry: &Entry,
-    mut document: Document,
-    secrets: bool,
-    vault: &mut Vault,
-) -> Result<Document, MergeError> {
-    if let (Some(key), true) = (&input.key, secrets && entry.secrets > 0) {
-        let values = input.bundle.secrets(entry, &document, key)?;
-        for (place, value) in document.secret_places().iter().zip(values) {
-            if let (Some(value), Some(marker)) = (value, document.at_mut(place)) {
-                *marker = Value::Secret(vault.keep(value));
-            }
-        }
-    }
-    Ok(document)
 }
 
 fn empty(document: &Document) -> usize {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::compare::open;
 use super::groups::{Grouping, Groups};
 use super::{Merge, MergeError, MergeReport};
 use crate::bundle::{Coverage, Entry, Extent, Notice, Reason, Writer};
@@ -11,7 +10,7 @@ use crate::document::{Document, Key, KindName, Reference, Value};
 use crate::model::{IdRule, NewId};
 use crate::ops::needs::{NEEDED, document_of};
 use crate::ops::translate::{Id, Vault};
-use crate::progress::Progress;
+use crate::progress::{Cancelled, Progress};
 
 /// The longest text of a notice that a bundle can hold.
 const NOTICE_BYTES: usize = 64 * 1024;
@@ -73,25 +72,34 @@ impl Merge<'_> {
     ) -> Result<(), MergeError> {
         let Some(input) = self.inputs.get(position) else { return Ok(()) };
         let rule = self.model.kind(kind.as_str()).and_then(|kind| kind.id.as_ref());
-        let mut vault = Vault::new();
-        input.bundle.scan(Some(kind.as_str()), &mut |entry, document| {
-            let Some(documents) = groups.taken(position, entry.number) else { return Ok(()) };
-            progress.check()?;
-            vault.clear();
-            let mut document = open(input, &entry, document, self.secrets, &mut vault)?;
-            self.spelling.document(self.model, &mut document);
-            let mut twins = Vec::new();
-            for (twin, number) in documents {
-                twins.push(if twin == position { entry.clone() } else { grouping.entry(twin, number)? });
-            }
-            let id = state.ids.of(rule, kind, &entry, &twins);
-            let reason = self.reason(&entry, &twins);
-            let folded = self.spelling.fold(&document.key);
-            writer.add(&document, &folded, &id, &reason, &values(&document, &vault))?;
-            self.note_lost(&document, &mut state.lost_parts, writer)?;
-            progress.advance(1, 0);
-            Ok(())
-        })
+        let wanted = |number| groups.taken(position, number).is_some();
+        let mut failed = None;
+        let scanned =
+            input.documents.scan(kind.as_str(), &wanted, self.secrets, &mut |entry, mut document, vault| {
+                progress.check()?;
+                progress.advance(1, 0);
+                let mut write = || -> Result<(), MergeError> {
+                    self.spelling.document(self.model, &mut document);
+                    let mut twins = Vec::new();
+                    for (twin, number) in groups.taken(position, entry.number).unwrap_or_default() {
+                        twins.push(if twin == position {
+                            entry.clone()
+                        } else {
+                            grouping.entry(twin, number)?
+                        });
+                    }
+                    let id = state.ids.of(rule, kind, &entry, &twins);
+                    let reason = self.reason(&entry, &twins);
+                    let folded = self.spelling.fold(&document.key);
+                    writer.add(&document, &folded, &id, &reason, &values(&document, vault))?;
+                    self.note_lost(&document, &mut state.lost_parts, writer)
+                };
+                write().map_err(|error| {
+                    failed = Some(error);
+                    Cancelled.into()
+                })
+            });
+        failed.map_or_else(|| Ok(scanned?), Err)
     }
 
     /// Notes references to parts that whoever decided left behind with a document's other version.
@@ -141,7 +149,7 @@ impl Merge<'_> {
     /// Keeps what every input had to say, with its name before it.
     fn write_notices(&self, writer: &mut Writer) -> Result<(), MergeError> {
         for (input, label) in self.inputs.iter().zip(&self.labels) {
-            for mut notice in input.bundle.notices()? {
+            for mut notice in input.documents.notices()? {
                 if self.brings_needed(&notice)? {
                     continue;
                 }
@@ -165,7 +173,7 @@ impl Merge<'_> {
         let needed = Reference { kind: KindName::new(kind), key };
         let Some(document) = document_of(self.model, &needed) else { return Ok(false) };
         for input in self.inputs {
-            if input.bundle.find(document.kind.as_str(), &document.key)?.is_some() {
+            if input.documents.find(document.kind.as_str(), &document.key)?.is_some() {
                 return Ok(true);
             }
         }
@@ -180,7 +188,7 @@ impl Merge<'_> {
         let mut wholes: Vec<HashSet<String>> = Vec::new();
         for input in self.inputs {
             let mut whole = HashSet::new();
-            for Coverage { kind, extent } in input.bundle.coverage()? {
+            for Coverage { kind, extent } in input.documents.coverage()? {
                 match extent {
                     Extent::Whole { rows } | Extent::Part { rows } => {
                         counted.entry(kind.clone()).or_default().0 += rows;
