@@ -88,7 +88,7 @@ impl<'a> Comparison<'a> {
         let mut vault = Vault::new();
         let mut versions: Vec<Held> = Vec::new();
         for (position, (input, entry)) in entries.iter().enumerate() {
-            let Some(document) = self.open(*input, entry, &mut vault)? else { continue };
+            let document = self.open(*input, entry, &mut vault)?;
             self.sort_in(&mut versions, *input, document, position == group.chosen);
         }
         let [Held { document, .. }, _, ..] = versions.as_slice() else { return Ok(()) };
@@ -104,14 +104,12 @@ impl<'a> Comparison<'a> {
     }
 
     /// A document as the output spells it, its secrets numbered by the vault.
-    fn open(&self, input: usize, entry: &Entry, vault: &mut Vault) -> Result<Option<Document>, MergeError> {
+    fn open(&self, input: usize, entry: &Entry, vault: &mut Vault) -> Result<Document, MergeError> {
         let input = self.grouping.inputs.get(input).ok_or(MergeError::NoInputs)?;
         let vault = self.secrets.then_some(vault);
-        let document = input.documents.some(&[entry.number], usize::MAX, vault)?.pop();
-        Ok(document.map(|(_, mut document)| {
-            self.spelling.document(self.grouping.model, &mut document);
-            document
-        }))
+        let mut document = input.documents.document(entry.number, vault)?;
+        self.spelling.document(self.grouping.model, &mut document);
+        Ok(document)
     }
 
     /// Finds the version that a document is, or makes it another one.

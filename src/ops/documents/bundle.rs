@@ -8,7 +8,7 @@ use crate::document::{Document, Key, KindName};
 use crate::ops::translate::Vault;
 use crate::progress::Progress;
 
-use super::{Archive, Documents, DocumentsError, ListedKind, SeeDocument, number, unreadable, weight};
+use super::{Archive, Documents, DocumentsError, ListedKind, SeeDocument, number, some, unreadable};
 
 /// A bundle, with the key to its secrets where that is at hand.
 #[derive(Debug)]
@@ -66,22 +66,9 @@ impl<B: Borrow<Bundle> + std::fmt::Debug> Documents for BundleDocuments<B> {
         &self,
         numbers: &[u64],
         max_bytes: usize,
-        mut vault: Option<&mut Vault>,
+        vault: Option<&mut Vault>,
     ) -> Result<Vec<(usize, Document)>, DocumentsError> {
-        let mut documents = Vec::new();
-        let mut bytes = 0;
-        for (position, number) in numbers.iter().enumerate() {
-            let mut document = self.bundle.borrow().document(*number)?;
-            if let Some(vault) = vault.as_deref_mut() {
-                self.open(&self.bundle.borrow().entry(*number)?, &mut document, vault)?;
-            }
-            bytes += weight(&document);
-            documents.push((position, document));
-            if bytes >= max_bytes {
-                break;
-            }
-        }
-        Ok(documents)
+        some(self, numbers, max_bytes, vault)
     }
 
     fn unreadable(&self) -> Result<Vec<Notice>, DocumentsError> {
@@ -113,6 +100,14 @@ impl<B: Borrow<Bundle> + std::fmt::Debug> Archive for BundleDocuments<B> {
 
     fn find(&self, kind: &str, key: &Key) -> Result<Option<u64>, DocumentsError> {
         Ok(self.bundle.borrow().find(kind, key)?.map(|entry| entry.number))
+    }
+
+    fn document(&self, number: u64, vault: Option<&mut Vault>) -> Result<Document, DocumentsError> {
+        let mut document = self.bundle.borrow().document(number)?;
+        if let Some(vault) = vault {
+            self.open(&self.bundle.borrow().entry(number)?, &mut document, vault)?;
+        }
+        Ok(document)
     }
 
     fn entry(&self, number: u64) -> Result<Entry, DocumentsError> {

@@ -139,6 +139,12 @@ pub trait Archive: Documents + std::fmt::Debug {
     /// As for [`Archive::notices`].
     fn find(&self, kind: &str, key: &Key) -> Result<Option<u64>, DocumentsError>;
 
+    /// The document of a number, its secrets as in [`Documents::some`].
+    ///
+    /// # Errors
+    /// As for [`Archive::notices`].
+    fn document(&self, number: u64, vault: Option<&mut Vault>) -> Result<Document, DocumentsError>;
+
     /// The entry of a number.
     ///
     /// # Errors
@@ -176,6 +182,25 @@ fn unreadable(archive: &dyn Archive) -> Result<Vec<Notice>, DocumentsError> {
         }
     }
     Ok(open)
+}
+
+/// Reads documents of an archive one by one; see [`Documents::some`].
+fn some(
+    archive: &dyn Archive,
+    numbers: &[u64],
+    max_bytes: usize,
+    mut vault: Option<&mut Vault>,
+) -> Result<Vec<(usize, Document)>, DocumentsError> {
+    let (mut documents, mut bytes) = (Vec::new(), 0);
+    for (position, number) in numbers.iter().enumerate() {
+        let document = archive.document(*number, vault.as_deref_mut())?;
+        bytes += weight(&document);
+        documents.push((position, document));
+        if bytes >= max_bytes {
+            break;
+        }
+    }
+    Ok(documents)
 }
 
 /// About how much memory a document takes.

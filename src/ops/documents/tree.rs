@@ -11,7 +11,7 @@ use crate::ops::translate::Vault;
 use crate::progress::Progress;
 use crate::tree::{CHANGED, Sealed, Tree, TreeError};
 
-use super::{Archive, Documents, DocumentsError, ListedKind, SeeDocument, number, unreadable, weight};
+use super::{Archive, Documents, DocumentsError, ListedKind, SeeDocument, number, some, unreadable};
 
 /// A folder of documents with which nothing is wrong, with the key to their secrets where that is at hand.
 #[derive(Debug)]
@@ -159,18 +159,9 @@ impl Documents for TreeDocuments<'_> {
         &self,
         numbers: &[u64],
         max_bytes: usize,
-        mut vault: Option<&mut Vault>,
+        vault: Option<&mut Vault>,
     ) -> Result<Vec<(usize, Document)>, DocumentsError> {
-        let (mut documents, mut bytes) = (Vec::new(), 0);
-        for (position, number) in numbers.iter().enumerate() {
-            let document = self.read(self.at(*number)?, vault.as_deref_mut())?;
-            bytes += weight(&document);
-            documents.push((position, document));
-            if bytes >= max_bytes {
-                break;
-            }
-        }
-        Ok(documents)
+        some(self, numbers, max_bytes, vault)
     }
 
     fn unreadable(&self) -> Result<Vec<Notice>, DocumentsError> {
@@ -205,6 +196,10 @@ impl Archive for TreeDocuments<'_> {
         let text = key.to_text();
         let found = entries.binary_search_by(|(entry, _)| entry.key.to_text().cmp(&text)).ok();
         Ok(found.and_then(|at| entries.get(at)).map(|(entry, _)| entry.number))
+    }
+
+    fn document(&self, number: u64, vault: Option<&mut Vault>) -> Result<Document, DocumentsError> {
+        self.read(self.at(number)?, vault)
     }
 
     fn entry(&self, number: u64) -> Result<Entry, DocumentsError> {
