@@ -108,6 +108,15 @@ pub fn cut_middle(text: &str, most: usize) -> Cow<'_, str> {
     format!("{}{last}", cut(text, most - most / 3)).into()
 }
 
+/// Bytes as hexadecimal digits in lower case.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// A text of JSON with every hidden character in it spelled `\uXXXX`. They stand in strings only, but for the blanks
 /// of JSON itself, which stay; so what is read of it is the same.
 pub fn escape_json(json: &str) -> Cow<'_, str> {

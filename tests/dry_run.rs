@@ -85,7 +85,7 @@ impl Said {
     fn of(outcome: Outcome) -> Self {
         // Fingerprints are under a key of each run's own.
         let entries = |plan: Plan| -> Vec<Entry> {
-            plan.entries.into_iter().map(|entry| Entry { seen: None, ..entry }).collect()
+            plan.entries.into_iter().map(|entry| Entry { seen: None, result: None, ..entry }).collect()
         };
         match outcome {
             Outcome::Applied(plan) | Outcome::DryRun(plan) => Self::Written(entries(plan)),

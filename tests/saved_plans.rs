@@ -96,10 +96,22 @@ fn rows_that_stay_are_relied_on_and_secrets_too() {
     let plan = saved(&stage);
     let unchanged = plan.documents.iter().find(|d| d.action == "unchanged" && d.kind == "Account").unwrap();
     let name = unchanged.key.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
-    let db = Connection::open(stage.at("production.sqlite")).unwrap();
-    let json: String =
-        db.query_row("SELECT JSON FROM Account WHERE Name = ?1", [&name], |row| row.get(0)).unwrap();
-    let key = std::fs::read_to_string(stage.at("production.key")).unwrap();
+    set_secret(&stage, "production.sqlite", "production.key", "Account", &name, "another");
+    stage.refused(&apply(&[]), 4, &name);
+}
+
+/// Exports the build server again: under another password, where one is named.
+fn export_again(stage: &Stage, out: &str, more: &[&str]) {
+    let export = ["export", "sqlite:build.sqlite", "-o", out, "--master-key-file", "build.key"];
+    stage.done(&[&export[..], more].concat());
+}
+
+/// Encrypts a text in place of the first secret of a row, as somebody does who enters another value.
+fn set_secret(stage: &Stage, database: &str, key: &str, table: &str, name: &str, value: &str) {
+    let db = Connection::open(stage.at(database)).unwrap();
+    let sql = format!("SELECT JSON FROM {table} WHERE Name = ?1");
+    let json: String = db.query_row(&sql, [name], |row| row.get(0)).unwrap();
+    let key = std::fs::read_to_string(stage.at(key)).unwrap();
     let key = sealift::crypto::MasterKey::from_base64(&key).unwrap();
     let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
     let (secret, _) = parsed
@@ -108,11 +120,65 @@ fn rows_that_stay_are_relied_on_and_secrets_too() {
         .iter()
         .find(|(_, value)| value.as_str().is_some_and(|text| key.decrypt(text).is_ok()))
         .expect("a secret");
-    let cipher = key.encrypt(&sealift::crypto::SecretBytes::from("another".to_owned())).unwrap();
-    let sql = format!("UPDATE Account SET JSON = json_set(JSON, '$.{secret}', ?1) WHERE Name = ?2");
-    assert_eq!(db.execute(&sql, [&cipher, &name]).unwrap(), 1);
-    drop(db);
-    stage.refused(&apply(&[]), 4, &name);
+    let cipher = key.encrypt(&sealift::crypto::SecretBytes::from(value.to_owned())).unwrap();
+    let sql = format!("UPDATE {table} SET JSON = json_set(JSON, '$.{secret}', ?1) WHERE Name = ?2");
+    assert_eq!(db.execute(&sql, [&cipher, name]).unwrap(), 1);
+}
+
+/// The name of the first account that meets an action.
+fn account(plan: &SavedPlan, action: &str) -> String {
+    let found = plan.documents.iter().find(|d| d.action == action && d.kind == "Account");
+    found.unwrap().key.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned()
+}
+
+/// Whoever reviewed a plan agreed to the secrets that it would write: their values cannot be seen, so they must not be
+/// replaced behind the plan.
+#[test]
+fn a_bundle_with_another_secret_is_refused_and_one_under_another_password_is_applied() {
+    let stage = staged();
+    std::fs::write(stage.at("theirs"), "another password for the same secrets\n").unwrap();
+    for action in ["create", "update", "unchanged"] {
+        let changed = staged();
+        let name = account(&saved(&changed), action);
+        set_secret(&changed, "build.sqlite", "build.key", "Account", &name, "another token");
+        export_again(&changed, "other.sealift", &["--password-file", "password"]);
+        let other = [&["apply", "p.plan", "other.sealift", "--yes"][..], &TO].concat();
+        let told = changed.refused(&other, 4, &name);
+        assert!(told.contains("has another secret in the bundle than the plan was made for"), "{told}");
+        assert_eq!(told.matches("STOP").count(), 1, "{told}");
+    }
+    // Without any secret it has the same content root too.
+    export_again(&stage, "bare.sealift", &["--no-secrets"]);
+    let bare = [&["apply", "p.plan", "bare.sealift", "--yes"][..], &TO].concat();
+    stage.refused(&bare, 4, "has another secret in the bundle than the plan was made for");
+
+    export_again(&stage, "keyed.sealift", &["--password-file", "theirs"]);
+    let keyed = ["apply", "p.plan", "keyed.sealift", "--yes", TO[0], TO[1], TO[2], TO[3]];
+    let told = stage.done(&[&keyed[..], &["--password-file", "theirs"]].concat());
+    assert!(told.contains("committed to sqlite:production.sqlite: 91 created"), "{told}");
+}
+
+/// What moved is said: the document itself, a secret of it, or what it refers to.
+#[test]
+fn the_first_difference_says_what_moved() {
+    let secret = staged();
+    let name = account(&saved(&secret), "update");
+    set_secret(&secret, "production.sqlite", "production.key", "Account", &name, "another token");
+    secret.refused(&apply(&[]), 4, "has another secret in the target than when the plan was made");
+    let gone = staged();
+    let plan = saved(&gone);
+    let of = |action: &str| {
+        let found = plan.documents.iter().find(|d| d.action == action && d.kind == "Environment");
+        found.unwrap().key.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned()
+    };
+    let (updated, created) = (of("update"), of("create"));
+    gone.sql(&format!("DELETE FROM DeploymentEnvironment WHERE Name = '{updated}'"));
+    gone.refused(&apply(&[]), 4, "was deleted in the target since the plan was made");
+    let made = staged();
+    let renamed = "UPDATE DeploymentEnvironment SET Name = ";
+    made.sql(&format!("{renamed}'{created}' WHERE Name = '{updated}'"));
+    let told = made.refused(&apply(&[]), 4, "was made in the target since the plan was made");
+    assert!(told.contains(&created), "{told}");
 }
 
 #[test]

@@ -11,10 +11,10 @@ use crate::document::{Collation, Document, KindName, Value};
 use crate::model::{Duplicates, SecretForm, Target};
 use crate::plan::{Action, Entry, Plan};
 use crate::server::{Catalog, Condition, Lookup, Reader, UniqueSet};
+use crate::text::hex;
 
 use super::ImportError;
 use super::examine::{Examined, Examiner};
-use super::relied::hex;
 use super::translate::{Id, Ids, Layout, Layouts, Vault};
 use super::validate::shown;
 

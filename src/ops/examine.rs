@@ -422,8 +422,9 @@ impl<'m> Examiner<'_, 'm> {
         }
         let blind = Vault::new();
         let vault = if self.options.blind { &blind } else { &self.vault };
-        let seen = |theirs: &Portable| fingerprint(&theirs.document, vault, self.seen_key);
-        let seen = theirs.as_ref().map(seen).transpose()?;
+        let print = |document: &Document| fingerprint(document, vault, self.seen_key);
+        let seen = theirs.as_ref().map(|theirs| print(&theirs.document)).transpose()?;
+        let result = action.writes().then(|| print(&document)).transpose()?;
         Ok(Examined {
             entry: Entry {
                 number: entry.number,
@@ -434,6 +435,7 @@ impl<'m> Examiner<'_, 'm> {
                 changes: found,
                 notes,
                 seen,
+                result,
             },
             document,
             existing: theirs.map(Existing::from),

@@ -177,6 +177,7 @@ impl Resettle {
                 changes: Vec::new(),
                 notes: Vec::new(),
                 seen: None,
+                result: None,
             });
         }
         rules.wide = held.wide;

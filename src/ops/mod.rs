@@ -67,7 +67,7 @@ pub use named::named;
 pub use needs::{NEEDED, Needed, Without};
 pub use options::ImportOptions;
 pub use plan::{Keys, plan};
-pub use relied::{PlanKey, Relied, hex, plan_digest, planned_target};
+pub use relied::{PlanKey, Relied, plan_digest, planned_target};
 pub use salvage::{SALVAGED, Salvage, SalvageError, SalvageOptions, SalvageReport, SealedValues, salvage};
 pub use script::{About, is_script, script};
 pub use select::Root;

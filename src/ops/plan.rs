@@ -352,6 +352,7 @@ fn check_tables(
                 changes: Vec::new(),
                 notes: Vec::new(),
                 seen: None,
+                result: None,
             });
             Ok(())
         })?;

@@ -396,6 +396,7 @@ fn look(
                 changes: Vec::new(),
                 notes: Vec::new(),
                 seen: Some(seen),
+                result: None,
             };
             entries.push((entry, Deletion { number: 0, kind: layout.index, row: portable.row }));
         }

@@ -7,20 +7,20 @@ use crate::bundle::Bundle;
 use crate::crypto::{FingerprintKey, MasterKey};
 use crate::document::{Document, Key, Value, canonical};
 use crate::model::Model;
-use crate::plan::{Action, Entry, Finding, Maintenance, Plan, PlannedTarget, SavedPlan, Seen};
+use crate::plan::{
+    Action, Entry, Finding, Maintenance, Plan, PlannedTarget, SavedFingerprint, SavedPlan, Seen,
+};
 use crate::server::{Reader, ServerError, Table};
+use crate::text::hex;
 
 use super::ImportError;
 use super::export::product_version;
 use super::translate::Vault;
 
+/// What is said of a document that is not as the plan relied on.
+const CHANGED: &str = "changed in the target since the plan was made";
 /// What is hashed to tell whether a key is the one that a plan was made under.
 const CHECK: &[u8] = b"plan check";
-
-/// A hash in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits: Vec<u8> = text
@@ -79,10 +79,18 @@ impl PlanKey {
 /// What names a document of a plan: its kind, its key, and whether it is one of the target's to be deleted.
 type Place = (String, String, bool);
 
+/// What a saved plan says of a document: it explains what moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Planned {
+    target: Option<SavedFingerprint>,
+    result: Option<SavedFingerprint>,
+}
+
 /// What a plan relied on.
 #[derive(Debug, Clone, Default)]
 pub struct Relied {
-    documents: BTreeMap<Place, String>,
+    /// Each document's digest; and what explains a difference where the bundle may be another one by now.
+    documents: BTreeMap<Place, (String, Option<Planned>)>,
     /// The target's tables; `None` where the target is the one that was just looked at.
     pub(super) target: Option<PlannedTarget>,
     /// What the product did when the plan was made; `None` where that was long ago.
@@ -106,22 +114,55 @@ pub(super) fn fingerprint(
     vault: &Vault,
     key: &FingerprintKey,
 ) -> Result<Seen, canonical::TooLarge> {
-    let content = canonical::encode(document)?;
-    let mut parts: Vec<&[u8]> = vec![&content];
+    let content = key.of(&[&canonical::encode(document)?]);
     let mut secrets = Vec::new();
     document.each(&mut |value| {
         if let Value::Secret(id) = value {
-            secrets.push(*id);
+            secrets.push(vault.value(*id));
         }
     });
-    parts.extend(secrets.iter().filter_map(|id| vault.value(*id)).map(|v| v.expose()));
-    Ok(Seen(key.of(&parts)))
+    let mut parts: Vec<&[u8]> = vec![&content];
+    // A place without a value counts too: of two places it matters which one has the value.
+    for secret in secrets {
+        match secret {
+            Some(value) => parts.extend([b"value".as_slice(), value.expose()]),
+            None => parts.push(b"no value"),
+        }
+    }
+    Ok(Seen { content, secrets: key.of(&parts) })
+}
+
+/// Says what moved between a saved plan and the same plan made again, for a document on which they differ.
+fn moved_since(then: &Planned, now: &Entry) -> &'static str {
+    let target = now.seen.map(SavedFingerprint::from);
+    let result = now.result.map(SavedFingerprint::from);
+    match (&then.target, &target) {
+        (None, Some(_)) => return "was made in the target since the plan was made",
+        (Some(_), None) => return "was deleted in the target since the plan was made",
+        (Some(then), Some(now)) if then.content == now.content && then.secrets != now.secrets => {
+            return "has another secret in the target than when the plan was made";
+        }
+        (then, now) if then != now => return CHANGED,
+        _ => {}
+    }
+    // Where nothing is written, what the target has is what stays.
+    let (was, is) = (then.result.as_ref().or(target.as_ref()), result.as_ref().or(target.as_ref()));
+    match (was, is) {
+        (Some(was), Some(is)) if was.content == is.content && was.secrets != is.secrets => {
+            "has another secret in the bundle than the plan was made for"
+        }
+        (Some(was), Some(is)) if was.content != is.content && then.result.is_some() && result.is_some() => {
+            "would be written otherwise than planned: what it refers to in the target is another by now, or the \
+             bundle's document is"
+        }
+        _ => "would be treated otherwise than planned: what it refers to in the target is another by now",
+    }
 }
 
 impl Relied {
     /// What a plan relies on that was made in this process, under this key.
     pub fn of(plan: &Plan, key: &FingerprintKey) -> Self {
-        let documents = plan.entries.iter().map(|entry| (place(entry), digest(entry, key))).collect();
+        let documents = plan.entries.iter().map(|entry| (place(entry), (digest(entry, key), None))).collect();
         Self { documents, target: None, maintenance: plan.maintenance.clone() }
     }
 
@@ -129,26 +170,30 @@ impl Relied {
     pub fn saved(plan: &SavedPlan) -> Self {
         let documents = plan.documents.iter().map(|document| {
             let delete = document.action == Action::Delete.word();
-            ((document.kind.clone(), document.id.clone(), delete), document.relies_on.clone())
+            let planned = Planned { target: document.target.clone(), result: document.result.clone() };
+            let place = (document.kind.clone(), document.id.clone(), delete);
+            (place, (document.relies_on.clone(), Some(planned)))
         });
         Self { documents: documents.collect(), target: Some(plan.head.target.clone()), maintenance: None }
     }
 
-    /// The documents that are not as the plan relied on, by name.
+    /// The documents that are not as the plan relied on, by name, each with what moved.
     pub(super) fn moved(&self, now: &Plan, key: &FingerprintKey) -> Vec<Finding> {
-        let problem = "changed in the target since the plan was made".to_owned();
-        let mut open: BTreeMap<&Place, &String> = self.documents.iter().collect();
+        let mut open: BTreeMap<&Place, &(String, Option<Planned>)> = self.documents.iter().collect();
         let mut moved = Vec::new();
         for entry in &now.entries {
             let place = place(entry);
-            if open.remove(&place).is_none_or(|relied| *relied != digest(entry, key)) {
-                let (kind, name) = (place.0, entry.key.path());
-                moved.push(Finding { kind, name, problem: problem.clone() });
-            }
+            let problem = match open.remove(&place) {
+                Some((relied, _)) if *relied == digest(entry, key) => continue,
+                Some((_, Some(planned))) => moved_since(planned, entry),
+                _ => CHANGED,
+            };
+            let (kind, name) = (place.0, entry.key.path());
+            moved.push(Finding { kind, name, problem: problem.to_owned() });
         }
         for (kind, key, _) in open.into_keys() {
             let name = Key::parse(key).map_or_else(|_| key.clone(), |key| key.path());
-            let finding = Finding { kind: kind.clone(), name, problem: problem.clone() };
+            let finding = Finding { kind: kind.clone(), name, problem: CHANGED.to_owned() };
             if !moved.contains(&finding) {
                 moved.push(finding);
             }
@@ -256,6 +301,7 @@ mod tests {
             changes: vec![],
             notes: vec![],
             seen: None,
+            result: None,
         };
         let before =
             Plan { entries: vec![entry(1, Action::Create), entry(2, Action::Unchanged)], ..Plan::default() };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Change, Changed, Entry, Finding, Plan};
+use super::{Change, Changed, Entry, Finding, Plan, Seen};
 use crate::document::json as document_json;
 
 /// One change as JSON, complete.
@@ -46,7 +46,8 @@ impl Entry {
     pub(crate) fn said(&self) -> Vec<Vec<u8>> {
         let text = |text: &str| text.as_bytes().to_vec();
         let mut parts = vec![text(self.kind.as_str()), text(&self.key.to_text()), text(self.action.word())];
-        parts.push(self.seen.map(|seen| seen.0.to_vec()).unwrap_or_default());
+        let hash = |seen: Option<Seen>| seen.map(|seen| seen.secrets.to_vec()).unwrap_or_default();
+        parts.extend([hash(self.seen), hash(self.result)]);
         parts.push(text(self.reason.as_deref().unwrap_or_default()));
         parts.push((self.changes.len() as u64).to_le_bytes().to_vec());
         parts.extend(self.changes.iter().map(|change| text(&change_json(change).to_string())));

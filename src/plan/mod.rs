@@ -27,7 +27,8 @@ pub(crate) use pairs::Pairs;
 pub use policy::Policy;
 pub use rows::TableRows;
 pub use saved::{
-    Applied, Digest, Head, PlannedBundle, PlannedTarget, SavedDocument, SavedError, SavedFinding, SavedPlan,
+    Applied, Digest, Head, PlannedBundle, PlannedTarget, SavedDocument, SavedError, SavedFinding,
+    SavedFingerprint, SavedPlan,
 };
 pub use source::{SourceExample, SourceNotice};
 pub use spelling::respell;
@@ -96,6 +97,8 @@ pub struct Entry {
     pub notes: Vec<String>,
     /// The content of the target's document that the plan relies on; `None` where there was none.
     pub seen: Option<Seen>,
+    /// The content that the target's document will have; `None` where the action writes none.
+    pub result: Option<Seen>,
 }
 
 impl Entry {
@@ -112,12 +115,16 @@ impl Entry {
     }
 }
 
-/// A fingerprint of what the target held when the plan was made.
+/// A fingerprint of a document: of what the target held when the plan was made, or of what it will hold.
 ///
-/// It covers the document's content and, where the plan could read them, its secrets: under a key of the
-/// plan's own, so that nobody can guess a secret from it.
+/// It is under a key of the plan's own, so that nobody can guess a secret from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen(pub [u8; 32]);
+pub struct Seen {
+    /// The hash of the document's canonical bytes, in which secrets are markers.
+    pub content: [u8; 32],
+    /// The hash of `content` and the values of the document's secrets, as far as the plan could read them.
+    pub secrets: [u8; 32],
+}
 
 /// Why an import must not happen.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::described::entry_json;
-use super::{Plan, SourceNotice};
-use crate::text::write_json;
+use super::{Plan, Seen, SourceNotice};
+use crate::text::{hex, write_json};
 
 /// The first words of the head of this version.
 const FORMAT: &str = "sealift plan 1";
@@ -145,8 +145,30 @@ pub struct SavedDocument {
     pub changes: Vec<serde_json::Value>,
     /// What was adapted on the way.
     pub notes: Vec<String>,
-    /// A keyed hash of all of this and of the target's document, in hexadecimal.
+    /// The target's document that the plan relies on; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<SavedFingerprint>,
+    /// The document that will be written; absent where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<SavedFingerprint>,
+    /// A keyed hash of all of this, in hexadecimal.
     pub relies_on: String,
+}
+
+/// A [`Seen`] in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedFingerprint {
+    /// [`Seen::content`], in hexadecimal.
+    pub content: String,
+    /// [`Seen::secrets`], in hexadecimal.
+    pub secrets: String,
+}
+
+impl From<Seen> for SavedFingerprint {
+    fn from(seen: Seen) -> Self {
+        Self { content: hex(&seen.content), secrets: hex(&seen.secrets) }
+    }
 }
 
 /// A plan, as it is in a file.
@@ -198,6 +220,8 @@ impl SavedPlan {
                     _ => Vec::new(),
                 },
                 notes: entry.notes.clone(),
+                target: entry.seen.map(SavedFingerprint::from),
+                result: entry.result.map(SavedFingerprint::from),
                 relies_on: digest(&parts),
             }
         });

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::crypto::{Envelope, KdfParams, Slot};
 use crate::document::{Key, KindName, Map, Value};
+use crate::text::hex;
 
 use super::parse::{self, Wrong};
 use super::spell::{self, Json};
@@ -151,7 +152,7 @@ pub(super) fn write(about: &About, lines: &Lines) -> String {
     let mut members = vec![
         ("format".to_owned(), Json::text(FORMAT)),
         ("model".to_owned(), Json::text(&about.model)),
-        ("model_digest".to_owned(), Json::text(&spell::hex(&about.model_digest))),
+        ("model_digest".to_owned(), Json::text(&hex(&about.model_digest))),
     ];
     let optional = [
         ("product_version", &about.product_version),
@@ -169,14 +170,14 @@ pub(super) fn write(about: &About, lines: &Lines) -> String {
                 ("memory_kib", slot.kdf.memory_kib.to_string()),
                 ("passes", slot.kdf.passes.to_string()),
                 ("lanes", slot.kdf.lanes.to_string()),
-                ("salt", spell::quoted(&spell::hex(&slot.salt))),
-                ("nonce", spell::quoted(&spell::hex(&slot.nonce))),
-                ("wrapped", spell::quoted(&spell::hex(&slot.wrapped))),
+                ("salt", spell::quoted(&hex(&slot.salt))),
+                ("nonce", spell::quoted(&hex(&slot.nonce))),
+                ("wrapped", spell::quoted(&hex(&slot.wrapped))),
             ]))
         });
         let envelope = vec![
-            ("scope".to_owned(), Json::text(&spell::hex(&envelope.scope))),
-            ("commitment".to_owned(), Json::text(&spell::hex(&envelope.commitment))),
+            ("scope".to_owned(), Json::text(&hex(&envelope.scope))),
+            ("commitment".to_owned(), Json::text(&hex(&envelope.commitment))),
             ("slots".to_owned(), Json::List(slots.collect())),
         ];
         members.push(("envelope".to_owned(), Json::Object(envelope)));

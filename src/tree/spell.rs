@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::document::{Document, Key, Place, Value};
+use crate::text::hex;
 
 /// Members of objects that mean something here. A product's own member of such a name is written with one more
 /// `$`, and so is one that has several.
@@ -102,14 +103,6 @@ fn quote(out: &mut String, text: &str) {
         }
     }
     out.push('"');
-}
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// A key on one line: `["Web"]`, `[{ "Space": ["Default"] }, "Web"]`.

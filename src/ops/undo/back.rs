@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::bundle::Bundle;
 use crate::document::{Key, KindName, Reference, Value};
 use crate::model::Target;
-use crate::plan::{Action, Entry, Plan, Seen};
+use crate::plan::{Action, Entry, Plan};
 use crate::progress::Progress;
 use crate::server::{Reader, Transaction};
 
@@ -135,7 +135,9 @@ pub(in super::super) fn take_back(
         let problem = match (change.wrote, entry.action) {
             (Wrote::Changed, Action::Create) => "was deleted since the import",
             (Wrote::Deleted, Action::Update | Action::Merge) => "is there again, otherwise, since the import",
-            (Wrote::Changed, action) if action.writes() && entry.seen != change.after.map(Seen) => {
+            (Wrote::Changed, action)
+                if action.writes() && entry.seen.map(|seen| seen.secrets) != change.after =>
+            {
                 "was changed since the import"
             }
             _ => continue,
@@ -169,7 +171,7 @@ pub(in super::super) fn take_back(
                 let seen = fingerprint(&portable.document, &examiner.vault, examiner.seen_key)?;
                 let mut entry = deletion(change, Action::Delete);
                 entry.seen = Some(seen);
-                if entry.seen != change.after.map(Seen) {
+                if entry.seen.map(|seen| seen.secrets) != change.after {
                     let problem = "was changed since the import";
                     examiner.find(entry.kind.as_str(), entry.key.path(), problem);
                 }
@@ -199,6 +201,7 @@ fn deletion(change: &Change, action: Action) -> Entry {
         changes: Vec::new(),
         notes: Vec::new(),
         seen: None,
+        result: None,
     }
 }
 

@@ -241,7 +241,7 @@ impl After<'_, '_> {
                     return Err(ImportError::NotAsWritten { kind: kind.clone(), name: name.to_string() });
                 }
                 let document = Reference { kind: kind.clone(), key: name.clone() };
-                let after = Some(fingerprint(&portable.document, &vault, key)?.0);
+                let after = Some(fingerprint(&portable.document, &vault, key)?.secrets);
                 see(Change { number: 0, document, row: row.clone(), wrote: *wrote, after })?;
             }
             Ok(())

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sealift::bundle::Bundle;
 use sealift::model::Model;
-use sealift::ops::{self, ImportOptions, PlanKey, plan_digest};
+use sealift::ops::{ImportOptions, PlanKey, plan_digest};
 use sealift::plan::{Applied, Head, Plan, PlannedBundle, PlannedTarget, SavedError, SavedPlan};
+use sealift::text::hex;
 use sealift::text::input::{self, TextError};
 use serde_json::json;
 
@@ -84,7 +85,7 @@ impl Saving<'_> {
             source: Vec::new(),
             applied: None,
         };
-        Ok(SavedPlan::new(head, plan, &|parts| ops::hex(&key.key.of(parts))))
+        Ok(SavedPlan::new(head, plan, &|parts| hex(&key.key.of(parts))))
     }
 }
 
