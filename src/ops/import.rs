@@ -343,22 +343,20 @@ fn write(
         Renderer { layouts, ids: &examiner.ids, vault: &examiner.vault, master_key: examiner.master_key };
     let id = examiner.id_of(layout, &entry.key);
     let rendered = renderer.render(layout, &document, id.as_ref(), existing.as_ref())?;
-    match (keeping, &existing) {
-        (None, _) => {}
-        (Some(keeping), Some(existing)) => {
-            keeping.changed(layout, existing, &examiner.vault, layouts.model)?;
-        }
-        (Some(keeping), None) => {
-            let row = layout.named_by(|column| {
-                let at = rendered.columns.iter().position(|name| name == column)?;
-                rendered.row.get(at).cloned()
-            });
-            keeping.created(layout, row, document.key.clone());
-        }
-    }
     let Rendered { mut columns, mut row, derived } = rendered;
     if existing.is_none() {
         numbers.fill(transaction, layout, &mut columns, &mut row)?;
+    }
+    if let Some(keeping) = keeping {
+        let value = |column: &str| row.get(columns.iter().position(|name| name == column)?).cloned();
+        let own = existing.as_ref().map_or_else(|| layout.named_by(value), |existing| existing.row.clone());
+        keeping.note(layout, &own, existing.is_none(), &columns, &row);
+        match &existing {
+            Some(existing) => keeping.changed(layout, existing, document, &examiner.vault)?,
+            None => keeping.created(layout, &own, document, &examiner.vault)?,
+        }
+    }
+    if existing.is_none() {
         inserts.own.push(transaction, written, entry.number, &columns, row)?;
         return inserts.derive(transaction, written, entry.number, derived);
     }

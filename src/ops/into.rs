@@ -228,14 +228,8 @@ impl Resettle {
 impl Examiner<'_, '_> {
     /// Opens a document's secrets, under the names they were sealed under, and renames it for the target.
     pub(super) fn open(&mut self, bundle: &Bundle, source: &mut Source) -> Result<(), ImportError> {
-        if let (Some(key), 1..) = (self.secrets, source.entry.secrets) {
-            let values = bundle.secrets(&source.entry, &source.document, key)?;
-            let places = source.document.secret_places();
-            for (place, value) in places.iter().zip(values) {
-                if let (Some(value), Some(marker)) = (value, source.document.at_mut(place)) {
-                    *marker = Value::Secret(self.vault.keep(value));
-                }
-            }
+        if let Some(key) = self.secrets {
+            self.vault.open(bundle, &source.entry, &mut source.document, key)?;
         }
         self.resettle.source(&self.translation.layouts, source);
         Ok(())

@@ -223,7 +223,7 @@ pub(super) fn examine_all<'x, 'm>(
     }
     note_unchecked(reader, &examiner, &mut plan);
     match work {
-        Work::Undo(record) => undo::take_back(record, reader, &mut examiner, &mut plan, progress)?,
+        Work::Undo(record) => undo::take_back(bundle, record, reader, &mut examiner, &mut plan, progress)?,
         Work::Import if examiner.options.prune => {
             super::prune::prune(bundle, reader, &mut examiner, &mut plan, progress)?;
         }

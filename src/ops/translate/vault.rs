@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::crypto::SecretBytes;
-use crate::document::SecretId;
+use crate::bundle::{Bundle, BundleError, Entry};
+use crate::crypto::{DataKey, SecretBytes};
+use crate::document::{Document, SecretId, Value};
 
 /// Keeps secrets and numbers them: equal values have equal numbers, so documents that hold only the numbers
 /// compare as if they held the values. Values are wiped when the vault is emptied or dropped.
@@ -35,6 +36,41 @@ impl Vault {
         let number = u32::try_from(self.values.len()).unwrap_or(SecretId::UNKNOWN.0);
         bucket.push(number);
         SecretId(number)
+    }
+
+    /// Opens the secrets of a bundle's document, and puts their numbers into its markers.
+    ///
+    /// # Errors
+    /// What [`Bundle::secrets`] returns.
+    pub fn open(
+        &mut self,
+        bundle: &Bundle,
+        entry: &Entry,
+        document: &mut Document,
+        key: &DataKey,
+    ) -> Result<(), BundleError> {
+        if entry.secrets == 0 {
+            return Ok(());
+        }
+        let values = bundle.secrets(entry, document, key)?;
+        for (place, value) in document.secret_places().iter().zip(values) {
+            if let (Some(value), Some(marker)) = (value, document.at_mut(place)) {
+                *marker = Value::Secret(self.keep(value));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the values of a document's secrets in the order of their places, as a bundle's writer takes them; `None`
+    /// for a marker without a value.
+    pub fn values_of(&self, document: &Document) -> Vec<Option<SecretBytes>> {
+        let mut values = Vec::new();
+        document.each(&mut |value| {
+            if let Value::Secret(id) = value {
+                values.push(self.value(*id).map(SecretBytes::duplicate));
+            }
+        });
+        values
     }
 
     /// Returns the value of a number; `None` for [`SecretId::UNKNOWN`].

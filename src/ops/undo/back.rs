@@ -1,6 +1,6 @@
 //! An import on its way back: documents found by their rows, what moved since found out, what was made deleted.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use crate::bundle::Bundle;
 use crate::document::{Key, KindName, Reference, Value};
@@ -17,6 +17,7 @@ use super::super::relied::fingerprint;
 use super::super::select::fetch_some;
 use super::super::translate::{Existing, Id, Known, Layout, ServerSecrets};
 use super::Keeping;
+use super::left::{Left, Now, folded, refilled};
 use super::record::{Change, UndoRecord, Wrote};
 use super::referrers::find_referrers;
 
@@ -123,68 +124,82 @@ fn fetch_ids(
 
 /// Compares what the import left with what is there, and adds what is to be deleted to the plan.
 pub(in super::super) fn take_back(
+    bundle: &Bundle,
     record: &UndoRecord,
     reader: &mut dyn Reader,
     examiner: &mut Examiner<'_, '_>,
     plan: &mut Plan,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
-    let collation = examiner.model().collation;
+    const CHANGED: &str = "was changed since the import";
+    let layouts = examiner.layouts().clone();
+    let model = layouts.model;
+    let mut problems: Vec<(KindName, Key, &str)> = Vec::new();
+    let mut compared: HashSet<u64> = HashSet::new();
     for entry in &plan.entries {
-        let Some(change) = record.of(&entry.kind, &entry.key, collation) else { continue };
+        let Some(change) = record.of(&entry.kind, &entry.key, model.collation) else { continue };
         let problem = match (change.wrote, entry.action) {
             (Wrote::Changed, Action::Create) => "was deleted since the import",
             (Wrote::Deleted, Action::Update | Action::Merge) => "is there again, otherwise, since the import",
-            (Wrote::Changed, action)
-                if action.writes() && entry.seen.map(|seen| seen.secrets) != change.after =>
-            {
-                "was changed since the import"
+            (Wrote::Changed, action) if action.writes() => {
+                compared.insert(change.number);
+                continue;
             }
             _ => continue,
         };
-        examiner.find(entry.kind.as_str(), entry.key.path(), problem);
+        problems.push((entry.kind.clone(), entry.key.clone(), problem));
     }
-    let layouts = examiner.layouts().clone();
-    let mut by_kind: BTreeMap<usize, Vec<&Change>> = BTreeMap::new();
     for change in record.created() {
-        match examiner.model().target(&change.document.kind) {
-            Some(Target::Kind(kind)) if layouts.at(kind).is_some() => {
-                by_kind.entry(kind).or_default().push(change);
+        let Reference { kind, key } = &change.document;
+        match model.target(kind) {
+            Some(Target::Kind(index)) if layouts.at(index).is_some() => {
+                compared.insert(change.number);
             }
-            _ => {
-                let Reference { kind, key } = &change.document;
-                examiner.find(kind.as_str(), key.path(), "the target has no table for it any more");
-            }
+            _ => problems.push((kind.clone(), key.clone(), "the target has no table for it any more")),
         }
     }
-    for (kind, changes) in by_kind {
-        let Some(layout) = layouts.at(kind) else { continue };
-        let mut open: BTreeMap<&Id, &Change> = changes.iter().map(|change| (&change.row, *change)).collect();
-        let rows: Vec<Id> = changes.iter().map(|change| change.row.clone()).collect();
-        fetch_some::<ImportError>(reader, layout, &rows, &mut |reader, _, rows| {
-            progress.check()?;
-            examiner.vault.clear();
-            let secrets = ServerSecrets::Read(examiner.master_key);
-            let read = examiner.translation.read(reader, kind, rows, secrets, &mut examiner.vault)?;
-            for portable in read {
-                let Some(change) = open.remove(&portable.row) else { continue };
-                let seen = fingerprint(&portable.document, &examiner.vault, examiner.seen_key)?;
-                let mut entry = deletion(change, Action::Delete);
-                entry.seen = Some(seen);
-                if entry.seen.map(|seen| seen.secrets) != change.after {
-                    let problem = "was changed since the import";
-                    examiner.find(entry.kind.as_str(), entry.key.path(), problem);
+    let refilled = refilled(bundle, reader, &layouts, progress)?;
+    let seen_key = examiner.seen_key;
+    let mut left = Left {
+        bundle,
+        key: examiner.secrets,
+        translation: &mut examiner.translation,
+        vault: &mut examiner.vault,
+        master: examiner.master_key,
+    };
+    let mut deletions = Vec::new();
+    let wanted = |change: &Change| compared.contains(&change.number);
+    let mut see = |kind: usize, change: Change, now: Now<'_>| -> Result<(), ImportError> {
+        let Reference { kind: name, key } = &change.document;
+        let created = change.wrote == Wrote::Created;
+        match now {
+            Now::There { document, vault, differs } => {
+                let row = layouts.at(kind).map(|layout| folded(layout, &change.row)).unwrap_or_default();
+                if differs || created && refilled.contains(&(name.clone(), row)) {
+                    problems.push((name.clone(), key.clone(), CHANGED));
                 }
-                examiner.deletions.push(Deletion { number: change.number, kind, row: change.row.clone() });
+                if created {
+                    let mut entry = deletion(&change, Action::Delete);
+                    entry.seen = Some(fingerprint(document, vault, seen_key)?);
+                    plan.entries.push(entry);
+                    deletions.push(Deletion { number: change.number, kind, row: change.row });
+                }
+            }
+            Now::Gone if created => {
+                let mut entry = deletion(&change, Action::Unchanged);
+                entry.reason = Some("it is gone already".to_owned());
                 plan.entries.push(entry);
             }
-            Ok(())
-        })?;
-        for change in open.into_values() {
-            let mut entry = deletion(change, Action::Unchanged);
-            entry.reason = Some("it is gone already".to_owned());
-            plan.entries.push(entry);
+            // The plan says that one is created, and faults are named with the others.
+            Now::Gone | Now::Unread => {}
         }
+        Ok(())
+    };
+    left.compare(reader, &wanted, &mut see, progress)?;
+    examiner.deletions.extend(deletions);
+    problems.sort_by_key(|(kind, ..)| model.target(kind).map(|target| target.kind()));
+    for (kind, key, problem) in problems {
+        examiner.find(kind.as_str(), key.path(), problem);
     }
     find_referrers(reader, examiner, plan, progress)
 }
@@ -234,11 +249,11 @@ pub(in super::super) fn delete(
                 progress.check()?;
                 examiner.vault.clear();
                 let secrets = ServerSecrets::Read(examiner.master_key);
-                let (index, model) = (layout.index, examiner.model());
-                let read = examiner.translation.read(reader, index, rows, secrets, &mut examiner.vault)?;
+                let read =
+                    examiner.translation.read(reader, layout.index, rows, secrets, &mut examiner.vault)?;
                 for portable in read {
                     let existing = Existing::from(portable);
-                    keeping.deleted(layout, &existing, &examiner.vault, model)?;
+                    keeping.deleted(layout, &existing, &examiner.vault)?;
                 }
                 Ok(())
             })?;

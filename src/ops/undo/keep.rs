@@ -1,4 +1,4 @@
-//! The undo file of an import in the making: before-images as they are met, and at the end what the import left.
+//! The undo file of an import in the making: documents as they are before and after, as they are met.
 
 use std::path::PathBuf;
 
@@ -7,20 +7,20 @@ use tempfile::TempDir;
 use crate::bundle::{
     Bundle, BundleError, Header, Limits, Protection, Reason, UncheckedBundle, Writer, WriterOptions,
 };
-use crate::crypto::{DataKey, Envelope, FingerprintKey, KdfLimits, KdfParams, MasterKey, SecretBytes};
-use crate::document::{Key, Reference, Value};
-use crate::model::Model;
+use crate::crypto::{DataKey, Envelope, FingerprintKey, KdfLimits, KdfParams, MasterKey};
+use crate::document::{Document, Key, Map, Reference, Value};
+use crate::model::{Model, Target};
 use crate::progress::{Preliminary, Progress};
-use crate::server::{Reader, Row};
+use crate::server::Reader;
 use crate::temporary;
 
 use super::super::export::product_version;
 use super::super::plan::Keys;
-use super::super::relied::fingerprint;
-use super::super::select::fetch_some;
-use super::super::translate::{Existing, Id, Layout, Layouts, ServerSecrets, Translation, Vault};
+use super::super::translate::{Existing, Id, Layout, Layouts, Translation, Vault};
 use super::super::{ImportError, UndoTo};
-use super::record::{About, Change, Wrote};
+use super::left::{Left, Now};
+use super::read_back::{Doubt, Doubts, ReadBack};
+use super::record::{About, CHANGE, Change, Wrote, write_change, write_filled};
 
 /// How hard zstd works: the transaction waits for it.
 const LEVEL: i32 = 3;
@@ -32,20 +32,13 @@ pub(crate) struct Keeping<'k> {
     trial: Option<TempDir>,
     out: PathBuf,
     salt: [u8; 16],
+    /// Tells whoever undoes whether it has the key that the file was made under.
     seen: FingerprintKey,
     master: Option<&'k MasterKey>,
     /// The key of the secrets where there is no master key.
     password: Option<&'k DataKey>,
     imported: String,
-    written: Vec<Written>,
-}
-
-struct Written {
-    layout: usize,
-    row: Id,
-    /// What it was called before, where it was there before.
-    key: Key,
-    wrote: Wrote,
+    read_back: ReadBack,
 }
 
 impl<'k> Keeping<'k> {
@@ -104,24 +97,33 @@ impl<'k> Keeping<'k> {
             master,
             password,
             imported,
-            written: Vec::new(),
+            read_back: ReadBack::new(reader.catalog())?,
         })
     }
 
-    /// Notes a document that is made.
-    pub fn created(&mut self, layout: &Layout<'_>, row: Id, key: Key) {
-        self.written.push(Written { layout: layout.index, row, key, wrote: Wrote::Created });
+    /// Keeps what a document is that is made, and notes which row it is. Call when it is written.
+    pub fn created(
+        &mut self,
+        layout: &Layout<'_>,
+        row: &Id,
+        document: Document,
+        vault: &Vault,
+    ) -> Result<(), ImportError> {
+        let key = document.key.clone();
+        self.leave(layout, key, (row, Wrote::Created), document, vault)
     }
 
-    /// Keeps what a document is before it is changed.
+    /// Keeps what a document is before and after it is changed. Call when it is written.
     pub fn changed(
         &mut self,
         layout: &Layout<'_>,
         existing: &Existing,
+        document: Document,
         vault: &Vault,
-        model: &Model,
     ) -> Result<(), ImportError> {
-        self.keep(layout, existing, vault, model, Wrote::Changed)
+        self.before(layout, existing, vault)?;
+        let key = existing.document.key.clone();
+        self.leave(layout, key, (&existing.row, Wrote::Changed), document, vault)
     }
 
     /// Keeps what a document is before it is deleted.
@@ -130,61 +132,66 @@ impl<'k> Keeping<'k> {
         layout: &Layout<'_>,
         existing: &Existing,
         vault: &Vault,
-        model: &Model,
     ) -> Result<(), ImportError> {
-        self.keep(layout, existing, vault, model, Wrote::Deleted)
+        self.before(layout, existing, vault)?;
+        self.read_back.note_deletion(layout, &existing.row);
+        let document = Reference { kind: layout.kind.name.clone(), key: existing.document.key.clone() };
+        let (change, nothing) = ((&existing.row, Wrote::Deleted), (Map::new(), None));
+        write_change(&mut self.writer, layout.collation(), document, change, nothing, &[])
     }
 
-    fn keep(
+    /// Notes the row of a document as it is sent to the server, to be read back: `columns` as the server spells them.
+    pub fn note(&mut self, layout: &Layout<'_>, id: &Id, created: bool, columns: &[String], row: &[Value]) {
+        self.read_back.note(layout, id, created, columns, row);
+    }
+
+    fn before(&mut self, layout: &Layout<'_>, existing: &Existing, vault: &Vault) -> Result<(), ImportError> {
+        let Existing { document, row, .. } = existing;
+        let id = layout.id.as_ref().map_or(Value::Null, |_| row.to_value());
+        let folded = document.key.folded(layout.collation());
+        Ok(self.writer.add(document, &folded, &id, &Reason::All, &vault.values_of(document))?)
+    }
+
+    fn leave(
         &mut self,
         layout: &Layout<'_>,
-        existing: &Existing,
+        key: Key,
+        change: (&Id, Wrote),
+        mut document: Document,
         vault: &Vault,
-        model: &Model,
-        wrote: Wrote,
     ) -> Result<(), ImportError> {
-        let Existing { document, row, .. } = existing;
-        let mut secrets = Vec::new();
-        document.each(&mut |value| {
-            if let Value::Secret(secret) = value {
-                secrets.push(vault.value(*secret).map(SecretBytes::duplicate));
+        let mut secrets = vault.values_of(&document);
+        if secrets.iter().any(Option::is_none) {
+            // A secret that nobody has a value for is written as NULL.
+            for (place, _) in document.secret_places().iter().zip(&secrets).filter(|(_, s)| s.is_none()) {
+                document.at_mut(place).into_iter().for_each(|value| *value = Value::Null);
             }
-        });
-        let id = layout.id.as_ref().map_or(Value::Null, |_| row.to_value());
-        self.writer.add(document, &document.key.folded(model.collation), &id, &Reason::All, &secrets)?;
-        let key = document.key.clone();
-        self.written.push(Written { layout: layout.index, row: row.clone(), key, wrote });
-        Ok(())
+            secrets.retain(Option::is_some);
+        }
+        let Document { kind, columns, body, .. } = document;
+        let reference = Reference { kind, key };
+        write_change(&mut self.writer, layout.collation(), reference, change, (columns, body), &secrets)
     }
 
-    /// Looks at what the import has left, all writes being sent; then completes the file, syncs it, and reads it
-    /// back: every byte, and every secret. What is not kept whole must not be committed.
+    /// Reads back what was written, all writes being sent; then completes the file, syncs it, and reads it back too:
+    /// every byte, and every secret. What is not kept whole must not be committed.
+    ///
+    /// # Errors
+    /// [`ImportError::NotAsWritten`] for a document that the server has otherwise than it was written.
     pub fn finish(
-        mut self,
+        self,
         reader: &mut dyn Reader,
         layouts: &Layouts<'_>,
         progress: &dyn Progress,
     ) -> Result<Kept, ImportError> {
+        let Self { mut writer, mut read_back, .. } = self;
         let collation = layouts.model.collation;
-        progress.phase("reading what was written", Some(self.written.len() as u64));
-        let mut translation = Translation::of_some(layouts.clone());
-        self.written.sort_by_key(|written| written.layout);
-        for written in self.written.chunk_by(|a, b| a.layout == b.layout) {
-            let Some(layout) = written.first().and_then(|written| layouts.at(written.layout)) else {
-                continue;
-            };
-            let after = After { layout, translation: &mut translation, key: &self.seen, master: self.master };
-            after.write(
-                reader,
-                written,
-                &mut |change| change.write(&mut self.writer, collation),
-                progress,
-            )?;
-        }
-        let faults = translation.finish()?;
-        if !faults.is_empty() {
-            return Err(ImportError::Undo(format!("what was written cannot be read back: {faults}")));
-        }
+        progress.phase("reading what was written", Some(read_back.len()));
+        let doubts = read_back.check(reader, layouts, progress, &mut |kind, row, columns| {
+            let Some(layout) = layouts.at(kind) else { return Ok(()) };
+            write_filled(&mut writer, collation, &layout.kind.name, row, columns)
+        })?;
+        drop(read_back);
         let about = About {
             target: reader.address(),
             imported: self.imported,
@@ -192,68 +199,69 @@ impl<'k> Keeping<'k> {
             keyed: self.master.is_some(),
             password: self.password.is_some(),
         };
-        about.write(&mut self.writer, collation, &self.seen)?;
+        about.write(&mut writer, collation, &self.seen)?;
         let kept = Kept { out: self.out, _trial: self.trial };
         // It says nothing of what the import does yet.
-        self.writer.finish_durably(&Preliminary(progress)).inspect_err(|error| {
+        writer.finish_durably(&Preliminary(progress)).inspect_err(|error| {
             // It may be in its place already, and only not sure to last. Another's file is never ours to remove.
             if !matches!(error, BundleError::Exists { .. }) {
                 kept.remove();
             }
         })?;
-        kept.verify(self.master, self.password, progress).inspect_err(|_| kept.remove())?;
+        let verified = kept.verify(self.master, self.password, progress);
+        verified
+            .and_then(|(bundle, key)| {
+                settle(&bundle, key.as_ref(), self.master, reader, layouts, &doubts, progress)
+            })
+            .inspect_err(|_| kept.remove())?;
         Ok(kept)
     }
 }
 
-/// What is done with the documents of one kind at the end.
-struct After<'a, 'm> {
-    layout: &'a Layout<'m>,
-    translation: &'a mut Translation<'m>,
-    key: &'a FingerprintKey,
-    master: Option<&'a MasterKey>,
-}
-
-impl After<'_, '_> {
-    fn write(
-        self,
-        reader: &mut dyn Reader,
-        written: &[Written],
-        see: &mut dyn FnMut(Change) -> Result<(), ImportError>,
-        progress: &dyn Progress,
-    ) -> Result<(), ImportError> {
-        let Self { layout, translation, key, master } = self;
-        let kind = &layout.kind.name;
-        let mut open: std::collections::HashMap<&Id, &Written> =
-            written.iter().map(|written| (&written.row, written)).collect();
-        let ids: Vec<Id> = written.iter().map(|written| written.row.clone()).collect();
-        let mut vault = Vault::new();
-        fetch_some::<ImportError>(reader, layout, &ids, &mut |reader, _, rows: Vec<Row>| {
-            progress.check()?;
-            vault.clear();
-            let read =
-                translation.read(reader, layout.index, rows, ServerSecrets::Read(master), &mut vault)?;
-            progress.advance(read.len() as u64, 0);
-            for portable in read {
-                let Some(written) = open.remove(&portable.row) else { continue };
-                let Written { row, key: name, wrote, .. } = written;
-                if *wrote == Wrote::Deleted {
-                    return Err(ImportError::NotAsWritten { kind: kind.clone(), name: name.to_string() });
-                }
-                let document = Reference { kind: kind.clone(), key: name.clone() };
-                let after = Some(fingerprint(&portable.document, &vault, key)?.secrets);
-                see(Change { number: 0, document, row: row.clone(), wrote: *wrote, after })?;
-            }
-            Ok(())
-        })?;
-        for Written { row, key: name, wrote, .. } in written.iter().filter(|w| open.contains_key(&w.row)) {
-            if *wrote != Wrote::Deleted {
-                return Err(ImportError::NotAsWritten { kind: kind.clone(), name: name.to_string() });
-            }
-            let document = Reference { kind: kind.clone(), key: name.clone() };
-            see(Change { number: 0, document, row: row.clone(), wrote: *wrote, after: None })?;
+/// Looks again at the documents whose rows are in doubt, now as documents: a server spells some values its own way.
+fn settle(
+    bundle: &Bundle,
+    key: Option<&DataKey>,
+    master: Option<&MasterKey>,
+    reader: &mut dyn Reader,
+    layouts: &Layouts<'_>,
+    doubts: &Doubts,
+    progress: &dyn Progress,
+) -> Result<(), ImportError> {
+    if doubts.is_empty() {
+        return Ok(());
+    }
+    let doubt = |change: &Change| match layouts.model.target(&change.document.kind) {
+        Some(Target::Kind(kind)) => doubts.get(&(kind, change.row.clone())),
+        _ => None,
+    };
+    let not_as_written = |change: &Change| {
+        let Reference { kind, key } = &change.document;
+        ImportError::NotAsWritten { kind: kind.clone(), name: key.to_string() }
+    };
+    bundle.entries(Some(CHANGE), &mut |entry| -> Result<(), ImportError> {
+        match Change::of(&entry) {
+            Some(change) => match (doubt(&change), change.wrote) {
+                (Some(Doubt::StillThere), Wrote::Deleted) => Err(not_as_written(&change)),
+                (Some(Doubt::Missing), Wrote::Created | Wrote::Changed) => Err(not_as_written(&change)),
+                _ => Ok(()),
+            },
+            None => Ok(()),
         }
-        Ok(())
+    })?;
+    let wanted = |change: &Change| change.wrote != Wrote::Deleted && doubt(change) == Some(&Doubt::Differs);
+    let mut translation = Translation::of_some(layouts.clone());
+    let mut vault = Vault::new();
+    let mut left = Left { bundle, key, translation: &mut translation, vault: &mut vault, master };
+    let mut see = |_: usize, change: Change, now: Now<'_>| match now {
+        Now::There { differs: false, .. } | Now::Unread => Ok(()),
+        _ => Err(not_as_written(&change)),
+    };
+    left.compare(reader, &wanted, &mut see, progress)?;
+    let faults = translation.finish()?;
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(ImportError::Undo(format!("what was written cannot be read back: {faults}"))),
     }
 }
 
@@ -264,20 +272,21 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    /// Reads the file to the last byte and secret.
     fn verify(
         &self,
         master: Option<&MasterKey>,
         password: Option<&DataKey>,
         progress: &dyn Progress,
-    ) -> Result<(), ImportError> {
+    ) -> Result<(Bundle, Option<DataKey>), ImportError> {
         let bundle = UncheckedBundle::open(&self.out, &Limits::default())?.check(progress)?;
         if bundle.info().sealed == 0 {
-            return Ok(());
+            return Ok((bundle, None));
         }
         let key = match (master, password) {
             (Some(master), _) => bundle.unlock(&master.password(), &KdfLimits::default())?,
             (None, Some(key)) => key.duplicate(),
-            (None, None) => return Ok(()),
+            (None, None) => return Ok((bundle, None)),
         };
         bundle.scan(None, &mut |entry, document| -> Result<(), ImportError> {
             progress.check()?;
@@ -285,7 +294,8 @@ impl Kept {
                 bundle.secrets(&entry, &document, &key)?;
             }
             Ok(())
-        })
+        })?;
+        Ok((bundle, Some(key)))
     }
 
     /// Takes the file away: its import was not committed.

@@ -5,7 +5,10 @@
 //! ids, since file and server are of one another; what was changed since the import is a finding, by name.
 
 mod back;
+mod column_form;
 mod keep;
+mod left;
+mod read_back;
 mod record;
 mod referrers;
 

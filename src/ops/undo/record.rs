@@ -1,13 +1,13 @@
 //! What an undo file says beside its before-images: the import that it takes back, and every document that this
-//! import wrote.
+//! import wrote, as it left it.
 //!
-//! Obeys `format-spec/undo-v1.md`. Both are documents themselves, of kinds that no model has, so that an undo file
-//! is a bundle like any other: listed, shown, verified and compared by the same means.
+//! Obeys `format-spec/undo-v1.md`. All of it is documents, of kinds that no model has, so that an undo file is a bundle
+//! like any other: listed, shown, verified and compared by the same means.
 
 use std::collections::HashMap;
 
-use crate::bundle::{Bundle, Info, Reason, Writer};
-use crate::crypto::{DataKey, FingerprintKey, MasterKey};
+use crate::bundle::{Bundle, Entry, Info, Reason, Writer};
+use crate::crypto::{DataKey, FingerprintKey, MasterKey, SecretBytes};
 use crate::document::{Collation, Document, Key, KindName, Map, Reference, Value};
 
 use super::super::ImportError;
@@ -15,8 +15,10 @@ use super::super::translate::Id;
 
 /// The kind of the one document that tells of the import.
 pub(crate) const IMPORT: &str = "sealift:import";
-/// The kind of the documents that tell what the import wrote.
+/// The kind of the documents that tell what the import wrote, and as what it left it.
 pub(crate) const CHANGE: &str = "sealift:change";
+/// The kind of the documents that tell what the server put into the columns of new rows that no document named.
+pub(crate) const FILLED: &str = "sealift:filled";
 /// What these kinds begin with; the kinds of a model are words.
 const PREFIX: &str = "sealift:";
 /// The version of this part of the format.
@@ -68,33 +70,50 @@ pub(crate) struct Change {
     pub row: Id,
     /// What was done.
     pub wrote: Wrote,
-    /// The fingerprint of what the import left; `None` where that is nothing.
-    pub after: Option<[u8; 32]>,
 }
 
 impl Change {
-    /// Adds what was done to an undo file.
-    pub fn write(&self, writer: &mut Writer, collation: Collation) -> Result<(), ImportError> {
-        let document = Value::Ref(Box::new(self.document.clone()));
-        let key = Key::new(vec![document, Value::from(self.wrote.word())]).map_err(malformed)?;
-        let mut columns = vec![("row".to_owned(), self.row.to_value())];
-        columns.extend(self.after.map(|after| ("after".to_owned(), Value::Bytes(after.to_vec()))));
-        add(writer, collation, CHANGE, key, columns)
-    }
-
-    fn read(number: u64, document: &Document) -> Option<Self> {
-        let [Value::Ref(reference), Value::Text(word)] = document.key.parts() else { return None };
+    /// Reads what the key and the source id of its document say.
+    pub fn of(entry: &Entry) -> Option<Self> {
+        let [Value::Ref(reference), Value::Text(word)] = entry.key.parts() else { return None };
         let wrote = Wrote::ALL.into_iter().find(|wrote| wrote.word() == word)?;
-        let after = match document.columns.get("after") {
-            Some(Value::Bytes(bytes)) => Some(<[u8; 32]>::try_from(bytes.as_slice()).ok()?),
-            _ => None,
-        };
-        if after.is_none() != (wrote == Wrote::Deleted) {
-            return None;
-        }
-        let row = document.columns.get("row").and_then(Id::of)?;
-        Some(Self { number, document: Reference::clone(reference), row, wrote, after })
+        let row = Id::of(&entry.id)?;
+        Some(Self { number: entry.number, document: Reference::clone(reference), row, wrote })
     }
+}
+
+/// Adds what was done to a document, and as what it was left (its columns, body and secrets), to an undo file.
+pub(super) fn write_change(
+    writer: &mut Writer,
+    collation: Collation,
+    document: Reference,
+    (row, wrote): (&Id, Wrote),
+    (columns, body): (Map, Option<Value>),
+    secrets: &[Option<SecretBytes>],
+) -> Result<(), ImportError> {
+    let parts = vec![Value::Ref(Box::new(document)), Value::from(wrote.word())];
+    let change =
+        Document { kind: KindName::new(CHANGE), key: Key::new(parts).map_err(malformed)?, columns, body };
+    let folded = change.key.folded(collation);
+    Ok(writer.add(&change, &folded, &row.to_value(), &Reason::All, secrets)?)
+}
+
+/// Adds what the server put into columns of a new row that its document did not name, as raw values, to an undo file.
+pub(super) fn write_filled(
+    writer: &mut Writer,
+    collation: Collation,
+    kind: &KindName,
+    row: &Id,
+    columns: Vec<(String, Value)>,
+) -> Result<(), ImportError> {
+    let key = Key::new(vec![Value::from(kind.as_str()), row.to_value()]).map_err(malformed)?;
+    add(writer, collation, FILLED, key, columns)
+}
+
+/// The kind and the row that a document of the kind [`FILLED`] is about.
+pub(super) fn filled_row(key: &Key) -> Option<(KindName, Id)> {
+    let [Value::Text(kind), row] = key.parts() else { return None };
+    Some((KindName::new(kind), Id::of(row)?))
 }
 
 /// What an undo file says of the import that it takes back.
@@ -105,9 +124,9 @@ pub struct UndoRecord {
     /// The content root of the bundle that was imported, in hexadecimal.
     pub imported: String,
     salt: [u8; 16],
-    /// Whether the fingerprints are under the server's master key.
+    /// Whether `check` is under the server's master key.
     keyed: bool,
-    /// Whether they are under the key that the file's password opens: the server has no master key.
+    /// Whether it is under the key that the file's password opens: the server has no master key.
     password: bool,
     check: [u8; 32],
     changes: Vec<Change>,
@@ -150,9 +169,9 @@ impl UndoRecord {
             })
         })();
         let mut record = parts.ok_or_else(|| wrong("what it tells of its import is not whole"))?;
-        bundle.scan(Some(CHANGE), &mut |entry, document| -> Result<(), ImportError> {
-            let change = Change::read(entry.number, &document)
-                .ok_or_else(|| wrong("what it says of a document is not whole"))?;
+        bundle.entries(Some(CHANGE), &mut |entry| -> Result<(), ImportError> {
+            let change =
+                Change::of(&entry).ok_or_else(|| wrong("what it says of a document is not whole"))?;
             let Reference { kind, key } = &change.document;
             let before = change.wrote != Wrote::Created;
             let place = (kind.clone(), key.folded(collation), before);
@@ -168,18 +187,18 @@ impl UndoRecord {
         self.password && !self.keyed
     }
 
-    /// The key of the fingerprints of a file that is under a password.
+    /// The key of the plan's fingerprints for a file that is under a password.
     ///
     /// # Errors
-    /// [`ImportError::UndoKey`] where it is another key than they were made under.
+    /// [`ImportError::UndoKey`] where it is another key than the file was made under.
     pub fn password_key(&self, key: &DataKey) -> Result<FingerprintKey, ImportError> {
         self.checked(FingerprintKey::derived_from(&self.salt, key))
     }
 
-    /// The key of the fingerprints, but where the file [is under a password](Self::is_under_password).
+    /// The key of the plan's fingerprints, but where the file [is under a password](Self::is_under_password).
     ///
     /// # Errors
-    /// [`ImportError::UndoKey`] where the master key at hand is not the one that they were made under, or is
+    /// [`ImportError::UndoKey`] where the master key at hand is not the one that the file was made under, or is
     /// missing.
     pub fn key(&self, master: Option<&MasterKey>) -> Result<FingerprintKey, ImportError> {
         let key = match (self.keyed, master) {

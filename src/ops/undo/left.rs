@@ -1,0 +1,262 @@
+//! Documents as an import left them, against what the server has by now.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::bundle::{self, Bundle};
+use crate::crypto::{DataKey, MasterKey};
+use crate::document::{Document, KindName, Map, Value};
+use crate::model::{Direction, Form, Keep, Rule, Target};
+use crate::plan::{Change as Difference, changes, respell};
+use crate::progress::Progress;
+use crate::server::{Lookup, Reader};
+
+use super::super::ImportError;
+use super::super::select::fetch_some;
+use super::super::translate::{Id, Layout, Layouts, ServerSecrets, Translation, Vault};
+use super::column_form::ColumnForm;
+use super::read_back::{row_columns, row_key};
+use super::record::{CHANGE, Change, FILLED, filled_row};
+
+/// How many documents are compared together, and how many bytes of them, about.
+const BATCH: usize = 4096;
+const BATCH_BYTES: usize = 4 << 20;
+
+/// What the server has of a document that an import left.
+pub(super) enum Now<'n> {
+    /// Its row is gone.
+    Gone,
+    /// Its row cannot be read: it is among the faults of the translation.
+    Unread,
+    /// Its row, as a document; its secrets are in the vault.
+    There { document: &'n Document, vault: &'n Vault, differs: bool },
+}
+
+/// Hears of each document, and of what the server has of it: by the position of its kind in the model.
+pub(super) type See<'s> = dyn FnMut(usize, Change, Now<'_>) -> Result<(), ImportError> + 's;
+
+/// Compares documents as an import left them with those of the server.
+pub(super) struct Left<'l, 'm> {
+    pub bundle: &'l Bundle,
+    /// The key of the undo file's secrets.
+    pub key: Option<&'l DataKey>,
+    pub translation: &'l mut Translation<'m>,
+    pub vault: &'l mut Vault,
+    /// The server's key.
+    pub master: Option<&'l MasterKey>,
+}
+
+/// A document as it was left.
+type LeftDocument = (Change, bundle::Entry, Document);
+
+impl Left<'_, '_> {
+    /// Compares the documents that are wanted. Kinds that the server has no table for are passed over.
+    pub fn compare(
+        &mut self,
+        reader: &mut dyn Reader,
+        wanted: &dyn Fn(&Change) -> bool,
+        see: &mut See<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(), ImportError> {
+        let (mut batch, mut count, mut weight): (BTreeMap<usize, Vec<LeftDocument>>, usize, usize) =
+            (BTreeMap::new(), 0, 0);
+        let bundle = self.bundle;
+        bundle.scan(Some(CHANGE), &mut |entry, document| -> Result<(), ImportError> {
+            let Some(change) = Change::of(&entry).filter(wanted) else { return Ok(()) };
+            let layouts = &self.translation.layouts;
+            let Some(Target::Kind(kind)) = layouts.model.target(&change.document.kind) else { return Ok(()) };
+            if layouts.at(kind).is_none() {
+                return Ok(());
+            }
+            weight += document.body.as_ref().map_or(0, Value::weight) + 256;
+            count += 1;
+            batch.entry(kind).or_default().push((change, entry, document));
+            if count < BATCH && weight < BATCH_BYTES {
+                return Ok(());
+            }
+            (count, weight) = (0, 0);
+            self.batch(reader, std::mem::take(&mut batch), see, progress)
+        })?;
+        self.batch(reader, batch, see, progress)
+    }
+
+    fn batch(
+        &mut self,
+        reader: &mut dyn Reader,
+        batch: BTreeMap<usize, Vec<LeftDocument>>,
+        see: &mut See<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(), ImportError> {
+        let layouts = self.translation.layouts.clone();
+        for (kind, documents) in batch {
+            let Some(layout) = layouts.at(kind) else { continue };
+            let rows: Vec<Id> = documents.iter().map(|(change, ..)| change.row.clone()).collect();
+            let mut open: HashMap<String, LeftDocument> =
+                documents.into_iter().map(|left| (folded(layout, &left.0.row), left)).collect();
+            fetch_some::<ImportError>(reader, layout, &rows, &mut |reader, found, rows| {
+                progress.check()?;
+                self.vault.clear();
+                let secrets = ServerSecrets::Read(self.master);
+                let read = self.translation.read(reader, kind, rows, secrets, self.vault)?;
+                let mut pairs = Vec::with_capacity(read.len());
+                for portable in read {
+                    let Some((change, entry, mut after)) = open.remove(&folded(layout, &portable.row)) else {
+                        continue;
+                    };
+                    if let Some(key) = self.key {
+                        self.vault.open(self.bundle, &entry, &mut after, key)?;
+                    }
+                    pairs.push((change, after, portable.document));
+                }
+                self.resolve(reader, &mut pairs)?;
+                for (change, after, document) in pairs {
+                    let differs = !changes_since(layout, after, &document).is_empty();
+                    see(kind, change, Now::There { document: &document, vault: self.vault, differs })?;
+                }
+                for id in found {
+                    if let Some((change, ..)) = open.remove(&folded(layout, &id)) {
+                        see(kind, change, Now::Unread)?;
+                    }
+                }
+                Ok(())
+            })?;
+            let mut gone: Vec<Change> = open.into_values().map(|(change, ..)| change).collect();
+            gone.sort_by_key(|change| change.number);
+            gone.into_iter().try_for_each(|change| see(kind, change, Now::Gone))?;
+        }
+        Ok(())
+    }
+
+    /// Names what ids that led nowhere at the source name on the server: there they are references.
+    fn resolve(
+        &mut self,
+        reader: &mut dyn Reader,
+        pairs: &mut [(Change, Document, Document)],
+    ) -> Result<(), ImportError> {
+        let model = self.translation.layouts.model;
+        let mut wanted: BTreeSet<(Target, Id)> = BTreeSet::new();
+        let named = |value: &Value| match value {
+            Value::Dangling(dangling) => Some((model.target(&dangling.kind)?, Id::of(&dangling.id)?)),
+            _ => None,
+        };
+        for (_, after, _) in pairs.iter() {
+            after.each(&mut |value| wanted.extend(named(value)));
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        self.translation.learn(reader, wanted)?;
+        for (_, after, _) in pairs {
+            let mut places = Vec::new();
+            after.visit(&mut |place, value| {
+                if let Some((target, id)) = named(value)
+                    && let Some(reference) = self.translation.name(&[target], &id)
+                {
+                    places.push((place.clone(), reference));
+                }
+            });
+            for (place, reference) in places {
+                if let Some(value) = after.at_mut(&place) {
+                    *value = Value::Ref(Box::new(reference));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What names a row, as the server compares it.
+pub(super) fn folded(layout: &Layout<'_>, id: &Id) -> String {
+    layout.collation().fold(&id.to_string())
+}
+
+/// The places of a document that differ from what an import left, by the rules of a plan: another spelling of a
+/// reference, another order of a set and another spelling of a number or a time are none. Columns that the document left
+/// does not name are not compared: the server filled them in. The secrets of both are numbered by one vault.
+pub(super) fn changes_since(layout: &Layout<'_>, mut after: Document, now: &Document) -> Vec<Difference> {
+    let collation = layout.collation();
+    layout.respell_columns(&mut after.columns);
+    if after.columns == now.columns && after.body == now.body {
+        return Vec::new();
+    }
+    let mut now = now.clone();
+    now.columns.retain(|name, _| after.columns.get(name).is_some());
+    let own = layout.own_key.and_then(|position| layout.content.get(position));
+    for column in &layout.content {
+        let name = column.name.as_str();
+        let form = ColumnForm::of(&column.sql_type, column.kind);
+        for columns in [&mut after.columns, &mut now.columns] {
+            if let Some(value) = columns.get_mut(name) {
+                *value = form.settle(value).into_owned();
+            }
+        }
+        // An id that is part of the key found the row.
+        if own.is_some_and(|own| own.name == column.name)
+            && let Some(value) = now.columns.get(name)
+        {
+            after.columns.insert(name, value.clone());
+        }
+    }
+    respell(&mut after, &now, collation);
+    // No id is empty text, as it is written.
+    let (columns, body) = (&mut after.columns, after.body.as_mut());
+    layout.kind.walk_references(columns, body, Direction::Down, &mut |rule, _, value| {
+        let rule = match rule {
+            Rule::Reference(index) => layout.kind.references.get(index),
+            _ => None,
+        };
+        let empty = matches!(value, Value::List(list) if list.is_empty());
+        if empty && rule.is_some_and(|rule| rule.form == Form::Comma) {
+            *value = Value::Text(String::new());
+        }
+        Keep::Yes
+    });
+    layout.kind.sort_sets(&mut after, collation);
+    layout.kind.sort_sets(&mut now, collation);
+    changes(Some(layout.kind), &after, &now, collation)
+}
+
+/// Finds the rows in which somebody changed what the server had put into columns that no document named.
+pub(super) fn refilled(
+    bundle: &Bundle,
+    reader: &mut dyn Reader,
+    layouts: &Layouts<'_>,
+    progress: &dyn Progress,
+) -> Result<HashSet<(KindName, String)>, ImportError> {
+    let mut changed = HashSet::new();
+    let mut batch: BTreeMap<(usize, Vec<String>), Vec<(Id, Map)>> = BTreeMap::new();
+    let mut count = 0;
+    let mut flush = |reader: &mut dyn Reader, batch: &mut BTreeMap<(usize, Vec<String>), Vec<(Id, Map)>>| {
+        progress.check()?;
+        for ((kind, names), rows) in std::mem::take(batch) {
+            let Some(layout) = layouts.at(kind) else { continue };
+            let columns: Vec<_> = names.iter().filter_map(|name| layout.column(name)).collect();
+            let wanted: Vec<&str> = columns.iter().map(|column| column.server.as_str()).collect();
+            let by = row_columns(layout);
+            let keys: Vec<Vec<Value>> = rows.iter().map(|(id, _)| row_key(layout, id)).collect();
+            let lookup = Lookup { table: &layout.table, columns: &wanted, by: &by, keys: &keys };
+            reader.lookup(&lookup, &mut |position, row| {
+                let Some((id, was)) = rows.get(position) else { return };
+                let same = columns.iter().zip(&row).all(|(column, value)| {
+                    let form = ColumnForm::of(&column.sql_type, column.kind);
+                    was.get(&column.name).is_some_and(|was| form.settle(was) == form.settle(value))
+                });
+                if !same {
+                    changed.insert((layout.kind.name.clone(), folded(layout, id)));
+                }
+            })?;
+        }
+        Ok::<(), ImportError>(())
+    };
+    bundle.scan(Some(FILLED), &mut |entry, document| -> Result<(), ImportError> {
+        let Some((kind, row)) = filled_row(&entry.key) else {
+            return Err(ImportError::Undo("what it says of a new row is not whole".to_owned()));
+        };
+        let Some(Target::Kind(kind)) = layouts.model.target(&kind) else { return Ok(()) };
+        let names = document.columns.iter().map(|(name, _)| name.to_owned()).collect();
+        batch.entry((kind, names)).or_default().push((row, document.columns));
+        count += 1;
+        if count % BATCH == 0 { flush(reader, &mut batch) } else { Ok(()) }
+    })?;
+    flush(reader, &mut batch)?;
+    Ok(changed)
+}
