@@ -160,13 +160,8 @@ pub(in super::super) fn take_back(
     }
     let refilled = refilled(bundle, reader, &layouts, progress)?;
     let seen_key = examiner.seen_key;
-    let mut left = Left {
-        bundle,
-        key: examiner.secrets,
-        translation: &mut examiner.translation,
-        vault: &mut examiner.vault,
-        master: examiner.master_key,
-    };
+    let keys = (examiner.secrets, examiner.master_key);
+    let mut left = Left::new(bundle, keys, &mut examiner.translation, &mut examiner.vault)?;
     let mut deletions = Vec::new();
     let wanted = |change: &Change| compared.contains(&change.number);
     let mut see = |kind: usize, change: Change, now: Now<'_>| -> Result<(), ImportError> {

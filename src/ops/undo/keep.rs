@@ -252,7 +252,7 @@ fn settle(
     let wanted = |change: &Change| change.wrote != Wrote::Deleted && doubt(change) == Some(&Doubt::Differs);
     let mut translation = Translation::of_some(layouts.clone());
     let mut vault = Vault::new();
-    let mut left = Left { bundle, key, translation: &mut translation, vault: &mut vault, master };
+    let mut left = Left::new(bundle, (key, master), &mut translation, &mut vault)?;
     let mut see = |_: usize, change: Change, now: Now<'_>| match now {
         Now::There { differs: false, .. } | Now::Unread => Ok(()),
         _ => Err(not_as_written(&change)),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, MasterKey};
-use crate::document::{Document, KindName, Map, Value};
+use crate::document::{Dangling, Document, KindName, Map, Reference, Value};
 use crate::model::{Direction, Form, Keep, Rule, Target};
 use crate::plan::{Change as Difference, changes, respell};
 use crate::progress::Progress;
@@ -15,7 +15,7 @@ use super::super::select::fetch_some;
 use super::super::translate::{Id, Layout, Layouts, ServerSecrets, Translation, Vault};
 use super::column_form::ColumnForm;
 use super::read_back::{row_columns, row_key};
-use super::record::{CHANGE, Change, FILLED, filled_row};
+use super::record::{CHANGE, Change, FILLED, Wrote, filled_row};
 
 /// How many documents are compared together, and how many bytes of them, about.
 const BATCH: usize = 4096;
@@ -36,19 +36,52 @@ pub(super) type See<'s> = dyn FnMut(usize, Change, Now<'_>) -> Result<(), Import
 
 /// Compares documents as an import left them with those of the server.
 pub(super) struct Left<'l, 'm> {
-    pub bundle: &'l Bundle,
+    bundle: &'l Bundle,
     /// The key of the undo file's secrets.
-    pub key: Option<&'l DataKey>,
-    pub translation: &'l mut Translation<'m>,
-    pub vault: &'l mut Vault,
+    key: Option<&'l DataKey>,
+    translation: &'l mut Translation<'m>,
+    vault: &'l mut Vault,
     /// The server's key.
-    pub master: Option<&'l MasterKey>,
+    master: Option<&'l MasterKey>,
+    /// What the import deleted, by kind and folded key.
+    deleted: HashSet<(KindName, String)>,
 }
 
 /// A document as it was left.
 type LeftDocument = (Change, bundle::Entry, Document);
 
-impl Left<'_, '_> {
+/// A document as it was left, and as it is now.
+struct Pair {
+    change: Change,
+    after: Document,
+    now: Document,
+    /// As it is now, in the form in which it is compared, where that is another.
+    level: Option<Document>,
+}
+
+impl<'l, 'm> Left<'l, 'm> {
+    /// Prepares to compare the documents of an undo file; `key` opens its secrets, and `master` those of the server.
+    ///
+    /// # Errors
+    /// [`ImportError::Bundle`].
+    pub fn new(
+        bundle: &'l Bundle,
+        (key, master): (Option<&'l DataKey>, Option<&'l MasterKey>),
+        translation: &'l mut Translation<'m>,
+        vault: &'l mut Vault,
+    ) -> Result<Self, ImportError> {
+        let mut deleted = HashSet::new();
+        let collation = translation.layouts.model.collation;
+        bundle.entries(Some(CHANGE), &mut |entry| -> Result<(), ImportError> {
+            if let Some(Change { document, wrote: Wrote::Deleted, .. }) = Change::of(&entry) {
+                let folded = document.key.folded(collation);
+                deleted.insert((document.kind, folded));
+            }
+            Ok(())
+        })?;
+        Ok(Self { bundle, key, translation, vault, master, deleted })
+    }
+
     /// Compares the documents that are wanted. Kinds that the server has no table for are passed over.
     pub fn compare(
         &mut self,
@@ -105,12 +138,12 @@ impl Left<'_, '_> {
                     if let Some(key) = self.key {
                         self.vault.open(self.bundle, &entry, &mut after, key)?;
                     }
-                    pairs.push((change, after, portable.document));
+                    pairs.push(Pair { change, after, now: portable.document, level: None });
                 }
                 self.resolve(reader, &mut pairs)?;
-                for (change, after, document) in pairs {
-                    let differs = !changes_since(layout, after, &document).is_empty();
-                    see(kind, change, Now::There { document: &document, vault: self.vault, differs })?;
+                for Pair { change, after, now, level } in pairs {
+                    let differs = !changes_since(layout, after, level.as_ref().unwrap_or(&now)).is_empty();
+                    see(kind, change, Now::There { document: &now, vault: self.vault, differs })?;
                 }
                 for id in found {
                     if let Some((change, ..)) = open.remove(&folded(layout, &id)) {
@@ -126,42 +159,61 @@ impl Left<'_, '_> {
         Ok(())
     }
 
-    /// Names what ids that led nowhere at the source name on the server: there they are references.
-    fn resolve(
-        &mut self,
-        reader: &mut dyn Reader,
-        pairs: &mut [(Change, Document, Document)],
-    ) -> Result<(), ImportError> {
+    /// Brings references into the form in which the server's documents have them by now. An id that led nowhere at the
+    /// source may name something here. What led to a document that the import deleted leads nowhere: which ids those
+    /// are is not known any more, and where there are such no id that leads nowhere is told from another.
+    fn resolve(&mut self, reader: &mut dyn Reader, pairs: &mut [Pair]) -> Result<(), ImportError> {
         let model = self.translation.layouts.model;
-        let mut wanted: BTreeSet<(Target, Id)> = BTreeSet::new();
-        let named = |value: &Value| match value {
+        let led = |value: &Value| match value {
             Value::Dangling(dangling) => Some((model.target(&dangling.kind)?, Id::of(&dangling.id)?)),
             _ => None,
         };
-        for (_, after, _) in pairs.iter() {
-            after.each(&mut |value| wanted.extend(named(value)));
+        let mut wanted: BTreeSet<(Target, Id)> = BTreeSet::new();
+        pairs.iter().for_each(|pair| pair.after.each(&mut |value| wanted.extend(led(value))));
+        if !wanted.is_empty() {
+            self.translation.learn(reader, wanted)?;
         }
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        self.translation.learn(reader, wanted)?;
-        for (_, after, _) in pairs {
-            let mut places = Vec::new();
-            after.visit(&mut |place, value| {
-                if let Some((target, id)) = named(value)
-                    && let Some(reference) = self.translation.name(&[target], &id)
-                {
-                    places.push((place.clone(), reference));
-                }
+        for Pair { after, now, level, .. } in pairs {
+            replace(after, &|value| {
+                let (target, id) = led(value)?;
+                Some(Value::Ref(Box::new(self.translation.name(&[target], &id)?)))
             });
-            for (place, reference) in places {
-                if let Some(value) = after.at_mut(&place) {
-                    *value = Value::Ref(Box::new(reference));
+            let nowhere = || Value::Dangling(Box::new(Dangling { kind: KindName::new(""), id: Value::Null }));
+            let gone = |value: &Value| matches!(value, Value::Ref(reference) if self.is_gone(reference));
+            if replace(after, &|value| gone(value).then(nowhere)) {
+                for document in [after, level.insert(now.clone())] {
+                    replace(document, &|value| matches!(value, Value::Dangling(_)).then(nowhere));
                 }
             }
         }
         Ok(())
     }
+
+    /// Whether a reference leads to something that the import deleted, or to a part of that.
+    fn is_gone(&self, reference: &Reference) -> bool {
+        let collation = self.translation.layouts.model.collation;
+        if self.deleted.is_empty() {
+            return false;
+        }
+        let owner = |part: &Value| matches!(part, Value::Ref(owner) if self.is_gone(owner));
+        self.deleted.contains(&(reference.kind.clone(), reference.key.folded(collation)))
+            || reference.key.parts().iter().any(owner)
+    }
+}
+
+/// Replaces values of a document; says whether there were any.
+fn replace(document: &mut Document, with: &dyn Fn(&Value) -> Option<Value>) -> bool {
+    let mut any = false;
+    document.each(&mut |value| any |= matches!(value, Value::Dangling(_) | Value::Ref(_)));
+    let mut found = Vec::new();
+    if any {
+        document.visit(&mut |place, value| found.extend(with(value).map(|value| (place.clone(), value))));
+    }
+    let any = !found.is_empty();
+    for (place, value) in found {
+        document.at_mut(&place).into_iter().for_each(|old| *old = value.clone());
+    }
+    any
 }
 
 /// What names a row, as the server compares it.
