@@ -98,6 +98,11 @@ proptest! {
     }
 
     #[test]
+    fn a_saved_plan_is_read_as_it_was_written(bytes in decisions()) {
+        properties::saved_plan::holds(&bytes);
+    }
+
+    #[test]
     fn what_is_sealed_opens_and_nothing_else(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         properties::envelope::value(&mut Feed::new(&bytes));
         properties::envelope::server_text(&bytes);

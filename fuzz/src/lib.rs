@@ -22,6 +22,7 @@ pub mod json;
 pub mod model;
 pub mod names;
 pub mod plan;
+pub mod saved_plan;
 pub mod tree;
 mod vectors;
 
@@ -38,5 +39,6 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("model", model::holds),
     ("names", names::holds),
     ("plan", plan::holds),
+    ("saved_plan", saved_plan::holds),
     ("tree", tree::holds),
 ];
