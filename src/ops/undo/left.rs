@@ -1,6 +1,6 @@
 //! Documents as an import left them, against what the server has by now.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::bundle::{self, Bundle};
 use crate::crypto::{DataKey, MasterKey};
@@ -123,7 +123,7 @@ impl<'l, 'm> Left<'l, 'm> {
         for (kind, documents) in batch {
             let Some(layout) = layouts.at(kind) else { continue };
             let rows: Vec<Id> = documents.iter().map(|(change, ..)| change.row.clone()).collect();
-            let mut open: HashMap<String, LeftDocument> =
+            let mut open: BTreeMap<String, LeftDocument> =
                 documents.into_iter().map(|left| (folded(layout, &left.0.row), left)).collect();
             fetch_some::<ImportError>(reader, layout, &rows, &mut |reader, found, rows| {
                 progress.check()?;
@@ -267,6 +267,9 @@ pub(super) fn changes_since(layout: &Layout<'_>, mut after: Document, now: &Docu
     changes(Some(layout.kind), &after, &now, collation)
 }
 
+/// Rows with what the server put into them, by kind and columns.
+type FilledRows = BTreeMap<(usize, Vec<String>), Vec<(Id, Map)>>;
+
 /// Finds the rows in which somebody changed what the server had put into columns that no document named.
 pub(super) fn refilled(
     bundle: &Bundle,
@@ -275,9 +278,9 @@ pub(super) fn refilled(
     progress: &dyn Progress,
 ) -> Result<HashSet<(KindName, String)>, ImportError> {
     let mut changed = HashSet::new();
-    let mut batch: BTreeMap<(usize, Vec<String>), Vec<(Id, Map)>> = BTreeMap::new();
+    let mut batch = FilledRows::new();
     let mut count = 0;
-    let mut flush = |reader: &mut dyn Reader, batch: &mut BTreeMap<(usize, Vec<String>), Vec<(Id, Map)>>| {
+    let mut flush = |reader: &mut dyn Reader, batch: &mut FilledRows| {
         progress.check()?;
         for ((kind, names), rows) in std::mem::take(batch) {
             let Some(layout) = layouts.at(kind) else { continue };
