@@ -152,10 +152,10 @@ fn moved_since(then: &Planned, now: &Entry) -> &'static str {
             "has another secret in the bundle than the plan was made for"
         }
         (Some(was), Some(is)) if was.content != is.content && then.result.is_some() && result.is_some() => {
-            "would be written otherwise than planned: what it refers to in the target is another by now, or the \
+            "would be written differently than planned: what it refers to in the target is another by now, or the \
              bundle's document is"
         }
-        _ => "would be treated otherwise than planned: what it refers to in the target is another by now",
+        _ => "would be treated differently than planned: what it refers to in the target is another by now",
     }
 }
 
