@@ -240,3 +240,27 @@ fn documents_too_large_to_be_worked_on_together_are_all_carried() {
         assert!((10..40).contains(&told), "{from}: {told}");
     }
 }
+
+/// Documents of a numbered kind whose key no index has: they are found and numbered by passing over the table a fixed
+/// number of times, however many look-ups that takes.
+#[test]
+fn a_numbered_kind_without_an_index_costs_passes_that_do_not_grow_in_number() {
+    const ROWS: u64 = 24_000;
+    let model = chinook();
+    let folder = folder();
+    let path = folder.path().join("lists.sqlite");
+    // Every third name stands twice.
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(&format!(
+            "CREATE TABLE [Playlist] ([PlaylistId] INTEGER PRIMARY KEY, [Name] NVARCHAR(120));
+             WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {ROWS})
+             INSERT INTO [Playlist] SELECT n, 'List ' || CASE n % 3 WHEN 0 THEN n - 1 ELSE n END FROM c;"
+        ))
+        .unwrap();
+    let out = folder.path().join("lists.sealift");
+    export(&path, &model, &out, &everything(None));
+    let (plan, read) = plan_counted(&out, &path, &model);
+    assert_eq!(plan.count(Action::Unchanged) as u64, ROWS, "{:?}", plan.findings);
+    assert!(read <= 8 * ROWS, "{read} rows were read for {ROWS} documents");
+}

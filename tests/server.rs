@@ -705,6 +705,53 @@ fn lookups_answer_each_key(bench: &dyn Bench) {
     assert!(reader.rows_read() <= 6 + 4, "and those compared, once for all keys");
 }
 
+/// Without an index each look-up would pass over the table; with a third one of the same columns it is known where
+/// the rows are, until one is written.
+#[test]
+fn embedded_lookups_without_an_index_pass_over_a_table_twice_however_many_they_are() {
+    const ROWS: u64 = 3_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wide.sqlite");
+    // A table whose rows have no number, and one in which a column has taken the usual name of it.
+    let ddl = "CREATE TABLE [Plain] ([Id] nvarchar(50) PRIMARY KEY, [Name] nvarchar(50) COLLATE NOCASE, [rowid] nvarchar(50));
+        CREATE TABLE [Keyed] ([Id] nvarchar(50) PRIMARY KEY, [Name] nvarchar(50) COLLATE NOCASE, [rowid] nvarchar(50)) WITHOUT ROWID;";
+    let mut server = SqliteServer::create(&path, Schema::Ddl(ddl)).unwrap();
+    let row = |n: u64| -> Row { vec![format!("T{n}").into(), format!("Ä {}", n / 2).into(), "x".into()] };
+    let mut transaction = server.begin().unwrap();
+    for table in ["Plain", "Keyed"] {
+        let rows: Vec<Row> = (0..ROWS).map(row).collect();
+        transaction.insert(table, &["Id", "Name", "rowid"], &rows).unwrap();
+    }
+    let names = |from: u64| -> Vec<Vec<Value>> {
+        (from..from + 30).map(|n| vec![format!("ä {} ", n % (ROWS / 2)).into()]).collect()
+    };
+    let check = |reader: &mut dyn Reader, table: &str, from: u64| {
+        let found = find(reader, table, "Id", &["Name"], &names(from));
+        let ids = |at: u64| [2 * (from + at), 2 * (from + at) + 1].map(|n| Value::from(format!("T{n}")));
+        let expected: Vec<(usize, Value)> =
+            (0..30).flat_map(|at| ids(at).map(|id| (at as usize, id))).collect();
+        let mut found: Vec<(usize, Value)> = found;
+        found.sort_by_key(|(at, id)| (*at, expected.iter().position(|(_, other)| other == id)));
+        assert_eq!(found, expected, "{table} {from}");
+    };
+    let before = transaction.rows_read();
+    for from in (0..ROWS / 2).step_by(30) {
+        check(transaction.reader(), "Plain", from);
+    }
+    assert!(transaction.rows_read() - before < 4 * ROWS, "{} rows were read", transaction.rows_read());
+    let before = transaction.rows_read();
+    check(transaction.reader(), "Keyed", 60);
+    let once = transaction.rows_read() - before;
+    assert!((ROWS..ROWS + 200).contains(&once), "{once} rows were read for one look-up");
+    // What is written is found at once.
+    transaction
+        .insert("Plain", &["Id", "Name", "rowid"], &[vec!["new".into(), "ä 7".into(), "y".into()]])
+        .unwrap();
+    transaction.delete("Plain", &["Id"], &["T14".into()]).unwrap();
+    let found = find(transaction.reader(), "Plain", "Id", &["Name"], &[vec!["Ä 7 ".into()]]);
+    assert_eq!(found, [(0, "T15".into()), (0, "new".into())]);
+}
+
 fn commit_rollback_and_drop(bench: &dyn Bench) {
     let place = bench.empty(&catalog());
     let mut server = place.open();

@@ -126,8 +126,14 @@ impl Key {
     /// Returns the text that all spellings of this key share under a collation.
     pub fn folded(&self, collation: Collation) -> String {
         let mut text = String::new();
-        write_key(&mut text, self, &|t| collation.folded(t));
+        self.fold_into(collation, &mut text);
         text
+    }
+
+    /// Replaces a text by the one that [`Key::folded`] returns, in the memory that it has.
+    pub fn fold_into(&self, collation: Collation, text: &mut String) {
+        text.clear();
+        write_key(text, self, &|t| collation.folded(t));
     }
 
     /// Reads a key's canonical text.

@@ -11,6 +11,7 @@ mod error;
 mod faults;
 mod ids;
 mod layout;
+mod marks;
 mod meant;
 mod names;
 mod read;

@@ -1,6 +1,5 @@
 //! From a server's ids to natural keys, looked up in batches and remembered within bounds.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use crate::document::{Dangling, Key, KindName, Reference, Value};
 use crate::model::{Duplicates, ReferenceRule, Target, sorted_set};
 use crate::server::{Lookup, Reader, ServerError};
 
+use super::marks::{ByMark, Mark, Marker};
 use super::meant::{Home, MeantRows, Sense};
 use super::{Faults, Id, Layout, Layouts, TranslateError};
 
@@ -15,10 +15,10 @@ use super::{Faults, Id, Layout, Layouts, TranslateError};
 const REMEMBERED: usize = 10_000;
 
 /// How many ids one lookup asks for.
-const BATCH: usize = 500;
+const BATCH: usize = 8192;
 
 /// The number of a row that stays behind and shares its key columns with documents, perhaps: it is none of them.
-const BEHIND: i64 = 0;
+const BEHIND: u32 = 0;
 
 /// What ids of a server mean.
 #[derive(Debug, Default)]
@@ -26,7 +26,9 @@ pub struct Names {
     known: BTreeMap<Target, HashMap<Id, Option<Arc<Key>>>>,
     /// The ids of rows that were asked for in another spelling, by kind and that.
     respelled: HashMap<(usize, Id), Id>,
-    ordinals: BTreeMap<usize, HashMap<Id, i64>>,
+    /// The numbers of documents that share their key columns, by kind.
+    ordinals: BTreeMap<usize, Ordinals>,
+    marker: Marker,
     /// The rows of documents that ids mean wherever they stand.
     pub(super) meant: MeantRows,
     /// Rows that could not be read, here or by whoever asks for names.
@@ -34,6 +36,26 @@ pub struct Names {
     /// Whether documents are numbered as they are met, and not with all of their kind.
     pub by_lookup: bool,
 }
+
+/// The numbers of a kind's documents among those that share their key columns.
+#[derive(Debug, Default)]
+struct Ordinals {
+    /// By the mark of the document's id.
+    known: ByMark<u32>,
+    /// Whether all documents of the kind are numbered: those that are not among the known have none of their key
+    /// before them.
+    whole: bool,
+    /// How many look-ups there were, and of how many documents.
+    lookups: u32,
+    asked: u64,
+}
+
+/// So many look-ups number documents of a kind before it is asked whether to number all of it.
+const LOOKUPS: u32 = 8;
+
+/// A kind is numbered as a whole when one in so many of its documents were asked for: where no index has the key
+/// columns, the server passes over the table for each look-up.
+const ONE_IN: u64 = 16;
 
 /// A row's key columns as read, before its references are names.
 type RawKey = Vec<Value>;
@@ -55,8 +77,9 @@ impl Names {
             self.known.clear();
             self.respelled.clear();
         }
-        if self.by_lookup && self.ordinals.values().map(HashMap::len).sum::<usize>() > REMEMBERED {
-            self.ordinals.clear();
+        let looked_up = |ordinals: &Ordinals| if ordinals.whole { 0 } else { ordinals.known.len() };
+        if self.by_lookup && self.ordinals.values().map(looked_up).sum::<usize>() > REMEMBERED {
+            self.ordinals.values_mut().filter(|kind| !kind.whole).for_each(|kind| kind.known.clear());
         }
     }
 
@@ -163,10 +186,10 @@ impl Names {
                 let Some(layout) = layouts.at(kind) else { continue };
                 let Fetched { keys: found, behind, respelled } = fetch_keys(reader, layout, &ids)?;
                 self.respelled.extend(respelled.into_iter().map(|(asked, own)| ((kind, asked), own)));
-                self.number(reader, layouts, layout, &found)?;
+                self.number(reader, layout, &found)?;
                 if layout.kind.duplicates == Duplicates::Number {
-                    let behind = behind.into_iter().map(|id| (id, BEHIND));
-                    self.ordinals.entry(layout.index).or_default().extend(behind);
+                    let behind = behind.into_iter().map(|id| (self.marker.mark(&id.to_string()), BEHIND));
+                    self.ordinals.entry(layout.index).or_default().known.extend(behind);
                 }
                 for (id, raw) in found {
                     for (at, value) in raw.iter().enumerate() {
@@ -233,9 +256,10 @@ impl Names {
         // What tells documents apart is in the order of names, not of ids.
         let apart = parts.split_off(layout.key_len().min(parts.len()));
         parts.extend(sorted_set(apart, layout.collation()));
-        let ordinal = self.ordinals.get(&layout.index).and_then(|o| o.get(id)).copied();
+        let ordinals = self.ordinals.get(&layout.index);
+        let ordinal = ordinals.and_then(|kind| kind.known.get(&self.marker.mark(&id.to_string()))).copied();
         if let Some(ordinal @ (BEHIND | 2..)) = ordinal {
-            parts.push(Value::Int(ordinal));
+            parts.push(Value::Int(i64::from(ordinal)));
         }
         Key::new(parts).map_err(|_| TranslateError::Key {
             kind: layout.kind.name.clone(),
@@ -253,7 +277,6 @@ impl Names {
     pub fn number(
         &mut self,
         reader: &mut dyn Reader,
-        layouts: &Layouts<'_>,
         layout: &Layout<'_>,
         rows: &[(Id, RawKey)],
     ) -> Result<(), ServerError> {
@@ -261,21 +284,31 @@ impl Names {
         if layout.kind.duplicates != Duplicates::Number || layout.open.is_some() {
             return Ok(());
         }
-        if !self.by_lookup {
-            if let Entry::Vacant(kind) = self.ordinals.entry(layout.index) {
-                kind.insert(number_all(reader, layouts, layout, id)?);
-            }
+        let kind = self.ordinals.entry(layout.index).or_default();
+        if kind.whole {
             return Ok(());
         }
-        let known = self.ordinals.entry(layout.index).or_default();
-        let rows: Vec<&(Id, RawKey)> = rows.iter().filter(|(id, _)| !known.contains_key(id)).collect();
+        let marker = &self.marker;
+        let rows: Vec<&(Id, RawKey)> =
+            rows.iter().filter(|(id, _)| !kind.known.contains_key(&marker.mark(&id.to_string()))).collect();
+        if self.by_lookup && rows.is_empty() {
+            return Ok(());
+        }
+        if self.by_lookup {
+            kind.lookups = kind.lookups.saturating_add(1);
+            kind.asked = kind.asked.saturating_add(rows.len() as u64);
+        }
+        // A count is a request of its own: it is asked for seldom.
+        let ask = kind.lookups > LOOKUPS && kind.lookups.is_power_of_two();
+        if !self.by_lookup || (ask && reader.count(&layout.table)? <= kind.asked.saturating_mul(ONE_IN)) {
+            kind.known = number_all(reader, layout, id, marker)?;
+            kind.whole = true;
+            return Ok(());
+        }
         // The values of the columns, not other names: rows that bear one share what it replaces at most.
         let by = layout.key_columns();
         let columns = |(_, key): &&(Id, RawKey)| key.iter().take(by.len()).cloned().collect();
         let keys: Vec<RawKey> = rows.iter().map(columns).collect();
-        if keys.is_empty() {
-            return Ok(());
-        }
         let naming = layout.naming_columns();
         let columns: Vec<&str> = std::iter::once(id.as_str()).chain(naming).collect();
         let mut groups: BTreeMap<(usize, String), Vec<_>> = BTreeMap::new();
@@ -291,15 +324,20 @@ impl Names {
         })?;
         for mut ids in groups.into_values() {
             ids.sort();
-            known.extend(ids.into_iter().map(|(_, id)| id).zip(1..));
+            kind.known.extend(ids.iter().map(|(_, id)| marker.mark(&id.to_string())).zip(1..));
         }
         Ok(())
     }
 
     /// Records which of the documents that share their key columns an id belongs to, where a search found it.
     pub fn know_ordinal(&mut self, layout: &Layout<'_>, id: &Id, ordinal: i64) {
-        if self.by_lookup && layout.kind.duplicates == Duplicates::Number {
-            self.ordinals.entry(layout.index).or_default().insert(id.clone(), ordinal);
+        let kind = self.ordinals.entry(layout.index).or_default();
+        if self.by_lookup
+            && layout.kind.duplicates == Duplicates::Number
+            && !kind.whole
+            && let Ok(ordinal) = u32::try_from(ordinal)
+        {
+            kind.known.insert(self.marker.mark(&id.to_string()), ordinal);
         }
     }
 
@@ -384,31 +422,50 @@ pub fn id_order(id: &Id) -> (i64, String) {
     }
 }
 
-/// Numbers all documents of a kind that share their key columns; the first of each has no number.
+/// Numbers all documents of a kind that share their key columns; the first of each has no number. The table is read
+/// once, and once more where any share theirs: memory follows those.
 fn number_all(
     reader: &mut dyn Reader,
-    layouts: &Layouts<'_>,
     layout: &Layout<'_>,
     id: &str,
-) -> Result<HashMap<Id, i64>, ServerError> {
+    marker: &Marker,
+) -> Result<ByMark<u32>, ServerError> {
     let columns: Vec<&str> = std::iter::once(id).chain(layout.naming_columns()).collect();
-    let mut groups: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    let mut table = super::whole_table(reader, layout, &columns)?;
-    while let Some(rows) = table.next_page(reader)? {
-        for row in rows {
-            let Some((Some(id), naming)) = row.split_first().map(|(id, rest)| (Id::of(id), rest)) else {
-                continue;
-            };
-            if let Some(Ok(key)) = layout.raw_key(&id, naming).map(Key::new) {
-                let standing = layout.standing(&id, naming);
-                groups.entry(key.folded(layouts.model.collation)).or_default().push((standing, id));
+    // Whether a key was met again.
+    let mut keys: ByMark<bool> = ByMark::default();
+    let mut folded = String::new();
+    let mut pass = |reader: &mut dyn Reader, see: &mut dyn FnMut(Mark, &Id, &[Value])| {
+        let mut table = super::whole_table(reader, layout, &columns)?;
+        while let Some(rows) = table.next_page(reader)? {
+            for row in &rows {
+                let Some((Some(id), naming)) = row.split_first().map(|(id, rest)| (Id::of(id), rest)) else {
+                    continue;
+                };
+                if let Some(Ok(key)) = layout.raw_key(&id, naming).map(Key::new) {
+                    key.fold_into(layout.collation(), &mut folded);
+                    see(marker.mark(&folded), &id, naming);
+                }
             }
         }
+        Ok::<(), ServerError>(())
+    };
+    pass(reader, &mut |key, _, _| {
+        keys.entry(key).and_modify(|again| *again = true).or_insert(false);
+    })?;
+    keys.retain(|_, again| *again);
+    let mut ordinals = ByMark::default();
+    if keys.is_empty() {
+        return Ok(ordinals);
     }
-    let mut ordinals = HashMap::new();
-    for mut ids in groups.into_values().filter(|ids| ids.len() > 1) {
+    let mut groups: BTreeMap<Mark, Vec<_>> = BTreeMap::new();
+    pass(reader, &mut |key, id, naming| {
+        if keys.contains_key(&key) {
+            groups.entry(key).or_default().push((layout.standing(id, naming), id.clone()));
+        }
+    })?;
+    for mut ids in groups.into_values() {
         ids.sort();
-        ordinals.extend(ids.into_iter().map(|(_, id)| id).zip(1..).skip(1));
+        ordinals.extend(ids.iter().map(|(_, id)| marker.mark(&id.to_string())).zip(1..).skip(1));
     }
     Ok(ordinals)
 }

@@ -177,7 +177,7 @@ impl<'m> Translation<'m> {
         self.names.learn(reader, &self.layouts, wanted)?;
         if layout.kind.duplicates == crate::model::Duplicates::Number {
             let keyed = parsed.iter().map(|row| (row.row.clone(), raw_key(&layout, row))).collect::<Vec<_>>();
-            self.names.number(reader, &self.layouts, &layout, &keyed)?;
+            self.names.number(reader, &layout, &keyed)?;
         }
         let mut read = Vec::with_capacity(parsed.len());
         for row in parsed {

@@ -13,7 +13,7 @@ use super::{Faults, Id, Layout, Layouts, TranslateError};
 const REMEMBERED: usize = 2_000;
 
 /// How many ids one lookup asks for.
-const BATCH: usize = 500;
+const BATCH: usize = 8192;
 
 /// What values of a name lead to; names without an entry are no references.
 type Declarations = HashMap<String, Arc<[Target]>>;

@@ -2,7 +2,7 @@
 //!
 //! SQLite's indexes know only the case of ASCII letters, and count trailing blanks. So each key is looked up
 //! in the index first; those with text that found nothing are then sought where other spellings lie in the index
-//! ([`near`]), and where no index says that, together in one pass over the compared columns: `Ärger` is `ÄRGER `
+//! ([`near`]), and where no index says that, together in one [`pass`] over the compared columns: `Ärger` is `ÄRGER `
 //! as it is on SQL Server. A key that the index answers is not
 //! sought again: where the columns are unique on the product's server, there cannot be a second spelling.
 //! Columns without an index are passed over anyway; text beyond ASCII is then compared in full.
@@ -10,13 +10,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
-use rusqlite::{Statement, params_from_iter};
+use rusqlite::{Statement, ToSql, params_from_iter};
 
-use super::bind::{self, Bound};
+use super::bind;
 use super::fault::failed;
 use super::near;
+use super::pass::{Sought, matching, pass};
 use super::schema::{Field, Sequence, are_unique};
-use super::view::{View, quoted, reading, selected, values, written};
+use super::view::{View, quoted, reading, selected, values};
 use crate::document::{Value, canonical_decimal};
 use crate::server::spelling::respelled;
 use crate::server::{Lookup, Row, ServerError};
@@ -67,7 +68,8 @@ pub(super) fn lookup(
 
     // Of these SQLite knows one spelling only, though it passes over the table all the same.
     let spelled = lookup.keys.iter().flatten().any(|value| value.as_text().is_some_and(|t| !t.is_ascii()));
-    if (spelled || lookup.keys.len() > FEW) && no_index(view, &sql, &table.name)? {
+    let many = lookup.keys.len() > FEW;
+    if (spelled || many || view.passes.knows(view.connection, &by)) && scans(view, &sql, &table.name)? {
         drop(statement);
         return pass(view, &fields, &by, &table.name, lookup.keys, see);
     }
@@ -139,17 +141,10 @@ pub(super) fn as_written(
 }
 
 /// Takes a row with the position of its key, and says whether there were enough.
-type See<'s> = dyn FnMut(usize, Row) -> bool + 's;
+pub(super) type See<'s> = dyn FnMut(usize, Row) -> bool + 's;
 
 /// As many keys of plain letters are looked up one by one even where each costs a pass over the table.
 const FEW: usize = 2;
-
-/// Says whether SQLite would walk the whole table for each key: no index has the columns compared.
-fn no_index(view: &View<'_>, sql: &str, table: &str) -> Result<bool, ServerError> {
-    // The rows are fetched by their number afterwards, which a table without any cannot do.
-    let numbered = format!("SELECT rowid FROM {}", quoted(table));
-    Ok(scans(view, sql, table)? && view.connection.prepare_cached(&numbered).is_ok())
-}
 
 /// Says whether SQLite would walk a whole table to answer a statement.
 pub(super) fn scans(view: &View<'_>, sql: &str, table: &str) -> Result<bool, ServerError> {
@@ -165,62 +160,12 @@ pub(super) fn scans(view: &View<'_>, sql: &str, table: &str) -> Result<bool, Ser
     Ok(scans)
 }
 
-/// Answers all keys in one pass over the compared columns; the rows found are then fetched by number.
-fn pass(
-    view: &mut View<'_>,
-    fields: &[Field<'_>],
-    by: &[Field<'_>],
-    table: &str,
-    keys: &[Vec<Value>],
-    see: &mut See<'_>,
-) -> Result<Vec<usize>, ServerError> {
-    let fail = |error| reading(table, error);
-    let mut sought: BTreeMap<Vec<Folded>, Vec<usize>> = BTreeMap::new();
-    for (position, key) in keys.iter().enumerate() {
-        let folded = by.iter().zip(key).map(|(field, value)| fold(field, value)).collect::<Option<Vec<_>>>();
-        if let Some(folded) = folded {
-            sought.entry(folded).or_default().push(position);
-        }
-    }
-    let mut found: Vec<(i64, &Vec<usize>)> = Vec::new();
-    let sql = format!("SELECT {}, rowid FROM {}", selected(by), quoted(table));
-    let mut statement = view.connection.prepare_cached(&sql).map_err(fail)?;
-    let mut rows = statement.query([]).map_err(fail)?;
-    while let Some(row) = rows.next().map_err(fail)? {
-        view.rows_read += 1;
-        // A row that cannot be read is not the one that is sought.
-        let Ok(key) = written(by, row, 0) else { continue };
-        let folded = by.iter().zip(&key).map(|(f, value)| fold(f, value)).collect::<Option<Vec<_>>>();
-        if let Some(positions) = folded.and_then(|folded| sought.get(&folded)) {
-            found.push((row.get(by.len()).map_err(fail)?, positions));
-        }
-    }
-    drop(rows);
-    let sql = format!("SELECT {} FROM {} WHERE rowid = ?1", selected(fields), quoted(table));
-    let mut statement = view.connection.prepare_cached(&sql).map_err(fail)?;
-    // All rows of a key one after another: it is answered in full.
-    found.sort_by_key(|(_, positions)| positions.first().copied());
-    let (mut full, mut stopped) = (false, false);
-    let (mut group, mut rest): (Option<&Vec<usize>>, _) = (None, Vec::new());
-    for (number, positions) in found {
-        if group.replace(positions) != Some(positions) {
-            stopped = full;
-            rest.extend(positions.iter().filter(|_| stopped));
-        }
-        for position in positions.iter().filter(|_| !stopped) {
-            let mut each = |row| full |= see(*position, row);
-            view.rows_read += answer(&mut statement, fields, table, &[Bound::Int(number)], &mut each)?;
-        }
-    }
-    Ok(rest)
-}
-
 /// Hands out the rows that SQLite finds equal, and says how many.
-fn answer(
+pub(super) fn answer(
     statement: &mut Statement<'_>,
     fields: &[Field<'_>],
     table: &str,
-    key: &[Bound<'_>],
+    key: &[impl ToSql],
     see: &mut dyn FnMut(Row),
 ) -> Result<u64, ServerError> {
     let fail = |error| reading(table, error);
@@ -241,7 +186,6 @@ fn spellings<'k>(
     table: &str,
     sought: &'k BTreeMap<Vec<Folded>, Vec<usize>>,
 ) -> Result<Vec<(Row, &'k Vec<usize>)>, ServerError> {
-    let fail = |error| reading(table, error);
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     let mut take = |key: Row| {
         let folded = by.iter().zip(&key).map(|(f, value)| fold(f, value)).collect::<Option<Vec<_>>>();
@@ -259,22 +203,17 @@ fn spellings<'k>(
             found.push((key, positions));
         }
     };
-    let mut anywhere = false;
-    for key in sought.keys() {
+    let mut anywhere = Sought::new();
+    for (key, positions) in sought {
         match near::rows(view, by, table, key)? {
             Some(rows) => rows.into_iter().for_each(&mut take),
-            None => anywhere = true,
+            None => {
+                anywhere.insert(key, positions);
+            }
         }
     }
-    if anywhere {
-        let sql = format!("SELECT {} FROM {}", selected(by), quoted(table));
-        let mut statement = view.connection.prepare_cached(&sql).map_err(fail)?;
-        let mut rows = statement.query([]).map_err(fail)?;
-        while let Some(row) = rows.next().map_err(fail)? {
-            view.rows_read += 1;
-            // A row that cannot be read is not the one that is sought.
-            written(by, row, 0).into_iter().for_each(&mut take);
-        }
+    if !anywhere.is_empty() {
+        matching(view, by, table, &anywhere, &mut |_, key, _| take(key))?;
     }
     Ok(found)
 }
@@ -288,7 +227,8 @@ pub(super) fn spelling(field: &Field<'_>, text: &str) -> String {
     }
 }
 
-fn fold(field: &Field<'_>, value: &Value) -> Option<Folded> {
+/// A value of a column in the form that all its spellings share.
+pub(super) fn fold(field: &Field<'_>, value: &Value) -> Option<Folded> {
     let number = |text: &str| match canonical_decimal(text) {
         Some(Value::Int(number)) => Folded::Int(number),
         _ => Folded::Number(text.trim_end_matches('0').to_owned()),

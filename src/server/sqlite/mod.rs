@@ -22,6 +22,7 @@ mod lookup;
 mod near;
 mod outcome;
 mod page;
+mod pass;
 mod schema;
 mod transaction;
 mod view;

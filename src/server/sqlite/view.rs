@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row as SqliteRow};
 use super::bind;
 use super::connect::abandon;
 use super::fault::fault;
+use super::pass::Passes;
 use super::schema::{Field, Schema};
 use crate::document::Value;
 use crate::server::{Catalog, ColumnType, Lookup, Page, Reader, Row, ServerError, UniqueSet};
@@ -34,12 +35,14 @@ pub(super) struct View<'a> {
     pub(super) rows_read: u64,
     /// Where pages ended whose order has other spellings than the rows handed out.
     pub(super) ends: HashMap<Ordered, End>,
+    /// What passes over tables have found out about their rows.
+    pub(super) passes: Passes,
 }
 
 impl<'a> View<'a> {
     /// Takes over the transaction that the connection has begun.
     pub(super) fn new(connection: &'a Connection, schema: Rc<Schema>, address: &'a str) -> Self {
-        Self { connection, schema, address, rows_read: 0, ends: HashMap::new() }
+        Self { connection, schema, address, rows_read: 0, ends: HashMap::new(), passes: Passes::default() }
     }
 }
 
