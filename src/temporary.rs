@@ -24,6 +24,14 @@ pub fn file() -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix("sealift-").tempfile().map_err(explained)
 }
 
+/// Makes a file there that has no name: it goes when it is closed, and when the process ends.
+///
+/// # Errors
+/// As [`folder`].
+pub fn unnamed() -> io::Result<std::fs::File> {
+    tempfile::tempfile().map_err(explained)
+}
+
 /// An error with the variable by which people say where temporary files go.
 fn explained(error: io::Error) -> io::Error {
     let variable = if cfg!(windows) { "TMP" } else { "TMPDIR" };

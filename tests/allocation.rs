@@ -131,6 +131,37 @@ fn composed_ids_follow_their_owner_and_take_no_number() {
     }
 }
 
+/// One owner's id is known from the beginning, the other's is given out within the transaction.
+#[test]
+fn two_documents_whose_ids_are_composed_to_the_same_are_reported() {
+    let snapshot = |id: &str, owner: &str| {
+        format!(
+            "INSERT INTO VariableSet (Id, OwnerId, Version, IsFrozen, JSON)
+             VALUES ('variableset-{id}', '{owner}', 0, 1, '{{\"Variables\":[]}}');"
+        )
+    };
+    let folder = folder();
+    let rows = [
+        OWNERS,
+        &project(5, "Old"),
+        &project(700, "Web"),
+        &snapshot("Projects-51-s-1", "Projects-5"),
+        &snapshot("Projects-700-s-1", "Projects-700"),
+    ];
+    let source = server(folder.path(), "source", &rows.concat());
+    let rows = [OWNERS, &project(6, "Old"), &allocated("Project", 60)];
+    let target = server(folder.path(), "target", &rows.concat());
+    let file = folder.path().join("a.sealift");
+    export(&source, &octopus(), &file, &everything(None));
+    let outcome = try_import(&file, &target, &octopus(), None, false, overwrite()).unwrap();
+    let Outcome::Refused(plan) = outcome else { panic!("{outcome:#?}") };
+    let problems: Vec<&str> = plan.findings.iter().map(|finding| finding.problem.as_str()).collect();
+    assert_eq!(
+        problems,
+        ["would get the id variableset-Projects-61-s-1, as another document of the bundle does"]
+    );
+}
+
 #[test]
 fn ids_that_are_the_same_on_every_server_are_never_allocated() {
     let folder = folder();

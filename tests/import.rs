@@ -275,8 +275,8 @@ fn a_target_that_moved_since_the_plan_is_refused_and_named() {
     target.run("UPDATE Team SET Members = '|Projects-33|', JSON = '{\"Moved\":1}'");
     let before = std::fs::read(&target.path).unwrap();
     let shown = ops::Relied::of(&shown, &seen);
-    let how = How { shown: Some(&shown), ..How::default() };
-    match ops::import(&bundle, &mut server, &model, keys, how, overwrite(), &Silent).unwrap() {
+    let how = How::default();
+    match ops::apply_plan(&bundle, &mut server, &model, keys, &shown, how, overwrite(), &Silent).unwrap() {
         Outcome::Stale(moved) => {
             assert_eq!(moved.len(), 1);
             assert_eq!((moved[0].kind.as_str(), moved[0].name.as_str()), ("Team", "Ops"));

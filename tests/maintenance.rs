@@ -191,8 +191,9 @@ fn a_mode_that_ends_between_plan_and_import_stops_it() {
     assert_eq!(problems(&plan).len(), 0);
     switch(&mut server, false);
     let shown = ops::Relied::of(&plan, &seen);
-    let how = ops::How { shown: Some(&shown), ..Default::default() };
-    let outcome = ops::import(&bundle, &mut server, &model, keys, how, required(), &Silent).unwrap();
+    let how = ops::How::default();
+    let outcome =
+        ops::apply_plan(&bundle, &mut server, &model, keys, &shown, how, required(), &Silent).unwrap();
     let Outcome::Refused(refused) = outcome else { panic!("{outcome:?}") };
     assert!(problems(&refused)[0].starts_with("the target is not in maintenance mode"));
     // Who does not ask for it is told, and not stopped.

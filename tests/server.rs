@@ -111,7 +111,8 @@ macro_rules! suite {
             deletions_keep_foreign_keys, foreign_keys_wait_for_the_check,
             a_check_fails_where_the_commit_would, missing_names_are_told, the_largest_integer_is_found,
             a_table_is_read_whole_between_lookups, tables_are_read_side_by_side, a_reader_may_end_within_a_table,
-            long_answers_between_pages_are_whole,
+            long_answers_between_pages_are_whole, several_lookups_are_answered_together,
+            expected_tables_are_read_as_any,
         );
     };
 }
@@ -683,6 +684,119 @@ fn lookups_stop_at_bytes(bench: &dyn Bench) {
             assert_eq!(calls == 1, most == 100_000, "{by:?} {most}");
         }
     }
+}
+
+fn several_lookups_are_answered_together(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    let things: Vec<Row> =
+        (0..40).map(|n| vec![format!("T{n}").into(), format!("n {n}").into(), int(n % 4)]).collect();
+    transaction.insert("Thing", &["Id", "Name", "Count"], &things).unwrap();
+    let pairs: Vec<Row> = (0..40).map(|n| vec![int(n / 10), format!("b{n}").into(), "x".into()]).collect();
+    transaction.insert("Pair", &["A", "B", "Note"], &pairs).unwrap();
+    transaction.commit().unwrap();
+    let mut reader = server.read().unwrap();
+    let ids: Vec<Vec<Value>> = (0..60).map(|n| vec![format!("t{n} ").into()]).collect();
+    let keys = [vec![int(1), "B11".into()], vec![int(1), "none".into()], vec![int(9), "b11".into()]];
+    let counts: Vec<Vec<Value>> = (0..6).map(|n| vec![int(n)]).collect();
+    let many: Vec<Vec<Value>> = (0..3000).map(|n| vec![int(n)]).collect();
+    let lookups = [
+        Lookup { table: "Thing", columns: &["Name", "Id"], by: &["Id"], keys: &ids },
+        Lookup { table: "Node", columns: &["Id"], by: &["Parent"], keys: &counts },
+        Lookup { table: "Pair", columns: &["Note"], by: &["A", "B"], keys: &keys },
+        Lookup { table: "Pair", columns: &["B"], by: &["A"], keys: &[] },
+        // All rows.
+        Lookup { table: "Pair", columns: &["B"], by: &[], keys: &[Vec::new()] },
+        // More than go together, and what no row can hold.
+        Lookup { table: "Pair", columns: &["B"], by: &["A"], keys: &many },
+        Lookup { table: "Thing", columns: &["Id"], by: &["Count"], keys: &counts },
+        Lookup { table: "Thing", columns: &["Id"], by: &["Count"], keys: &[vec![Value::Bytes(vec![1])]] },
+    ];
+    let mut together: Vec<(usize, usize, Row)> = Vec::new();
+    reader.lookups(&lookups, &mut |at, position, row| together.push((at, position, row))).unwrap();
+    let mut apart: Vec<(usize, usize, Row)> = Vec::new();
+    for (at, lookup) in lookups.iter().enumerate() {
+        reader.lookup(lookup, &mut |position, row| apart.push((at, position, row))).unwrap();
+    }
+    let sorted = |mut rows: Vec<(usize, usize, Row)>| {
+        rows.sort_by_key(|row| format!("{row:?}"));
+        rows
+    };
+    let of = |at: usize| apart.iter().filter(|(lookup, ..)| *lookup == at).count();
+    assert_eq!((0..8).map(of).collect::<Vec<_>>(), [40, 0, 1, 0, 40, 40, 40, 0]);
+    assert_eq!(sorted(together), sorted(apart));
+    let missing = [Lookup { table: "Thing", columns: &["Nope"], by: &["Id"], keys: &ids }];
+    let error = reader.lookups(&missing, &mut |_, _, _| {}).unwrap_err();
+    assert!(matches!(error, ServerError::NoColumn { .. }), "{error:?}");
+    assert_eq!(
+        find(&mut *reader, "Thing", "Id", &["Id"], &ids[..1]),
+        [(0, "T0".into())],
+        "the reader goes on"
+    );
+}
+
+fn expected_tables_are_read_as_any(bench: &dyn Bench) {
+    let place = bench.empty(&catalog());
+    let mut server = place.open();
+    let mut transaction = server.begin().unwrap();
+    // One that is too large to be read with others.
+    let rows: Vec<Row> =
+        (0..600).map(|n| vec![int(n), format!("b{n:03}").into(), "x".repeat(300).into()]).collect();
+    transaction.insert("Pair", &["A", "B", "Note"], &rows).unwrap();
+    let things: Vec<Row> = (0..40).map(|n| vec![format!("T{n}").into(), format!("n {n}").into()]).collect();
+    transaction.insert("Thing", &["Id", "Name"], &things).unwrap();
+    for table in ["Right", "Left"] {
+        transaction.insert(table, &["Id"], &[vec![int(1)], vec![int(2)]]).unwrap();
+    }
+    transaction.commit().unwrap();
+    let order = ["Id"];
+    let page = |table: &'static str, order: &'static [&'static str], max_rows| Page {
+        table,
+        columns: order,
+        order,
+        after: None,
+        max_rows,
+        max_bytes: 1 << 20,
+    };
+    let pages = [
+        page("Left", &["Id"], 100),
+        page("Thing", &["Id"], 7),
+        page("Node", &["Id"], 100),
+        page("Right", &["Id"], 100),
+        page("Pair", &["A", "B"], 100),
+    ];
+    let read = |reader: &mut dyn Reader, page: &Page<'_>| {
+        let (mut all, mut after) = (Vec::new(), None::<Row>);
+        loop {
+            let rows = reader.page(&Page { after: after.as_deref(), ..page.clone() }).unwrap();
+            assert!(rows.len() <= page.max_rows);
+            let Some(last) = rows.last() else { return all };
+            after = Some(last.clone());
+            all.extend(rows);
+        }
+    };
+    let mut transaction = server.begin().unwrap();
+    let before: Vec<Vec<Row>> = pages.iter().map(|page| read(transaction.reader(), page)).collect();
+    assert_eq!(before.iter().map(Vec::len).collect::<Vec<_>>(), [2, 40, 0, 2, 600]);
+    // In that order, in another, one twice and one not at all, and with look-ups between.
+    for order in [[0, 1, 2, 3, 4], [4, 3, 1, 0, 2], [1, 1, 3, 2, 1]] {
+        transaction.expect(&pages).unwrap();
+        for at in order {
+            assert_eq!(transaction.count(pages[at].table).unwrap(), before[at].len() as u64);
+            assert_eq!(read(transaction.reader(), &pages[at]), before[at], "{order:?} {at}");
+            let found = find(transaction.reader(), "Thing", "Name", &["Id"], &[vec!["t5".into()]]);
+            assert_eq!(found, [(0, "n 5".into())]);
+        }
+    }
+    // What is written is read, whatever was known before.
+    transaction.expect(&pages).unwrap();
+    transaction.insert("Node", &["Id"], &[vec![int(7)]]).unwrap();
+    transaction.delete("Left", &order, &[int(2)]).unwrap();
+    transaction.check().unwrap();
+    assert_eq!(read(transaction.reader(), &pages[2]), [vec![int(7)]]);
+    assert_eq!(read(transaction.reader(), &pages[0]), [vec![int(1)]]);
+    assert_eq!(transaction.count("Node").unwrap(), 1);
 }
 
 fn lookups_answer_each_key(bench: &dyn Bench) {

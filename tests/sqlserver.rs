@@ -373,3 +373,41 @@ fn errors_before(batches: &[String], table: &str, id: &str) -> usize {
     };
     batches.iter().position(is_it).unwrap()
 }
+
+/// How many requests the work on documents of all kinds takes: between two sites each may take 20 ms.
+#[test]
+fn documents_of_all_kinds_are_exported_and_planned_in_few_requests() {
+    use support::everything::{Generation, SOURCE, Twist, build};
+    let ring = Ring::new(TestServer::own(Default::default()));
+    let path = ring.folder.path().join("everything.sqlite");
+    build(&path, Generation::Spaces, 1, SOURCE, Twist::default());
+    let mut source = SqliteServer::open(&path).unwrap();
+    let bundle = ring.export(&mut source, Site::Build, "source.sealift");
+    let documents = bundle.info().documents;
+    let database = ring.server.database();
+    database.make(source.read().unwrap().catalog());
+    let mut server = SqlServer::open(&database.address()).unwrap();
+    let endpoint = ring.server.endpoint.as_ref().unwrap();
+    let mut counts = Vec::new();
+    let mut count = |what: &'static str| {
+        let requests = endpoint.requests();
+        counts.push((what, requests.iter().filter(|r| r.kind != Kind::Disconnect).count()));
+        endpoint.clear_requests();
+    };
+    endpoint.clear_requests();
+    assert!(matches!(import(&bundle, &mut server, false), Outcome::Applied(_)));
+    count("import");
+    let back = ring.export(&mut server, Site::Production, "back.sealift");
+    count("export");
+    let (model, seen) = (octopus(), FingerprintKey::generate().unwrap());
+    let (bundle_key, master) = (unlock(&back), master(Site::Production));
+    let keys = Keys { bundle: bundle_key.as_ref(), master: Some(&master), seen: &seen };
+    let plan = ops::plan(&back, &mut *server.read().unwrap(), &model, keys, overwrite(), &Silent).unwrap();
+    assert_eq!((plan.findings.len(), plan.count(Action::Unchanged)), (0, plan.entries.len()));
+    count("plan");
+    assert!(documents > 300, "{documents}");
+    let most = [("import", 200), ("export", 60), ("plan", 100)];
+    for ((what, count), (_, most)) in counts.iter().zip(most) {
+        assert!(*count <= most, "{what}, {documents} documents: {counts:?}");
+    }
+}

@@ -353,6 +353,43 @@ fn an_id_that_names_something_here_only_is_no_change() {
     });
 }
 
+/// A team whose id is the same on every server is found by it, whatever it is called; what is made refers to it by the
+/// name of the source. The team keeps its name where it is left as it is, and gets the source's where it is written:
+/// then what the target refers to it with names it otherwise than before, too.
+#[test]
+fn a_team_that_each_side_calls_otherwise_is_no_change_of_what_refers_to_it() {
+    for overwriting in [false, true] {
+        both(|pair| {
+            for (server, name) in [(&pair.source, "Everybody"), (&pair.target, "Everyone")] {
+                server.add("Team", json!({ "Id": "teams-everyone", "SpaceId": null, "Name": name }));
+                server.add("Team", json!({ "Id": server.id("Teams", 1), "SpaceId": null, "Name": "F" }));
+                let teams = format!("teams-everyone,{}", server.id("Teams", 1));
+                let id = server.project(1, "Both");
+                let ask = |name: &str| {
+                    let properties = json!({ "Octopus.Action.Manual.ResponsibleTeamIds": teams });
+                    json!({ "Id": format!("0e000000-0000-0000-0000-00000000000{}", name.len()), "Name": name,
+                        "ActionType": "Octopus.Manual", "Properties": properties })
+                };
+                server.process(&id, json!([ask("Ask")]));
+            }
+            let made = pair.source.project(2, "Made");
+            let teams = format!("{},teams-everyone", pair.source.id("Teams", 1));
+            let properties = json!({ "Octopus.Action.Manual.ResponsibleTeamIds": teams });
+            let ask = json!({ "Id": "0e000000-0000-0000-0000-000000000009", "Name": "Ask",
+                "ActionType": "Octopus.Manual", "Properties": properties });
+            pair.source.process(&made, json!([ask]));
+            let before = content(pair);
+            let bundle = pair.export(&everything(Some(&pair.source.key)));
+            imported_with(pair, &bundle, ImportOptions { overwrite: overwriting, ..overwrite() });
+            let name = if overwriting { "Everybody" } else { "Everyone" };
+            assert_eq!(pair.target.one("Team", "Id", "teams-everyone")["Name"], name);
+            let outcome = taken_back(pair);
+            assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+            assert_eq!(content(pair), before);
+        });
+    }
+}
+
 /// What the import left can be looked at: columns and body, with references, and secrets as markers.
 #[test]
 fn an_undo_file_shows_documents_as_they_were_left() {

@@ -42,7 +42,7 @@ pub use error::{BundleError, OtherRoot};
 pub use info::{Header, Info, KindInfo};
 pub use limits::Limits;
 pub use open::{UncheckedBundle, recognise};
-pub use reader::Bundle;
+pub use reader::{Bundle, SeeEncoded};
 pub use remains::Remains;
 pub use report::{Finding, Level, Report};
 pub use roots::{

@@ -39,6 +39,9 @@ pub(super) struct Earlier {
     pub(super) value: Vec<u8>,
 }
 
+/// Is shown the entry of a document, and what the document says as it is stored.
+pub type SeeEncoded<'s, E> = dyn FnMut(Entry, &[u8]) -> Result<(), E> + 's;
+
 impl Bundle {
     pub(super) fn new(store: Store, info: Info, envelope: Option<Envelope>) -> Result<Self, BundleError> {
         let kinds = info.kinds.iter().map(|kind| KindName::new(&kind.name)).collect();
@@ -239,7 +242,11 @@ impl Bundle {
         self.decode(&entry, bytes)
     }
 
-    fn decode(&self, entry: &Entry, bytes: &[u8]) -> Result<Document, BundleError> {
+    /// The document of an entry, from its canonical bytes.
+    ///
+    /// # Errors
+    /// [`BundleError::Damaged`] where they do not have the content id of the entry, or are no document.
+    pub fn decode(&self, entry: &Entry, bytes: &[u8]) -> Result<Document, BundleError> {
         let place = || format!("document {}", entry.number);
         if ContentId::of(bytes) != entry.content_id {
             return Err(self.store.damaged(place(), "its content does not have its content id"));
@@ -257,6 +264,22 @@ impl Bundle {
         &self,
         kind: Option<&str>,
         see: &mut dyn FnMut(Entry, Document) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.scan_encoded(kind, &mut |entry, bytes| {
+            let document = self.decode(&entry, bytes)?;
+            see(entry, document)
+        })
+    }
+
+    /// Like [`Bundle::scan`], handing out what documents say as it is stored, for [`Bundle::decode`]: not every document
+    /// is needed by whoever reads its entry.
+    ///
+    /// # Errors
+    /// The first error that reading, or `see`, comes upon.
+    pub fn scan_encoded<E: From<BundleError>>(
+        &self,
+        kind: Option<&str>,
+        see: &mut SeeEncoded<'_, E>,
     ) -> Result<(), E> {
         self.scan_packs(self.documents(kind), self.packs(kind), None, see)
     }
@@ -288,7 +311,10 @@ impl Bundle {
             Ok::<(), E>(())
         })?;
         let packs = packs.filter(|pack| full.get(*pack));
-        self.scan_packs(run, packs, Some((&documents, count)), see)
+        self.scan_packs(run, packs, Some((&documents, count)), &mut |entry, bytes| {
+            let document = self.decode(&entry, bytes)?;
+            see(entry, document)
+        })
     }
 
     /// Hands out documents of these packs: those of a run, or the wanted among them, of which there are so many.
@@ -297,7 +323,7 @@ impl Bundle {
         run: Range<u64>,
         mut packs: impl Iterator<Item = u64>,
         wanted: Option<(&Bits, u64)>,
-        see: &mut dyn FnMut(Entry, Document) -> Result<(), E>,
+        see: &mut SeeEncoded<'_, E>,
     ) -> Result<(), E> {
         let mut seen = 0;
         let mut next = packs.next();
@@ -322,7 +348,7 @@ impl Bundle {
         &self,
         run: &Range<u64>,
         window: &mut Window,
-        see: &mut dyn FnMut(Entry, Document) -> Result<(), E>,
+        see: &mut SeeEncoded<'_, E>,
     ) -> Result<u64, E> {
         // Names of documents that are nearly beside each other are read in one go.
         const NEAR: u64 = 16;
@@ -354,9 +380,8 @@ impl Bundle {
                 if (home, at) != (*pack, *slot) || sought.peek().is_some_and(|(next, ..)| *next == number) {
                     return Err(misplaced(number, "it lies in two packs").into());
                 }
-                let document = self.decode(&entry, bytes)?;
                 seen += 1;
-                see(entry, document)
+                see(entry, bytes)
             })?;
         }
         Ok(seen)

@@ -57,6 +57,14 @@ impl DataKey {
         Ok(Self::from_bytes(&data, scope))
     }
 
+    /// A random key that no envelope has: for what this process alone keeps, and for no longer than it runs.
+    ///
+    /// # Errors
+    /// [`CryptoError::NoRandomness`].
+    pub fn of_this_process() -> Result<Self, CryptoError> {
+        Self::generate(random()?)
+    }
+
     /// The key with those bytes. The caller answers for the commitment.
     pub(super) fn from_bytes(data: &[u8; 32], scope: [u8; SCOPE_BYTES]) -> Self {
         let mut keys = Box::new(Keys { data: [0; 32], sealing: [0; 32], comparing: [0; 32] });

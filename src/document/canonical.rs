@@ -131,6 +131,24 @@ pub fn encode_value(value: &Value) -> Result<Vec<u8>, TooLarge> {
     Ok(out)
 }
 
+/// Like [`encode_value`], appending to a buffer that is used again.
+///
+/// # Errors
+/// [`TooLarge`], for a single value of 4 GiB.
+pub fn encode_value_into(value: &Value, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    write(out, value)
+}
+
+/// Reads a value from its canonical bytes, as [`encode_value`] writes them.
+///
+/// # Errors
+/// [`DecodeError`], for anything that [`encode_value`] would not have written.
+pub fn decode_value(bytes: &[u8]) -> Result<Value, DecodeError> {
+    let mut reader = Reader { bytes, values: 0 };
+    let value = reader.value(0)?;
+    if reader.bytes.is_empty() { Ok(value) } else { Err(DecodeError::Trailing) }
+}
+
 /// Writes a length behind its marker, in its shortest form. Of the markers for lengths of one, two and four bytes not every
 /// type has the first; a short length may stand in a marker itself.
 fn length(

@@ -1,7 +1,7 @@
 //! Natural keys: what makes a document the same on another server.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -119,7 +119,7 @@ impl Key {
     /// This is the spelling stored in files and bound into sealed values.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        write_key(&mut text, self, &|t| Cow::Borrowed(t));
+        write_key(&mut text, self, None);
         text
     }
 
@@ -133,7 +133,7 @@ impl Key {
     /// Replaces a text by the one that [`Key::folded`] returns, in the memory that it has.
     pub fn fold_into(&self, collation: Collation, text: &mut String) {
         text.clear();
-        write_key(text, self, &|t| collation.folded(t));
+        write_key(text, self, Some(collation));
     }
 
     /// Reads a key's canonical text.
@@ -201,38 +201,50 @@ impl fmt::Display for Key {
     }
 }
 
-/// How the texts of a key are spelled.
-type Spell<'s> = dyn Fn(&str) -> Cow<'_, str> + 's;
-
-fn write_key(out: &mut String, key: &Key, spell: &Spell<'_>) {
+/// Writes a key as text; under a collation, its names in the spelling that all share.
+fn write_key(out: &mut String, key: &Key, fold: Option<Collation>) {
     out.push('[');
     for (index, part) in key.0.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
-        write_part(out, part, spell);
+        write_part(out, part, fold);
     }
     out.push(']');
 }
 
-fn write_part(out: &mut String, part: &Value, spell: &Spell<'_>) {
+fn write_part(out: &mut String, part: &Value, fold: Option<Collation>) {
     match part {
         Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
-        Value::Int(number) => out.push_str(&number.to_string()),
+        Value::Int(number) => {
+            // Writing into a text does not fail.
+            let _ = write!(out, "{number}");
+        }
         Value::Number(number) => out.push_str(number),
-        Value::Text(text) => write_name(out, &spell(text)),
+        Value::Text(text) => match fold {
+            Some(Collation::CaseInsensitive) if text.is_ascii() => {
+                let from = out.len();
+                write_name(out, text.trim_end_matches(' '));
+                // An escape is of small letters already.
+                if let Some(name) = out.get_mut(from..) {
+                    name.make_ascii_lowercase();
+                }
+            }
+            Some(collation) => write_name(out, &collation.folded(text)),
+            None => write_name(out, text),
+        },
         Value::Ref(reference) => {
             out.push_str("{\"");
             out.push_str(reference.kind.as_str());
             out.push_str("\":");
-            write_key(out, &reference.key, spell);
+            write_key(out, &reference.key, fold);
             out.push('}');
         }
         Value::Dangling(dangling) => {
             out.push_str("{\"?");
             out.push_str(dangling.kind.as_str());
             out.push_str("\":[");
-            write_part(out, &dangling.id, &|t| Cow::Borrowed(t));
+            write_part(out, &dangling.id, None);
             out.push_str("]}");
         }
         _ => out.push_str("null"),

@@ -72,6 +72,15 @@ impl Document {
         self.columns.iter().map(|(_, value)| value).chain(&self.body).for_each(|value| value.each(see));
     }
 
+    /// Calls `see` for every secret marker of the document in the order of [`Document::secret_places`], to change it.
+    pub fn each_secret_mut(&mut self, see: &mut dyn FnMut(&mut SecretId)) {
+        self.columns
+            .iter_mut()
+            .map(|(_, value)| value)
+            .chain(&mut self.body)
+            .for_each(|v| v.each_secret_mut(see));
+    }
+
     /// Returns the value at a place, to change it, if the document has one there.
     pub fn at_mut(&mut self, place: &Place) -> Option<&mut Value> {
         let root = match place.column_name() {

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 /// One step of a path.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Step {
     /// The member of an object.
     Member(Arc<str>),
@@ -17,7 +17,7 @@ pub enum Step {
 /// Written as the column's name, or as a JSONPath from the body's root: `ProjectId`,
 /// `$.Variables[3].Value`, `$.Properties['Octopus.Action.Package.FeedId']`. The text is unambiguous: it is
 /// bound into sealed values.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Place {
     column: Option<Arc<str>>,
     steps: Vec<Step>,

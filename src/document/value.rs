@@ -144,6 +144,15 @@ impl Value {
         }
     }
 
+    pub(super) fn each_secret_mut(&mut self, see: &mut dyn FnMut(&mut SecretId)) {
+        match self {
+            Value::Secret(secret) => see(secret),
+            Value::List(list) => list.iter_mut().for_each(|value| value.each_secret_mut(see)),
+            Value::Map(map) => map.iter_mut().for_each(|(_, value)| value.each_secret_mut(see)),
+            _ => {}
+        }
+    }
+
     pub(super) fn visit(&self, place: &mut Place, see: &mut dyn FnMut(&Place, &Value)) {
         see(place, self);
         match self {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use crate::document::{Map, Place, Step, Value};
 
-use super::Kind;
 use super::pattern::{Pattern, Segment};
+use super::{Form, Kind};
 
 /// What a rule says of the place that the walk has come to; positions are the kind's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +155,132 @@ impl Kind {
         visit: &mut Visit<'_>,
     ) {
         Walk { tree: &self.set_places, direction, visit }.document(columns, body);
+    }
+}
+
+/// What a look calls at each place that a rule reaches; says whether to go on with what is in the value.
+pub type Look<'a, 'v> = dyn FnMut(Rule, &Place, &'v Value) -> bool + 'a;
+
+impl Kind {
+    /// Shows the places that rules of the kind reach in a document in portable form, parents first. Where a dictionary is
+    /// named by ids, it is a list of pairs here: the second of each is what the dictionary holds under its number.
+    pub fn look<'v>(&self, columns: &'v Map, body: Option<&'v Value>, see: &mut Look<'_, 'v>) {
+        let pairs = |rule: &Rule| match rule {
+            Rule::Reference(index) => self.references.get(*index).is_some_and(|rule| rule.form == Form::Keys),
+            _ => false,
+        };
+        Looking { tree: &self.places, pairs: &pairs, see }.document(columns, body);
+    }
+
+    /// Like [`Kind::look`], with the kind's reference rules only, and without regard to dictionaries.
+    pub fn look_references<'v>(&self, columns: &'v Map, body: Option<&'v Value>, see: &mut Look<'_, 'v>) {
+        Looking { tree: &self.reference_places, pairs: &|_| false, see }.document(columns, body);
+    }
+
+    /// Shows what stands at the places of the kind's references in a document in portable form, those in lists and
+    /// dictionaries one by one, with the positions of their rules.
+    pub fn each_reference<'v>(
+        &self,
+        columns: &'v Map,
+        body: Option<&'v Value>,
+        see: &mut dyn FnMut(usize, &'v Value),
+    ) {
+        self.look_references(columns, body, &mut |rule, _, value| {
+            if let Rule::Reference(index) = rule {
+                match value {
+                    Value::List(list) => list.iter().for_each(|element| match element {
+                        Value::List(pair) => pair.first().into_iter().for_each(|key| see(index, key)),
+                        element => see(index, element),
+                    }),
+                    value => see(index, value),
+                }
+            }
+            true
+        });
+    }
+}
+
+struct Looking<'w, 's, 'v> {
+    tree: &'w PlaceTree,
+    /// Whether a rule makes pairs of a dictionary.
+    pairs: &'w dyn Fn(&Rule) -> bool,
+    see: &'w mut Look<'s, 'v>,
+}
+
+impl<'v> Looking<'_, '_, 'v> {
+    fn document(&mut self, columns: &'v Map, body: Option<&'v Value>) {
+        let tree = self.tree;
+        for (name, nodes) in &tree.columns {
+            if let Some(value) = columns.get(name) {
+                self.value(nodes, &mut Place::column_named(name.clone()), value);
+            }
+        }
+        if let Some(body) = body
+            && !tree.nodes.is_empty()
+        {
+            self.value(&[ROOT], &mut Place::body(), body);
+        }
+    }
+
+    fn value(&mut self, nodes: &[usize], place: &mut Place, value: &'v Value) {
+        let tree = self.tree;
+        let nodes = || nodes.iter().filter_map(|node| tree.nodes.get(*node));
+        let mut pairs = false;
+        for rule in nodes().flat_map(|node| &node.rules) {
+            pairs |= (self.pairs)(rule);
+            if !(self.see)(*rule, place, value) {
+                return;
+            }
+        }
+        if nodes().all(|n| n.members.is_empty() && n.indices.is_empty() && n.wild.is_empty()) {
+            return;
+        }
+        let mut next = Vec::new();
+        let wild = |next: &mut Vec<usize>, child: &Value| {
+            let all = nodes().flat_map(|node| &node.wild);
+            next.extend(all.filter(|(wild, _)| wild.passes(child)).map(|(_, below)| *below));
+        };
+        match value {
+            Value::Map(map) => {
+                for (name, child) in map.iter() {
+                    next.clear();
+                    next.extend(nodes().filter_map(|node| node.members.get(name)));
+                    wild(&mut next, child);
+                    if !next.is_empty() {
+                        place.push_member(name);
+                        self.value(&next, place, child);
+                        place.pop();
+                    }
+                }
+            }
+            Value::List(list) => {
+                for (index, child) in list.iter().enumerate() {
+                    let child = match (pairs, child) {
+                        (true, Value::List(pair)) => match pair.as_slice() {
+                            [_, held] => held,
+                            _ => continue,
+                        },
+                        (true, _) => continue,
+                        (false, child) => child,
+                    };
+                    next.clear();
+                    if !pairs {
+                        next.extend(nodes().filter_map(|node| node.indices.get(&index)));
+                    }
+                    wild(&mut next, child);
+                    if !next.is_empty() {
+                        if pairs {
+                            place.push_member(&index.to_string())
+                        } else {
+                            place.push_index(index)
+                        }
+                        self.value(&next, place, child);
+                        place.pop();
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 }
 

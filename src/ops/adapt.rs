@@ -1,14 +1,17 @@
 //! References of a document that the target cannot have: taken out, kept as the target has them, or in the way.
 
-use crate::document::{Dangling, Document, Reference, Value};
-use crate::model::{Direction, Keep, Missing, Rule};
-use crate::plan::{place_of, take_out, value_at};
+use std::collections::HashMap;
 
-use super::examine::{Examiner, SkippedPart};
+use crate::bundle;
+use crate::document::{Dangling, Document, Reference, Value};
+use crate::model::{Direction, Keep, Missing, Rule, Target};
+use crate::plan::{TakenOut, place_of, take_out, value_at};
+
+use super::examiner::{Examiner, SkippedPart};
 use super::limits::{LimitLosses, Limits};
 use super::omitted::take_columns;
 use super::references::dangling_in;
-use super::translate::{Id, Layout, Portable};
+use super::translate::{Id, Known, Layout, Portable};
 
 /// What became of a document for what the target cannot have.
 #[derive(Debug, Default)]
@@ -34,8 +37,18 @@ impl Examiner<'_, '_> {
         let layouts = &self.translation.layouts;
         let gone = |reference: &Reference| ids.is_gone(layouts, reference);
         let strangers = &self.strangers;
+        // Most documents refer only to what is there.
+        let mut whole = true;
+        layout.kind.each_reference(&document.columns, document.body.as_ref(), &mut |_, value| match value {
+            Value::Ref(reference) => {
+                whole &= !gone(reference);
+                dangling_in(reference, &mut |_, _| whole = false);
+            }
+            Value::Dangling(_) => whole = false,
+            _ => {}
+        });
         let limited = Limits::of(layout, document);
-        let taken = take_out(layout.kind, document, &mut |rule, value| {
+        let mut adapt = |rule: usize, value: &Value| {
             let missing = layout.kind.references.get(rule).map(|r| r.missing);
             let mut strangers_of = |dangling: &Dangling| {
                 let Some(id) = Id::of(&dangling.id).map(|id| id.to_string()) else { return false };
@@ -77,9 +90,13 @@ impl Examiner<'_, '_> {
                     false
                 }
             }
-        });
+        };
+        let (mut taken, mut reason) = (TakenOut::default(), None);
+        if !whole {
+            taken = take_out(layout.kind, document, &mut adapt);
+            reason = limited.widened(&Limits::of(layout, document));
+        }
         let mut losses = LimitLosses { documents: 0, parts: taken.parts };
-        let reason = limited.widened(&Limits::of(layout, document));
         let omitted = take_columns(layout, document);
         let unlimited = || {
             let widened =
@@ -166,6 +183,24 @@ impl Examiner<'_, '_> {
             let Value::Ref(reference) = &*ours else { continue };
             if self.ids.is_gone(self.layouts(), reference) {
                 *ours = theirs.unwrap_or_default();
+            }
+        }
+    }
+
+    /// Leaves documents alone whose row the target has and that could not be read: they are not new.
+    pub(super) fn skip_unreadable(
+        &self,
+        layout: &Layout<'_>,
+        documents: &mut [(bundle::Entry, Document, Adapted)],
+        existing: &HashMap<u64, Portable>,
+    ) {
+        if !self.translation.has_faults() {
+            return;
+        }
+        for (entry, _, done) in documents {
+            let found = self.ids.get(Target::Kind(layout.index), &entry.key);
+            if !existing.contains_key(&entry.number) && matches!(found, Some(Known::Found(_))) {
+                done.skip = Some("what the target has of it cannot be read".to_owned());
             }
         }
     }

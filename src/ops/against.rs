@@ -14,10 +14,10 @@ use crate::model::Model;
 use crate::progress::{Preliminary, Progress};
 use crate::server::{self, Address, Catalog, Column, ColumnType, Schema, Server, Table};
 
-use super::ImportError;
-use super::import::{How, Outcome, run};
-use super::options::ImportOptions;
-use super::plan::{Keys, Work};
+use super::import::{How, Outcome};
+use super::import_error::ImportError;
+use super::options::{ImportOptions, Keys};
+use super::plan::{Purpose, decide_for};
 
 /// An embedded server that holds what a bundle holds.
 pub struct Stand {
@@ -60,7 +60,8 @@ pub fn stand(
         ..ImportOptions::default()
     };
     let (how, progress) = (How::default(), &Preliminary(progress));
-    match run(target, &mut *made, model, keys, how, options, Work::Copy, progress)? {
+    let mut copied = decide_for(target, &mut *made.read()?, model, keys, options, Purpose::Copy, progress)?;
+    match copied.carry_out(&mut *made, how, progress)? {
         Outcome::Applied(_) | Outcome::Nothing(_) => Ok(Stand { server: made, master }),
         Outcome::Refused(plan) => {
             let first = plan.findings.first();

@@ -1,20 +1,25 @@
 //! Ids of what an import creates: from the product's own allocation, within the transaction.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::bundle::Bundle;
 use crate::document::{KindName, Reference, Value};
 use crate::model::{Duplicates, IdRule, Model, NewId, NewPartId, Target};
 use crate::plan::{Action, Plan};
-use crate::server::{Lookup, Reader, ServerError, Transaction};
+use crate::server::{Lookup, Transaction};
 
-use super::ImportError;
-use super::examine::Examiner;
+use super::examiner::Examiner;
 use super::identity::numbered_parts;
-use super::import::Written;
-use super::plan::for_each_batch;
+use super::import_error::ImportError;
+use super::inserts::Numbers;
+use super::misfits::{last_counted, misfit};
 use super::translate::{Id, Known, Layout, TranslateError};
+use super::work::{Work, Write};
+use super::written::Written;
+
+/// How many documents are looked at together, and how many bytes of them, about.
+const BATCH: usize = 4096;
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Gives every document that is created its id in the target.
 pub(super) fn allocate(
@@ -22,6 +27,7 @@ pub(super) fn allocate(
     transaction: &mut dyn Transaction,
     examiner: &mut Examiner<'_, '_>,
     plan: &Plan,
+    numbers: &mut Numbers,
     written: &mut Written,
 ) -> Result<(), ImportError> {
     let layouts = examiner.layouts().clone();
@@ -35,21 +41,21 @@ pub(super) fn allocate(
         plan.entries.iter().map(|entry| (entry.number, entry)).collect();
     for kind in layouts.model.key_order() {
         let Some(layout) = layouts.at(*kind) else { continue };
-        let Some(mut numbers) = created.remove(&layout.kind.name) else { continue };
+        let Some(mut created) = created.remove(&layout.kind.name) else { continue };
         let target = Target::Kind(*kind);
         // Documents of one key are numbered in the order of their ids: the next read must number them so again.
         if layout.kind.duplicates == Duplicates::Number {
             let ordinal = |entry: &&crate::plan::Entry| layout.beyond(&entry.key).map(|(_, ordinal)| ordinal);
-            numbers.sort_by_key(|number| keys.get(number).and_then(ordinal).unwrap_or(1));
+            created.sort_by_key(|number| keys.get(number).and_then(ordinal).unwrap_or(1));
         }
         let Some(rule) = &layout.kind.id else {
-            for entry in numbers.iter().filter_map(|n| keys.get(n)) {
+            for entry in created.iter().filter_map(|n| keys.get(n)) {
                 examiner.ids.set(target, &entry.key, Known::Found(None));
             }
             continue;
         };
-        let mut sources: Vec<(u64, Value)> = Vec::with_capacity(numbers.len());
-        for number in numbers {
+        let mut sources: Vec<(u64, Value)> = Vec::with_capacity(created.len());
+        for number in created {
             sources.push((number, bundle.entry(number)?.id));
         }
         let numbered = matches!(rule.new, NewId::Allocate { .. } | NewId::Next);
@@ -58,9 +64,18 @@ pub(super) fn allocate(
             let Some(entry) = keys.get(&number) else { continue };
             given.push((entry, examiner.given_id(layout, rule, &source_id, &entry.key)));
         }
+        // Ids made of others that were given out just now could not be looked at before.
+        let late = given.iter().filter_map(|(entry, id)| {
+            let id = id.clone()?;
+            let place = (layout.index, id.to_string().to_lowercase());
+            (examiner.given.get(&place) != Some(&entry.number)).then(|| (entry.number, entry.key.clone(), id))
+        });
+        let late: Vec<_> = late.collect();
+        examiner.check_given(transaction.reader(), layout, rule, late)?;
         let fresh = given.iter().filter(|(_, id)| numbered && id.is_none()).count();
         let mut fresh =
-            number(transaction, examiner, &mut counts, &mut given_out, layout, rule, fresh)?.into_iter();
+            number(transaction, examiner, (&mut counts, numbers), &mut given_out, layout, rule, fresh)?
+                .into_iter();
         for (entry, id) in given {
             let id = match (id, &rule.new) {
                 (Some(id), _) => Some(id),
@@ -86,7 +101,7 @@ pub(super) fn allocate(
 fn number(
     transaction: &mut dyn Transaction,
     examiner: &Examiner<'_, '_>,
-    counts: &mut Counts,
+    (counts, numbers): (&mut Counts, &mut Numbers),
     given_out: &mut GivenOut,
     layout: &Layout<'_>,
     rule: &IdRule,
@@ -94,7 +109,7 @@ fn number(
 ) -> Result<Vec<Id>, ImportError> {
     let mut ids: Vec<Id> = Vec::with_capacity(count);
     let mut last = match &rule.new {
-        NewId::Next => transaction.max_int(&layout.table, &rule.column)?.unwrap_or(0),
+        NewId::Next => numbers.last(transaction.reader(), &layout.table, &rule.column)?,
         _ => 0,
     };
     let mut step = 0;
@@ -112,8 +127,8 @@ fn number(
             kind: layout.kind.name.clone(),
             id: before.to_string(),
         })?;
-        let numbers = before.saturating_add(1)..=last;
-        let mut free: Vec<Id> = numbers
+        let range = before.saturating_add(1)..=last;
+        let mut free: Vec<Id> = range
             .map(|number| match &rule.new {
                 NewId::Allocate { prefix, .. } => Id::Text(format!("{prefix}{number}")),
                 _ => Id::Int(number),
@@ -164,85 +179,6 @@ impl GivenOut {
     }
 }
 
-/// Why the id column cannot hold an id, if it cannot.
-pub(super) fn misfit(
-    reader: &dyn Reader,
-    layout: &Layout<'_>,
-    rule: &IdRule,
-    id: &Id,
-) -> Result<Option<ServerError>, ImportError> {
-    let column = layout.id.as_deref().unwrap_or(&rule.column);
-    let misfits = reader.misfits(&layout.table, &[column], &[Cow::Owned(id.to_value())])?;
-    Ok(misfits.into_iter().next().map(|(_, error)| error))
-}
-
-/// Finds kinds of whose new documents the last would get a number that the id column cannot hold.
-pub(super) fn find_misfits(
-    reader: &mut dyn Reader,
-    examiner: &mut Examiner<'_, '_>,
-    plan: &Plan,
-) -> Result<(), ImportError> {
-    let layouts = examiner.layouts().clone();
-    let mut created: HashMap<&KindName, i64> = HashMap::new();
-    for entry in plan.entries.iter().filter(|entry| entry.action == Action::Create) {
-        *created.entry(&entry.kind).or_default() += 1;
-    }
-    // Kinds of one table, or of one count, draw from the same numbers.
-    let mut drawn: HashMap<String, i64> = HashMap::new();
-    for kind in layouts.model.key_order() {
-        let Some(layout) = layouts.at(*kind) else { continue };
-        let (Some(rule), Some(count)) = (&layout.kind.id, created.get(&layout.kind.name)) else { continue };
-        let id = |number: i64| match &rule.new {
-            NewId::Allocate { prefix, .. } => Some(Id::Text(format!("{prefix}{number}"))),
-            NewId::Next => Some(Id::Int(number)),
-            NewId::Keep | NewId::Compose(_) | NewId::Guid => None,
-        };
-        let Some(largest) = id(i64::MAX) else { continue };
-        if examiner.exact || misfit(reader, layout, rule, &largest)?.is_none() {
-            continue;
-        }
-        let place = match &rule.new {
-            NewId::Allocate { collection, .. } => format!("count {collection}"),
-            _ => format!("table {}", layout.table.to_lowercase()),
-        };
-        let last = match drawn.get(&place) {
-            Some(last) => *last,
-            None => match &rule.new {
-                NewId::Allocate { collection, .. } => {
-                    last_counted(reader, layouts.model, collection)?.unwrap_or(0)
-                }
-                _ => reader.max_int(&layout.table, &rule.column)?.unwrap_or(0),
-            },
-        };
-        let last = last.saturating_add(*count);
-        drawn.insert(place, last);
-        let Some(id) = id(last) else { continue };
-        if let Some(ServerError::Value { column, value, .. }) = misfit(reader, layout, rule, &id)? {
-            let problem = format!(
-                "new documents would get ids up to {id}, and the target's {column} cannot hold {value}: make the column \
-                 larger, or leave documents out with --except"
-            );
-            examiner.find(layout.kind.name.as_str(), String::new(), problem);
-        }
-    }
-    Ok(())
-}
-
-/// The number that the product gave out last in a collection; `None` where it counts none.
-fn last_counted(
-    reader: &mut dyn Reader,
-    model: &Model,
-    collection: &str,
-) -> Result<Option<i64>, ImportError> {
-    let Some(rule) = &model.allocation else { return Ok(None) };
-    let keys = [vec![Value::from(collection)]];
-    let columns = [rule.name.as_str(), rule.last.as_str()];
-    let lookup = Lookup { table: &rule.table, columns: &columns, by: &[&rule.name], keys: &keys };
-    let mut last = None;
-    reader.lookup(&lookup, &mut |_, row| last = Some(row.get(1).and_then(Value::as_int).unwrap_or(0)))?;
-    Ok(last)
-}
-
 /// What the product's own allocation has given out, by collection: read once, written once.
 #[derive(Default)]
 struct Counts(BTreeMap<String, Count>);
@@ -267,9 +203,11 @@ impl Counts {
             return Ok(0);
         }
         if !self.0.contains_key(collection) {
-            let found = last_counted(transaction.reader(), model, collection)?;
-            let last = found.unwrap_or(0);
-            self.0.insert(collection.to_owned(), Count { counted: found.is_some(), before: last, last });
+            for (collection, found) in last_counted(transaction.reader(), model)? {
+                let last = found.unwrap_or(0);
+                let count = Count { counted: found.is_some(), before: last, last };
+                self.0.entry(collection.to_owned()).or_insert(count);
+            }
         }
         let Some(known) = self.0.get_mut(collection) else { return Ok(0) };
         let before = known.last;
@@ -303,15 +241,8 @@ impl Counts {
 }
 
 /// Gives the new parts of written documents their numbers.
-pub(super) fn number_parts(
-    bundle: &Bundle,
-    transaction: &mut dyn Transaction,
-    examiner: &mut Examiner<'_, '_>,
-    plan: &Plan,
-) -> Result<(), ImportError> {
+pub(super) fn number_parts(examiner: &mut Examiner<'_, '_>, work: &Work) -> Result<(), ImportError> {
     let layouts = examiner.layouts().clone();
-    let written: std::collections::HashSet<u64> =
-        plan.entries.iter().filter(|e| e.action.writes()).map(|e| e.number).collect();
     for layout in layouts.iter() {
         let middles: Vec<(usize, &String)> = layout
             .kind
@@ -326,43 +257,44 @@ pub(super) fn number_parts(
         if middles.is_empty() {
             continue;
         }
-        for_each_batch(bundle, layout.kind.name.as_str(), &mut |mut sources| {
-            sources.retain(|s| written.contains(&s.entry.number));
-            while !sources.is_empty() {
-                for examined in examiner.examine(transaction.reader(), bundle, layout.index, &mut sources)? {
-                    let owner =
-                        Reference { kind: examined.entry.kind.clone(), key: examined.entry.key.clone() };
-                    let Some(owner_id) = examiner.ids.id(&layouts, &owner).map(|id| id.to_string()) else {
-                        continue;
-                    };
-                    for (index, middle) in &middles {
-                        let taken = examined.existing.iter().flat_map(|e| &e.raw.part_ids);
-                        let taken = taken.filter(|(rule, _, _)| rule == index);
-                        let numbers = taken.filter_map(|(_, _, id)| {
-                            layouts.model.collation.rsplit_once(id.as_text()?, middle)?.1.parse::<i64>().ok()
-                        });
-                        let mut last = numbers.max().unwrap_or(0);
-                        for (target, key, _) in numbered_parts(layout, &examined.document) {
-                            if !matches!(examiner.ids.get(target, &key), Some(Known::Found(_))) {
-                                let id = loop {
-                                    last = last.checked_add(1).ok_or_else(|| TranslateError::Exhausted {
-                                        kind: layout.kind.name.clone(),
-                                        id: format!("{owner_id}{middle}{last}"),
-                                    })?;
-                                    let id = Id::Text(format!("{owner_id}{middle}{last}"));
-                                    let loose = (layout.index, id.to_string().to_lowercase());
-                                    if !examiner.loose.contains(&loose) && !examiner.handover.avoids(&id) {
-                                        break id;
-                                    }
-                                };
-                                examiner.ids.set(target, &key, Known::Found(Some(id)));
-                            }
+        let mut writes = work.read(layout);
+        loop {
+            let batch = writes.next_batch(&mut examiner.vault, BATCH, BATCH_BYTES)?;
+            if batch.is_empty() {
+                break;
+            }
+            for Write { key, document, existing, .. } in batch {
+                let owner = Reference { kind: document.kind.clone(), key };
+                let Some(owner_id) = examiner.ids.id(&layouts, &owner).map(|id| id.to_string()) else {
+                    continue;
+                };
+                for (index, middle) in &middles {
+                    let taken = existing.iter().flat_map(|e| &e.raw.part_ids);
+                    let taken = taken.filter(|(rule, _, _)| rule == index);
+                    let numbers = taken.filter_map(|(_, _, id)| {
+                        layouts.model.collation.rsplit_once(id.as_text()?, middle)?.1.parse::<i64>().ok()
+                    });
+                    let mut last = numbers.max().unwrap_or(0);
+                    for (target, key, _) in numbered_parts(layout, &document) {
+                        let own = Target::Part { kind: layout.index, part: *index };
+                        if target == own && !matches!(examiner.ids.get(target, &key), Some(Known::Found(_))) {
+                            let id = loop {
+                                last = last.checked_add(1).ok_or_else(|| TranslateError::Exhausted {
+                                    kind: layout.kind.name.clone(),
+                                    id: format!("{owner_id}{middle}{last}"),
+                                })?;
+                                let id = Id::Text(format!("{owner_id}{middle}{last}"));
+                                let loose = (layout.index, id.to_string().to_lowercase());
+                                if !examiner.loose.contains(&loose) && !examiner.handover.avoids(&id) {
+                                    break id;
+                                }
+                            };
+                            examiner.ids.set(target, &key, Known::Found(Some(id)));
                         }
                     }
                 }
             }
-            Ok(())
-        })?;
+        }
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::model::{Kind, Model};
 
-use super::{ExportError, ExportOptions};
+use super::export_error::ExportError;
+use super::export_options::ExportOptions;
 
 /// The kinds that options take, by their position in the model.
 pub(super) struct KindChoice {

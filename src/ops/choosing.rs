@@ -6,32 +6,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
 use crate::bundle::Bundle;
 use crate::document::{Collation, Key, KindName};
 use crate::model::{Kind, Model};
-use crate::plan::{Action, Entry, Plan, Policy};
+use crate::plan::{Action, Entry, Finding, Plan, Policy};
 use crate::progress::Progress;
 
-use super::ImportError;
-use super::examine::Examiner;
-use super::options::ImportOptions;
-
-/// What somebody's list says of one document.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listed {
-    /// The line of the list, from one.
-    pub line: usize,
-    /// What is to happen: a word of [`Action`].
-    pub action: String,
-    /// The document's kind.
-    pub kind: String,
-    /// The text of its key.
-    pub key: String,
-}
+use super::import_error::ImportError;
+use super::options::{ImportOptions, Listed};
 
 /// A choice of documents by their kinds and names: `KIND` or `KIND/NAME`, with `*` and `?`.
 struct Pattern<'t> {
@@ -264,19 +248,18 @@ fn by_name<'t>(
 }
 
 /// Holds a list against the plan that came of it: a word that is not what would happen, and a line that names
-/// nothing, stop the import.
-pub(super) fn hold_list(examiner: &mut Examiner<'_, '_>, plan: &Plan) {
-    if !examiner.chosen.by_list {
-        return;
+/// nothing, stop the import. Returns the findings.
+pub(super) fn hold_list(chosen: &Chosen, plan: &Plan, collation: Collation) -> Vec<Finding> {
+    if !chosen.by_list {
+        return Vec::new();
     }
-    let collation = examiner.model().collation;
     let mut open: BTreeMap<usize, Listed> = BTreeMap::new();
     let mut problems = Vec::new();
-    for listed in examiner.chosen.listed.values() {
+    for listed in chosen.listed.values() {
         open.insert(listed.line, listed.clone());
     }
     for entry in &plan.entries {
-        let Some(listed) = examiner.chosen.line(entry.kind.as_str(), &entry.key, collation) else { continue };
+        let Some(listed) = chosen.line(entry.kind.as_str(), &entry.key, collation) else { continue };
         open.remove(&listed.line);
         if !agrees(&listed.action, entry) {
             let problem = format!(
@@ -288,7 +271,7 @@ pub(super) fn hold_list(examiner: &mut Examiner<'_, '_>, plan: &Plan) {
                     action => action.word(),
                 }
             );
-            problems.push((entry.kind.to_string(), entry.key.path(), problem));
+            problems.push(Finding { kind: entry.kind.to_string(), name: entry.key.path(), problem });
         }
     }
     for (line, Listed { kind, key, action, .. }) in open {
@@ -298,11 +281,9 @@ pub(super) fn hold_list(examiner: &mut Examiner<'_, '_>, plan: &Plan) {
             "delete" => format!("line {line} of the list deletes what is not to be deleted; see --prune"),
             _ => format!("line {line} of the list names no document of the bundle"),
         };
-        problems.push((kind, name, problem));
+        problems.push(Finding { kind, name, problem });
     }
-    for (kind, name, problem) in problems {
-        examiner.find(&kind, name, problem);
-    }
+    problems
 }
 
 /// Says whether a word of a list is what happens. What is the same by now needs no writing.

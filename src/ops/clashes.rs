@@ -3,73 +3,24 @@
 //! A document that is written is held against the others that are written, and against the rows of the target that
 //! have its values and keep them. The server compares with its rows, one request for each index and batch.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::crypto::FingerprintKey;
-use crate::document::{Collation, Document, KindName, Value};
-use crate::model::{Duplicates, SecretForm, Target};
+use crate::document::{Document, KindName, Value};
+use crate::model::{SecretForm, Target};
 use crate::plan::{Action, Entry, Plan};
-use crate::server::{Catalog, Condition, Lookup, Reader, UniqueSet};
+use crate::server::{Lookup, Reader};
 use crate::text::hex;
 
-use super::ImportError;
-use super::examine::{Examined, Examiner};
+use super::examined::Examined;
+use super::examiner::Examiner;
+use super::import_error::ImportError;
 use super::translate::{Id, Ids, Layout, Layouts, Vault};
-use super::validate::shown;
+use super::unique::{Clash, Met, Set, Values};
 
 /// How many clashes are named; the rest is counted.
 const NAMED: usize = 1000;
-
-/// A unique constraint or index as the documents of one kind fill it.
-struct Set {
-    /// Its position among those of the table.
-    at: usize,
-    /// The columns by their names in documents, and how they compare.
-    columns: Vec<(String, Collation)>,
-    /// The columns as the server spells them.
-    by: Vec<String>,
-    /// The conditions of a filtered index, with the columns' names in documents and in the server.
-    filter: Vec<(String, String, Condition)>,
-    null_is_value: bool,
-    /// What columns that a new row does not name become; `None` where that is not known.
-    defaults: BTreeMap<String, Option<Value>>,
-}
-
-/// An entry of a unique index, as a hash: of the table, the index, and the values as they compare.
-type Values = [u8; 32];
-
-/// A document that is written, and what it would share with another.
-struct Clash {
-    number: u64,
-    /// Its kind and the index, by their positions.
-    layout: usize,
-    at: usize,
-    /// The columns with their values, for people.
-    what: String,
-}
-
-/// A row of the target that has the values of a document.
-struct Met {
-    clash: Clash,
-    /// Whether the document is new.
-    created: bool,
-    values: Values,
-    row: Id,
-}
-
-/// The unique values that a plan was seen to write.
-#[derive(Default)]
-pub(super) struct Clashes {
-    sets: HashMap<usize, Rc<Vec<Set>>>,
-    /// What documents hold that are written, by their numbers.
-    taken: HashMap<Values, u64>,
-    /// What rows held that are updated to something else, by the kind of their documents.
-    freed: HashMap<(Values, String), usize>,
-    met: Vec<Met>,
-    /// Documents that are written with the values of another, and the number of that.
-    twins: Vec<(Clash, u64)>,
-}
 
 /// What a row holds in a column.
 enum Held {
@@ -215,75 +166,6 @@ impl Order {
     /// `same`: both documents are of one kind, whose rows are updated by one statement.
     fn updates_in_time(&self, table: &str, same: bool, created: bool) -> bool {
         self.held.is_none() || if created { !self.late.contains(table) } else { same }
-    }
-}
-
-impl Set {
-    /// The unique constraints and indexes of a kind's table that its documents fill, but for the id and the key.
-    fn all(layout: &Layout<'_>, sets: Vec<UniqueSet>, catalog: &Catalog) -> Vec<Self> {
-        // Documents are told apart by their keys already, where rows that are no documents cannot have one.
-        let keyed = !layout.shared
-            && layout.kind.rows.is_empty()
-            && layout.kind.duplicates == Duplicates::Refuse
-            && layout.aliases.is_empty()
-            && layout.open.is_none();
-        let key = layout.key_columns();
-        let has = |set: &UniqueSet, name: &str| set.columns.iter().any(|(c, _)| c.eq_ignore_ascii_case(name));
-        let content = |name: &str| {
-            let same = |column: &&super::translate::ContentColumn| column.server.eq_ignore_ascii_case(name);
-            layout.content.iter().find(same).filter(|column| column.carried)
-        };
-        let table = catalog.table(&layout.table);
-        let mut all = Vec::new();
-        for (at, set) in sets.into_iter().enumerate() {
-            // Keys that differ for the model may be the same to the index.
-            let coarser = layout.collation() == Collation::CaseSensitive
-                && set.columns.iter().any(|(_, collation)| *collation == Collation::CaseInsensitive);
-            let covers_key = keyed && !coarser && !key.is_empty() && key.iter().all(|name| has(&set, name));
-            if covers_key || layout.id.as_deref().is_some_and(|id| has(&set, id)) {
-                continue;
-            }
-            let columns: Option<Vec<_>> =
-                { set.columns.iter() }.map(|(name, collation)| Some((content(name)?, *collation))).collect();
-            let filter: Option<Vec<_>> = { set.filter.into_iter() }
-                .map(|condition| {
-                    let column = content(&condition.column)?;
-                    Some((column.name.clone(), column.server.clone(), condition))
-                })
-                .collect();
-            let (Some(columns), Some(filter)) = (columns, filter) else { continue };
-            let names = columns.iter().map(|(column, _)| *column);
-            let named = names.chain(filter.iter().filter_map(|(_, server, _)| content(server)));
-            let defaults = named.map(|column| {
-                let default = table.and_then(|table| table.column(&column.server)?.default_value());
-                (column.name.clone(), default)
-            });
-            let defaults = defaults.collect();
-            all.push(Self {
-                at,
-                by: columns.iter().map(|(column, _)| column.server.clone()).collect(),
-                columns: columns
-                    .iter()
-                    .map(|(column, collation)| (column.name.clone(), *collation))
-                    .collect(),
-                filter,
-                null_is_value: set.null_is_value,
-                defaults,
-            });
-        }
-        all
-    }
-
-    /// The columns, and what a document holds in them, for people.
-    fn shown(&self, layout: &Layout<'_>, document: &Document) -> String {
-        let secret = |name: &str| layout.kind.secrets.iter().any(|s| s.at.column.as_deref() == Some(name));
-        let one = |(name, _): &(String, Collation)| match document.columns.get(name) {
-            _ if secret(name) => name.clone(),
-            None => name.clone(),
-            Some(Value::Ref(reference)) => format!("{name} {reference}"),
-            Some(value) => format!("{name} {}", shown(value)),
-        };
-        self.columns.iter().map(one).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -14,7 +14,7 @@ use crate::progress::Progress;
 
 use super::choice::KindChoice;
 use super::documents::{Documents, DocumentsError, ListedKind};
-use super::export::ExportOptions;
+use super::export_options::ExportOptions;
 use super::translate::Vault;
 
 /// How many documents are asked for together, and about how many bytes of memory they take.

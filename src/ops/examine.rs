@@ -5,135 +5,32 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::bundle::{self, Bundle};
-use crate::crypto::{DataKey, FingerprintKey, MasterKey};
-use crate::document::{Document, Key, KindName, Place, Reference, SecretId, Value};
-use crate::model::{Missing, Model, NewLocal, Target};
+use crate::crypto::SecretBytes;
+use crate::document::{Document, Key, Place, SecretId, Value, canonical};
+use crate::model::{Missing, NewLocal, Target};
 use crate::plan::{
-    Action, Entry, Finding, Policy, add_missing, changes, keep_secrets, lost_secrets, merge, respell,
-    take_out,
+    Action, Entry, Policy, Seen, add_missing, changes, keep_secrets, lost_secrets, merge, respell, take_out,
 };
 use crate::server::{Lookup, Reader, Row};
 
-use super::ImportError;
 use super::adapt::Adapted;
-use super::choosing::Chosen;
-use super::clashes::Clashes;
-use super::foreign::Loose;
-use super::handover::Handover;
-use super::into::Resettle;
+use super::examined::{Encoded, Examined, Source};
+use super::examiner::Examiner;
+use super::import_error::ImportError;
 use super::limits::{LimitLosses, Limits};
 use super::misplaced::misplaced;
-use super::noted::Noted;
-use super::omitted::Omitted;
-use super::options::ImportOptions;
-use super::relied::fingerprint;
+use super::relied::fingerprint_of;
 use super::secret_losses::SecretLosses;
-use super::translate::{
-    Existing, Id, Ids, Known, Layout, Layouts, Portable, ServerSecrets, Translation, Vault,
-};
-use super::undo::Deletion;
+use super::translate::{Existing, Id, Known, Layout, Portable, ServerSecrets, Vault};
 use super::validate::invalid;
 
 /// How many bytes of the target's rows are compared together, about.
 const EXISTING_BYTES: usize = 4 << 20;
 
-/// A document of the bundle on its way into the target.
-pub(super) struct Source {
-    pub entry: bundle::Entry,
-    pub document: Document,
-}
-
 /// Rows of the target with the numbers of the bundle's documents that they answer.
 type NumberedRows = Vec<(u64, Row)>;
 
-/// What was found out about a document.
-pub(super) struct Examined {
-    pub entry: Entry,
-    /// What the target will hold, where the action writes.
-    pub document: Document,
-    /// What the target holds.
-    pub existing: Option<Existing>,
-    /// The secrets that it is written without.
-    pub losses: SecretLosses,
-    /// What is lost with what limited it.
-    pub limits: LimitLosses,
-}
-
-/// Why the target will not have a part of the bundle.
-pub(super) struct SkippedPart {
-    /// The document that holds it.
-    pub owner: Reference,
-    /// Why that is skipped.
-    pub reason: String,
-    /// Whether the target has that document and the model can join the two.
-    pub joins: bool,
-}
-
-/// Examines documents against one state of a target.
-pub(super) struct Examiner<'x, 'm> {
-    pub translation: Translation<'m>,
-    pub ids: Ids,
-    pub vault: Vault,
-    pub findings: Vec<Finding>,
-    /// The ids that new documents bring along, in lower case, and whose they are.
-    pub given: BTreeMap<(usize, String), u64>,
-    /// Ids that dangle in the bundle and name documents of the target, by the kind they were meant for.
-    pub strangers: HashMap<(KindName, String), Reference>,
-    /// Ids that dangle in the bundle, in lower case: the import must not give them out.
-    pub loose: HashSet<(usize, String)>,
-    pub options: ImportOptions,
-    /// The ids that stand outside references in the bundle.
-    pub handover: Handover,
-    pub resettle: Resettle,
-    /// Parts of the bundle that the target will not have since their documents are skipped, by target and folded
-    /// key.
-    pub skipped_parts: HashMap<(Target, String), SkippedPart>,
-    /// Why documents are skipped that the target does not have, by kind and folded key.
-    pub skipped: HashMap<(KindName, String), String>,
-    /// The columns that the target's tables lack.
-    pub omitted: Omitted,
-    /// Which documents are taken, and how.
-    pub chosen: Chosen,
-    /// Whether documents become what they are in the bundle, without the model's rules for joining: an import
-    /// is taken back.
-    pub exact: bool,
-    /// The notes of the model on what is written.
-    pub noted: Vec<Noted>,
-    /// What is to be deleted in the target.
-    pub deletions: Vec<Deletion>,
-    /// Values that a foreign key asks a row for which the target does not have yet, while it is planned.
-    pub loose_values: Vec<Loose>,
-    /// The unique values of what is written, while it is planned.
-    pub clashes: Option<Clashes>,
-    pub secrets: Option<&'x DataKey>,
-    pub master_key: Option<&'x MasterKey>,
-    pub seen_key: &'x FingerprintKey,
-}
-
 impl<'m> Examiner<'_, 'm> {
-    pub fn layouts(&self) -> &Layouts<'m> {
-        &self.translation.layouts
-    }
-
-    pub(super) fn model(&self) -> &'m Model {
-        self.translation.layouts.model
-    }
-
-    /// The id that a document has in the target; `None` where its kind has no ids, or it is not there yet.
-    pub fn id_of(&self, layout: &Layout<'_>, key: &Key) -> Option<Id> {
-        match self.ids.get(Target::Kind(layout.index), key) {
-            Some(Known::Found(id)) => id.clone(),
-            _ => None,
-        }
-    }
-
-    pub fn find(&mut self, kind: &str, name: String, problem: impl Into<String>) {
-        let finding = Finding { kind: kind.to_owned(), name, problem: problem.into() };
-        if !self.findings.contains(&finding) {
-            self.findings.push(finding);
-        }
-    }
-
     /// Examines documents of one kind together: as many as have small enough counterparts in the target. The
     /// others are left in `open`, which is to be examined again until it is empty.
     pub fn examine(
@@ -141,21 +38,32 @@ impl<'m> Examiner<'_, 'm> {
         reader: &mut dyn Reader,
         bundle: &Bundle,
         kind: usize,
-        open: &mut Vec<Source>,
+        open: &mut Vec<Encoded>,
     ) -> Result<Vec<Examined>, ImportError> {
         self.vault.clear();
-        let mut sources = std::mem::take(open);
+        let mut encoded = std::mem::take(open);
         let Some(layout) = self.layouts().at(kind).cloned() else { return Ok(Vec::new()) };
-        sources.retain(|source| !self.resettle.leaves_out(&source.entry));
-        let (rows, later) = self.existing_rows(reader, &layout, &sources)?;
+        encoded.retain(|one| !self.resettle.leaves_out(&one.entry));
+        let (rows, later) = self.existing_rows(reader, &layout, &encoded)?;
         let mut position = 0;
-        open.extend(sources.extract_if(.., |_| {
+        open.extend(encoded.extract_if(.., |_| {
             position += 1;
             later.contains(&(position - 1))
         }));
-        for source in &mut sources {
-            self.open(bundle, source)?;
+        let mut existing = self.existing(reader, &layout, rows)?;
+        let mut examined = Vec::with_capacity(encoded.len());
+        let mut sources = Vec::new();
+        for one in encoded {
+            if let Some(theirs) = existing.get(&one.entry.number)
+                && let Some(content) = self.equals(bundle, &one, theirs)?
+            {
+                let theirs = existing.remove(&one.entry.number);
+                examined.extend(theirs.map(|theirs| self.unchanged(&layout, one.entry, theirs, &content)));
+                continue;
+            }
+            let mut source = self.open(bundle, one)?;
             layout.respell_columns(&mut source.document.columns);
+            sources.push(source);
         }
         self.look_up_references(reader, &sources)?;
         self.bind_fixed(reader, &mut sources)?;
@@ -169,19 +77,13 @@ impl<'m> Examiner<'_, 'm> {
             };
             adapted.push((entry, document, done));
         }
-        let positions: HashMap<u64, usize> =
-            adapted.iter().enumerate().map(|(at, (entry, ..))| (entry.number, at)).collect();
-        let rows = rows.into_iter().filter_map(|(number, row)| Some((*positions.get(&number)?, row)));
-        let mut existing = self.existing(reader, &layout, rows.collect())?;
         self.skip_unreadable(&layout, &mut adapted, &existing);
         let new = adapted
             .iter()
-            .enumerate()
-            .filter(|(at, (_, _, done))| done.skip.is_none() && !existing.contains_key(at));
-        self.check_given_ids(reader, &layout, new.map(|(_, (entry, ..))| entry).collect())?;
-        let mut examined = Vec::with_capacity(adapted.len());
-        for (index, (entry, document, done)) in adapted.into_iter().enumerate() {
-            let theirs = existing.remove(&index);
+            .filter(|(entry, _, done)| done.skip.is_none() && !existing.contains_key(&entry.number));
+        self.check_given_ids(reader, &layout, new.map(|(entry, ..)| entry).collect())?;
+        for (entry, document, done) in adapted {
+            let theirs = existing.remove(&entry.number);
             examined.push(self.decide(reader, &layout, entry, document, done, theirs)?);
         }
         // What was joined from the target refers to documents that only the target has.
@@ -195,54 +97,91 @@ impl<'m> Examiner<'_, 'm> {
         Ok(examined)
     }
 
+    /// Opens a document's secrets, under the names they were sealed under, and renames it for the target.
+    fn open(&mut self, bundle: &Bundle, encoded: Encoded) -> Result<Source, ImportError> {
+        let mut source = encoded.decode(bundle)?;
+        if let Some(key) = self.secrets {
+            self.vault.open(bundle, &source.entry, &mut source.document, key)?;
+        }
+        self.resettle.source(&self.translation.layouts, &mut source);
+        Ok(source)
+    }
+
+    /// Says whether a document is to be created, as far as is known.
+    pub fn is_open(&self, kind: usize, entry: &bundle::Entry) -> bool {
+        let planned = |key: &Key| self.ids.get(Target::Kind(kind), key) == Some(Known::Planned);
+        match self.resettle.renames_nothing() {
+            true => planned(&entry.key),
+            false => planned(&self.resettle.key(self.layouts(), &entry.kind, entry.key.clone())),
+        }
+    }
+
     /// Settles which documents are left out because what they need is missing, before anything that refers to
-    /// them is looked at. Says whether any was. References to parts are not settled yet.
+    /// them is looked at. Says whether any was. References to parts are not settled yet. `waiting` gets the numbers of
+    /// those for which that depends on other documents of the bundle.
     pub fn settle(
         &mut self,
         reader: &mut dyn Reader,
         kind: usize,
         sources: &[Source],
+        waiting: &mut HashSet<u64>,
     ) -> Result<bool, ImportError> {
         let Some(layout) = self.layouts().at(kind).cloned() else { return Ok(false) };
         let model = self.model();
         let mut settled = false;
-        let open = |source: &&Source| {
-            self.ids.get(Target::Kind(kind), &source.document.key) == Some(&Known::Planned)
-        };
-        let open: Vec<&Document> = sources.iter().filter(open).map(|source| &source.document).collect();
         let decides = |rule: usize| {
             let rule = layout.kind.references.get(rule);
             rule.is_some_and(|rule| rule.missing == Missing::Skip || rule.limits.is_some())
         };
         let mut wanted: BTreeMap<Target, Vec<Key>> = BTreeMap::new();
-        for document in &open {
-            take_out(layout.kind, &mut Document::clone(document), &mut |rule, value| {
+        for Source { document, .. } in sources {
+            layout.kind.each_reference(&document.columns, document.body.as_ref(), &mut |rule, value| {
                 if let Value::Ref(reference) = value
                     && let Some(target @ Target::Kind(_)) = model.target(&reference.kind)
                     && decides(rule)
                 {
                     wanted.entry(target).or_default().push(reference.key.clone());
                 }
-                false
             });
         }
-        for (target, keys) in wanted {
-            self.ids.find(reader, &self.translation.layouts, target, &keys.iter().collect::<Vec<_>>())?;
-        }
-        for document in open {
-            let (mut left, mut skip) = (document.clone(), false);
-            take_out(layout.kind, &mut left, &mut |rule, value| {
-                let Value::Ref(reference) = value else { return false };
-                let known = matches!(model.target(&reference.kind), Some(Target::Kind(_)));
-                let gone = known && decides(rule) && self.ids.is_gone(self.layouts(), reference);
-                let rule = layout.kind.references.get(rule).filter(|_| gone);
-                skip |= rule.is_some_and(|rule| rule.missing == Missing::Skip);
-                rule.is_some_and(|rule| rule.missing == Missing::Drop)
+        let wanted = wanted.iter().map(|(target, keys)| (*target, keys.iter().collect())).collect();
+        self.ids.find_all(reader, &self.translation.layouts, &wanted)?;
+        for Source { entry, document } in sources {
+            let (mut skip, mut drops, mut depends) = (false, false, false);
+            let gone = |rule: usize, value: &Value| {
+                let Value::Ref(reference) = value else { return None };
+                let target = model.target(&reference.kind).filter(|target| matches!(target, Target::Kind(_)));
+                target.filter(|_| decides(rule) && self.ids.is_gone(self.layouts(), reference))?;
+                layout.kind.references.get(rule).map(|rule| rule.missing)
+            };
+            layout.kind.each_reference(&document.columns, document.body.as_ref(), &mut |rule, value| {
+                match gone(rule, value) {
+                    Some(missing) => {
+                        skip |= missing == Missing::Skip;
+                        drops |= missing == Missing::Drop;
+                    }
+                    None => {
+                        if let Value::Ref(reference) = value
+                            && let Some(target @ Target::Kind(_)) = model.target(&reference.kind)
+                        {
+                            let planned = self.ids.get(target, &reference.key) == Some(Known::Planned);
+                            depends |= planned && decides(rule);
+                        }
+                    }
+                }
             });
-            let limited = Limits::of(&layout, document).widened(&Limits::of(&layout, &left)).is_some();
+            let mut limited = false;
+            if drops && !skip {
+                let mut left = document.clone();
+                let dropped = |missing| missing == Some(Missing::Drop);
+                take_out(layout.kind, &mut left, &mut |rule, value| dropped(gone(rule, value)));
+                limited = Limits::of(&layout, document).widened(&Limits::of(&layout, &left)).is_some();
+            }
             if skip || limited {
                 self.ids.set(Target::Kind(kind), &document.key, Known::Absent);
                 settled = true;
+            } else if depends {
+                waiting.insert(entry.number);
             }
         }
         Ok(settled)
@@ -254,18 +193,18 @@ impl<'m> Examiner<'_, 'm> {
         &mut self,
         reader: &mut dyn Reader,
         layout: &Layout<'_>,
-        sources: &[Source],
+        sources: &[Encoded],
     ) -> Result<(NumberedRows, HashSet<usize>), ImportError> {
         let mut wanted: Vec<usize> = Vec::new();
         let mut keys: Vec<Vec<Value>> = Vec::new();
-        for (position, Source { entry, .. }) in sources.iter().enumerate() {
+        for (position, Encoded { entry, .. }) in sources.iter().enumerate() {
             let key = self.resettle.key(&self.translation.layouts, &entry.kind, entry.key.clone());
             let values = match (self.ids.get(Target::Kind(layout.index), &key), &layout.id) {
                 (Some(Known::Found(Some(id))), Some(_)) => {
                     // It was found by its key: which of several of one name it is needs no second search.
                     let ordinal = self.ids.columns_of(&self.translation.layouts, layout, &key);
                     if let Some((ordinal, _)) = ordinal {
-                        self.translation.know_ordinal(layout, id, ordinal);
+                        self.translation.know_ordinal(layout, &id, ordinal);
                     }
                     Some(vec![id.to_value()])
                 }
@@ -296,21 +235,99 @@ impl<'m> Examiner<'_, 'm> {
         Ok((rows, later.into_iter().filter_map(|found| wanted.get(found).copied()).collect()))
     }
 
-    /// Reads the target's rows as documents; both by position.
+    /// Reads the target's rows as documents; both by the numbers of the bundle's.
     fn existing(
         &mut self,
         reader: &mut dyn Reader,
         layout: &Layout<'_>,
-        rows: Vec<(usize, Row)>,
-    ) -> Result<HashMap<usize, Portable>, ImportError> {
+        rows: NumberedRows,
+    ) -> Result<HashMap<u64, Portable>, ImportError> {
         if rows.is_empty() {
             return Ok(HashMap::new());
         }
-        let positions: HashMap<Id, usize> = rows.iter().map(|(p, row)| (layout.row_id(row), *p)).collect();
+        let numbers: HashMap<Id, u64> = rows.iter().map(|(n, row)| (layout.row_id(row), *n)).collect();
         let rows = rows.into_iter().map(|(_, row)| row).collect();
         let secrets = ServerSecrets::Read(self.master_key);
         let read = self.translation.read(reader, layout.index, rows, secrets, &mut self.vault)?;
-        Ok(read.into_iter().filter_map(|p| positions.get(&p.row).map(|at| (*at, p))).collect())
+        Ok(read.into_iter().filter_map(|p| numbers.get(&p.row).map(|number| (*number, p))).collect())
+    }
+
+    /// Says of a document whether the target has just that: then what both say, canonically. What the bundle has no
+    /// secrets for is kept as it is.
+    fn equals(
+        &self,
+        bundle: &Bundle,
+        one: &Encoded,
+        theirs: &Portable,
+    ) -> Result<Option<Vec<u8>>, ImportError> {
+        if !self.resettle.renames_nothing() || self.chosen.leaves_out(one.entry.number).is_some() {
+            return Ok(None);
+        }
+        let content = canonical::encode(&theirs.document)?;
+        if content != one.bytes {
+            return Ok(None);
+        }
+        if let (Some(key), 1..) = (self.secrets, one.entry.secrets) {
+            let mut held = Vec::new();
+            theirs.document.each(&mut |value| {
+                if let Value::Secret(secret) = value {
+                    held.push(self.vault.value(*secret));
+                }
+            });
+            let values = bundle.secrets(&one.entry, &theirs.document, key)?;
+            let same = |(ours, theirs): (Option<SecretBytes>, Option<&SecretBytes>)| match (ours, theirs) {
+                (Some(ours), theirs) => theirs.is_some_and(|theirs| theirs.same(&ours)),
+                (None, _) => true,
+            };
+            if !values.into_iter().zip(held).all(same) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(content))
+    }
+
+    /// What an import does with a document that the target has just so.
+    fn unchanged(
+        &mut self,
+        layout: &Layout<'_>,
+        entry: bundle::Entry,
+        theirs: Portable,
+        content: &[u8],
+    ) -> Examined {
+        self.decisions += 1;
+        self.know_parts(layout, &theirs);
+        self.keep_free(&theirs.document, &mut Vec::new());
+        let seen = Some(self.seen(&theirs.document, content));
+        let bundle::Entry { number, kind, key, .. } = entry;
+        let (changes, notes) = Default::default();
+        Examined {
+            entry: Entry {
+                number,
+                kind,
+                key,
+                action: Action::Unchanged,
+                reason: None,
+                changes,
+                notes,
+                seen,
+                result: None,
+            },
+            document: theirs.document,
+            existing: None,
+            losses: SecretLosses::default(),
+            limits: LimitLosses::default(),
+        }
+    }
+
+    /// The fingerprint of what the target holds, by what that says canonically.
+    pub fn seen(&self, document: &Document, content: &[u8]) -> Seen {
+        let blind = Vault::new();
+        fingerprint_of(
+            document,
+            content,
+            if self.options.blind { &blind } else { &self.vault },
+            self.seen_key,
+        )
     }
 
     fn decide(
@@ -322,6 +339,7 @@ impl<'m> Examiner<'_, 'm> {
         done: Adapted,
         theirs: Option<Portable>,
     ) -> Result<Examined, ImportError> {
+        self.decisions += 1;
         let Adapted { skip, mut notes, losses: mut limits, omitted } = done;
         let target = Target::Kind(layout.index);
         let collation = self.model().collation;
@@ -388,6 +406,11 @@ impl<'m> Examiner<'_, 'm> {
                 }
             }
         };
+        let fixed = |id: Id| layout.kind.id.as_ref().is_some_and(|rule| rule.is_fixed(&id.to_string()));
+        if let Some(theirs) = theirs.as_ref().filter(|_| !self.exact && Id::of(&entry.id).is_some_and(fixed))
+        {
+            self.called.note(layout, &entry.key, &theirs.document.key, action.writes());
+        }
         let mut losses = SecretLosses::default();
         if let (Action::Skip, Some(reason)) = (action, &reason) {
             limits.parts = 0;
@@ -420,9 +443,9 @@ impl<'m> Examiner<'_, 'm> {
         } else if theirs.is_none() && !matches!(self.ids.get(target, &entry.key), Some(Known::Found(_))) {
             self.ids.set(target, &entry.key, Known::Absent);
         }
-        let blind = Vault::new();
-        let vault = if self.options.blind { &blind } else { &self.vault };
-        let print = |document: &Document| fingerprint(document, vault, self.seen_key);
+        let print = |document: &Document| -> Result<Seen, canonical::TooLarge> {
+            Ok(self.seen(document, &canonical::encode(document)?))
+        };
         let seen = theirs.as_ref().map(|theirs| print(&theirs.document)).transpose()?;
         let result = action.writes().then(|| print(&document)).transpose()?;
         Ok(Examined {

@@ -6,73 +6,27 @@ use crate::bundle::{BundleError, Coverage, Extent, Notice, Reason, Summary, Writ
 use crate::crypto::SecretBytes;
 use crate::document::{Key, KindName, Value};
 use crate::model::Model;
-use crate::progress::{Cancelled, Progress};
-use crate::server::{Page, Reader, Row, ServerError, WholeTable};
+use crate::progress::Progress;
+use crate::server::{Reader, Row};
 use crate::text::Shown;
 
 use super::choice::KindChoice;
+use super::export_error::ExportError;
+use super::export_options::ExportOptions;
 use super::needs::{self, Needed, Needs};
-use super::scope::{Scope, listed};
-use super::select::{Root, Selection, fetch, select};
+use super::scope::Scope;
+use super::select::{Selection, select};
 use super::translate::{
-    Faults, Id, Layout, Layouts, Portable, ServerSecrets, TranslateError, Translation, Vault, whole_table,
+    Faults, Id, Layout, Layouts, Portable, TranslateError, Translation, Vault, expect_tables, fetch,
+    whole_table,
 };
 use super::undeclared::{
     self, Finder, SecretFinder, Undeclared, UndeclaredSecret, UnknownTable, secret_notices, unknown_tables,
 };
 use super::unreadable::{self, Unreadable, left_out, without};
-use super::versions::Versions;
 
 /// How many dangling references of one kind of document are noted one by one.
 const DANGLING_NAMED: u64 = 1000;
-
-/// What an export takes.
-#[derive(Debug, Clone)]
-pub struct ExportOptions<'k> {
-    /// The documents named; with none, everything is exported.
-    pub roots: Vec<Root>,
-    /// The scopes (spaces) whose documents alone are taken, by name, with the server-wide documents that these
-    /// need; with none, those of all scopes.
-    pub scopes: Vec<String>,
-    /// Kinds left out.
-    pub exclude: Vec<String>,
-    /// The only kinds taken, where any are named.
-    pub only: Vec<String>,
-    /// Groups of kinds that are left out, by the names the model gives them.
-    pub ignore: Vec<String>,
-    /// Kinds that are carried only where they are asked for, and are.
-    pub ask: Vec<String>,
-    /// Which versions of documents that have one belong to the documents named; all of them if not said.
-    pub versions: Option<Versions>,
-    /// How secrets are read.
-    pub secrets: ServerSecrets<'k>,
-    /// Whether undeclared references, and tables that are not carried, are an error.
-    pub strict: bool,
-    /// Whether documents that cannot be read are left out and recorded; else they are an error.
-    pub skip_unreadable: bool,
-    /// Whether the server holds but a part of what its source has: then the bundle does not say of any kind that it is
-    /// carried as a whole.
-    pub partial_source: bool,
-}
-
-impl<'k> ExportOptions<'k> {
-    /// Everything that is not carried only when asked for.
-    pub fn everything(secrets: ServerSecrets<'k>) -> Self {
-        Self {
-            roots: Vec::new(),
-            scopes: Vec::new(),
-            exclude: Vec::new(),
-            only: Vec::new(),
-            ignore: Vec::new(),
-            ask: Vec::new(),
-            versions: None,
-            secrets,
-            strict: false,
-            skip_unreadable: false,
-            partial_source: false,
-        }
-    }
-}
 
 /// What an export did.
 #[derive(Debug)]
@@ -101,143 +55,6 @@ pub struct ExportReport {
     pub needed: Vec<Needed>,
     /// How much more there is.
     pub needed_beyond: u64,
-}
-
-/// Why an export failed. Nothing is left at the output's name.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// The server, or one of its rows.
-    #[error(transparent)]
-    Translate(#[from] TranslateError),
-    /// The server.
-    #[error(transparent)]
-    Server(#[from] ServerError),
-    /// The bundle.
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    /// A kind that the model or the server does not have.
-    #[error("there is no kind {0:?} on this server")]
-    NoSuchKind(String),
-    /// A group of kinds that the model does not have.
-    #[error("the model has no group {0:?} of kinds")]
-    NoSuchGroup(String),
-    /// A kind, or a document of it, was asked for and its kind is left out.
-    #[error("{0} is asked for and left out")]
-    LeftOut(KindName),
-    /// A name that is not on the server.
-    #[error("there is no {kind} named {name:?} on this server")]
-    NoSuchDocument {
-        /// The kind.
-        kind: KindName,
-        /// The name.
-        name: String,
-    },
-    /// Rows of the server cannot be read, or told apart by their names.
-    #[error("{0}")]
-    Malformed(Box<Faults>),
-    /// A name that is on the server, and in none of the scopes asked for.
-    #[error("there is no {kind} named {name:?} where the export was told to look")]
-    NotInScope {
-        /// The kind.
-        kind: KindName,
-        /// The name.
-        name: String,
-    },
-    /// A scope was named and the model has none.
-    #[error("the model of {0} names no kind that documents belong to")]
-    NoScopeKind(String),
-    /// A scope was named and the server's generation has none.
-    #[error("this server has no {0} at all: it is of a generation before them")]
-    NoScopes(KindName),
-    /// The server has no such scope.
-    #[error("there is no {kind} named {name:?} on this server; there is {there}")]
-    NoSuchScope {
-        /// The scope's kind.
-        kind: KindName,
-        /// The name.
-        name: String,
-        /// The names there are.
-        there: String,
-    },
-    /// The server has none of the model's tables.
-    #[error("the server has none of the tables of {0}: it is another product's")]
-    NotThisProduct(String),
-    /// Undeclared references and secrets, where they are an error.
-    #[error("{}", undeclared_words(found.len(), *beyond, secrets.len()))]
-    Undeclared {
-        /// The places of references.
-        found: Vec<Undeclared>,
-        /// How many ids stand at further places.
-        beyond: u64,
-        /// The paths of secrets.
-        secrets: Vec<UndeclaredSecret>,
-    },
-    /// Tables that are not carried, where they are an error.
-    #[error("the model does not know {}, which would not be carried", listed(unknown.iter().map(|(name, _)| name.as_str())))]
-    UnknownTables {
-        /// The tables, with their rows.
-        unknown: Vec<(String, u64)>,
-        /// Undeclared references, which are an error too.
-        found: Vec<Undeclared>,
-        /// How many ids stand at further places.
-        beyond: u64,
-        /// Undeclared secrets, which are an error too.
-        secrets: Vec<UndeclaredSecret>,
-    },
-    /// The listener asked to stop.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
-}
-
-fn undeclared_words(found: usize, beyond: u64, secrets: usize) -> String {
-    let references =
-        || format!("{} ids of the server, and the model knows of no reference there", places(found, beyond));
-    let paths = if secrets == 1 { "path holds a secret" } else { "paths hold secrets" };
-    let secret = || format!("{secrets} {paths} where the model knows of none");
-    match (found, secrets) {
-        (_, 0) => references(),
-        (0, _) => secret(),
-        _ => format!("{}; {}", references(), secret()),
-    }
-}
-
-fn places(found: usize, beyond: u64) -> String {
-    match (found, beyond) {
-        (1, 0) => "1 place of the documents holds".to_owned(),
-        (found, 0) => format!("{found} places of the documents hold"),
-        (found, _) => format!("more than {found} places of the documents hold"),
-    }
-}
-
-/// The product's version on a server, where the model says where to find it and the server has it.
-///
-/// # Errors
-/// [`ServerError`], when the table cannot be read.
-pub fn product_version(reader: &mut dyn Reader, model: &Model) -> Result<Option<String>, ServerError> {
-    let Some(rule) = &model.version else { return Ok(None) };
-    let Some(table) = reader.catalog().table(&rule.table).cloned() else { return Ok(None) };
-    let (Some(version), Some(newest)) = (table.column(&rule.column), table.column(&rule.newest_by)) else {
-        return Ok(None);
-    };
-    let columns = [version.name.as_str(), newest.name.as_str()];
-    let order = [newest.name.as_str()];
-    let page = Page {
-        table: &table.name,
-        columns: &columns,
-        order: &order,
-        after: None,
-        max_rows: 1000,
-        max_bytes: 1 << 20,
-    };
-    let mut whole = WholeTable::open(reader, &page)?;
-    let mut newest_version = None;
-    // A row a change of version: few. A table made to be endless is not read to its end.
-    for _ in 0..1000 {
-        let Some(rows) = whole.next_page(reader)? else { break };
-        let versions = rows.iter().rev().find_map(|row| row.first().and_then(Value::as_text));
-        newest_version = versions.map(str::to_owned).or(newest_version);
-    }
-    Ok(newest_version)
 }
 
 /// Exports documents of a server into a bundle. The reader's snapshot is what the bundle holds.
@@ -282,6 +99,7 @@ pub fn export(
     };
     let mut coverage = Vec::new();
     if !partial {
+        expect_tables(reader, layouts.iter().filter(|layout| wanted(layout.index)))?;
         for layout in layouts.iter().filter(|layout| wanted(layout.index)) {
             let rows = job.whole_kind(reader, layout, progress)?;
             let extent = match options.partial_source {

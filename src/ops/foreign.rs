@@ -7,19 +7,11 @@ use crate::document::{Document, Value};
 use crate::plan::Plan;
 use crate::server::{ForeignKey, Lookup, Reader, Table};
 
-use super::ImportError;
-use super::examine::{Examined, Examiner};
+use super::examined::Examined;
+use super::examiner::{Examiner, Loose};
+use super::import_error::ImportError;
 use super::translate::{Layout, Layouts};
 use super::validate::shown;
-
-/// A value of a written document that leads to no row of the target, which may come with this import.
-pub(super) struct Loose {
-    kind: String,
-    name: String,
-    /// The table that it leads to, in lower case, and the value in lower case.
-    to: (String, String),
-    problem: String,
-}
 
 /// The columns that a foreign key leads to.
 fn led_to<'t>(key: &'t ForeignKey, to: &'t Table) -> &'t [String] {

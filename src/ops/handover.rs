@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::bundle::{Bundle, Notice};
 use crate::crypto::is_encrypted_form;
-use crate::document::{Collation, Document, Key, KindName, Place, Reference, Value};
+use crate::document::{Document, Key, KindName, Place, Reference, Value};
 use crate::model::{NewPartId, Target};
 use crate::plan::{Action, Plan, SourceExample, SourceNotice};
 use crate::server::Reader;
 
-use super::ImportError;
-use super::examine::Examiner;
+use super::examiner::{Examiner, Handover, Meaning};
+use super::import_error::ImportError;
 use super::translate::{Id, Known, Layout};
 use super::undeclared::{
     Hit, Ids, KnownSecrets, UNDECLARED, UNDECLARED_SECRET, UnknownTable, confirm, confirm_rows, hits,
@@ -28,37 +28,6 @@ const NOTICES: usize = 1000;
 
 /// How many places are remembered whose ids nothing in the target has so far.
 const PENDING: usize = 100_000;
-
-/// What an id named at the source; `None` where the bundle does not say.
-type Meaning = Option<Reference>;
-
-/// The ids that stand outside references in a bundle.
-#[derive(Default)]
-pub(super) struct Handover {
-    /// To find them in documents.
-    ids: Option<Ids>,
-    /// What they named at the source, by the kind of the documents that hold them and the folded id. Bundles of
-    /// several servers may have several meanings.
-    meanings: HashMap<(KindName, String), Vec<Meaning>>,
-    /// The ids alone, folded, with a spelling of each.
-    texts: BTreeMap<String, String>,
-    collation: Collation,
-    /// What they name in the target, and for people.
-    named: HashMap<String, Vec<(Meaning, String)>>,
-    /// Ids that are to be written and name nothing in the target yet: document, place, id.
-    pending: Vec<(Reference, String, String)>,
-    /// Where secrets stand although no rule names them.
-    secrets: KnownSecrets,
-    /// What cannot be looked at, by the kind of the documents; of any kind where the bundle does not say.
-    blind: Vec<(Option<KindName>, String)>,
-}
-
-impl Handover {
-    /// Whether the import must not give an id out, since text of the bundle would name it.
-    pub fn avoids(&self, id: &Id) -> bool {
-        !self.texts.is_empty() && self.texts.contains_key(&self.collation.fold(&id.to_string()))
-    }
-}
 
 impl Examiner<'_, '_> {
     /// Looks up in the target what the notices of the bundle are about.
@@ -279,7 +248,7 @@ impl Examiner<'_, '_> {
             let Some(target) = self.model().target(&entry.kind) else { continue };
             if let Some(Known::Found(Some(id))) = self.ids.get(target, &entry.key)
                 && of_its_own(target.kind())
-                && self.handover.avoids(id)
+                && self.handover.avoids(&id)
             {
                 created.push((self.handover.collation.fold(&id.to_string()), own));
             }

@@ -8,9 +8,9 @@ use crate::document::{Document, Key, Reference, Value};
 use crate::model::{Composed, IdRule, NewId, Target};
 use crate::server::{Lookup, Reader, ServerError};
 
-use super::ImportError;
-use super::allocate::misfit;
-use super::examine::{Examiner, SkippedPart};
+use super::examiner::{Examiner, SkippedPart};
+use super::import_error::ImportError;
+use super::misfits::misfit;
 use super::translate::{Id, Known, Layout, Portable, part_ids};
 
 impl Examiner<'_, '_> {
@@ -22,34 +22,49 @@ impl Examiner<'_, '_> {
         layout: &Layout<'_>,
         new: Vec<&bundle::Entry>,
     ) -> Result<(), ImportError> {
-        let (Some(rule), Some(column)) = (&layout.kind.id, &layout.id) else { return Ok(()) };
-        let mut given: Vec<(&bundle::Entry, Id)> = Vec::new();
-        for entry in new {
-            let Some(id) = self.given_id(layout, rule, &entry.id, &entry.key) else { continue };
+        let Some(rule) = &layout.kind.id else { return Ok(()) };
+        let given = new.into_iter().filter_map(|entry| {
+            let id = self.given_id(layout, rule, &entry.id, &entry.key)?;
+            Some((entry.number, entry.key.clone(), id))
+        });
+        let given = given.collect();
+        self.check_given(reader, layout, rule, given)
+    }
+
+    /// Finds wrong that ids of new documents are given to others, or fit no column: by the numbers of the documents,
+    /// their keys and the ids.
+    pub(super) fn check_given(
+        &mut self,
+        reader: &mut dyn Reader,
+        layout: &Layout<'_>,
+        rule: &IdRule,
+        given: Vec<(u64, Key, Id)>,
+    ) -> Result<(), ImportError> {
+        let Some(column) = &layout.id else { return Ok(()) };
+        for (number, key, id) in &given {
             let place = (layout.index, id.to_string().to_lowercase());
-            let owner = self.given.entry(place).or_insert(entry.number);
-            if *owner != entry.number {
+            let owner = self.given.entry(place).or_insert(*number);
+            if owner != number {
                 let problem = format!("would get the id {id}, as another document of the bundle does");
-                self.find(layout.kind.name.as_str(), entry.key.path(), problem);
+                self.find(layout.kind.name.as_str(), key.path(), problem);
             }
-            given.push((entry, id));
         }
-        for (entry, id) in &given {
+        for (_, key, id) in &given {
             if let Some(ServerError::Value { value, .. }) = misfit(reader, layout, rule, id)? {
                 let problem = format!("would get the id {id}, and the target's {column} cannot hold {value}");
-                self.find(layout.kind.name.as_str(), entry.key.path(), problem);
+                self.find(layout.kind.name.as_str(), key.path(), problem);
             }
         }
-        let ids: Vec<Vec<Value>> = given.iter().map(|(_, id)| vec![id.to_value()]).collect();
+        let ids: Vec<Vec<Value>> = given.iter().map(|(.., id)| vec![id.to_value()]).collect();
         let columns = [column.as_str()];
         let lookup = Lookup { table: &layout.table, columns: &columns, by: &columns, keys: &ids };
         let mut taken = Vec::new();
         if !ids.is_empty() {
             reader.lookup(&lookup, &mut |position, _| taken.push(position))?;
         }
-        for (entry, id) in taken.iter().filter_map(|position| given.get(*position)) {
+        for (_, key, id) in taken.iter().filter_map(|position| given.get(*position)) {
             let problem = format!("would get the id {id}, which another document of the target has");
-            self.find(layout.kind.name.as_str(), entry.key.path(), problem);
+            self.find(layout.kind.name.as_str(), key.path(), problem);
         }
         Ok(())
     }
@@ -89,14 +104,11 @@ impl Examiner<'_, '_> {
 
     /// Makes the parts that the target has known, with their ids.
     pub(super) fn know_parts(&mut self, layout: &Layout<'_>, theirs: &Portable) {
-        for (target, key, element) in numbered_parts(layout, &theirs.document) {
-            let Target::Part { part, .. } = target else { continue };
-            let Some(rule) = layout.kind.parts.get(part) else { continue };
-            let ids = part_ids(&theirs.document, &theirs.raw, part, rule);
-            let id = ids.into_iter().find(|(e, _)| std::ptr::eq(*e, element)).and_then(|(_, id)| Id::of(id));
+        for (target, key, id) in parts_of(layout, theirs) {
             if id.is_none() {
                 // No document that refers to it could be written.
-                let problem = format!("has the {} {} in the target without an id", rule.name, key.leaf());
+                let name = self.model().target_name(target).map(ToString::to_string).unwrap_or_default();
+                let problem = format!("has the {name} {} in the target without an id", key.leaf());
                 self.find(layout.kind.name.as_str(), theirs.document.key.path(), problem);
             }
             self.ids.set(target, &key, Known::Found(id));
@@ -148,6 +160,19 @@ fn compose(examiner: &Examiner<'_, '_>, layout: &Layout<'_>, composed: &Composed
         false => "",
     };
     Some(Id::Text(composed.id(&owner, rest)))
+}
+
+/// The parts that the target has of a document, with their keys and ids.
+pub(super) fn parts_of(layout: &Layout<'_>, theirs: &Portable) -> Vec<(Target, Key, Option<Id>)> {
+    let parts = numbered_parts(layout, &theirs.document).into_iter();
+    parts
+        .filter_map(|(target, key, element)| {
+            let Target::Part { part, .. } = target else { return None };
+            let ids = part_ids(&theirs.document, &theirs.raw, part, layout.kind.parts.get(part)?);
+            let id = ids.into_iter().find(|(e, _)| std::ptr::eq(*e, element)).and_then(|(_, id)| Id::of(id));
+            Some((target, key, id))
+        })
+        .collect()
 }
 
 /// The parts of a document whose ids are numbered within it, with their keys.

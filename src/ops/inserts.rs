@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::document::Value;
-use crate::model::NewLocal;
+use crate::model::{NewId, NewLocal};
 use crate::plan::Plan;
-use crate::server::{Row, Transaction};
+use crate::server::{Reader, Row, ServerError, Transaction};
 
-use super::ImportError;
-use super::import::Written;
-use super::translate::{Id, Layout, TranslateError};
+use super::import_error::ImportError;
+use super::translate::{ContentColumn, Id, Layout, TranslateError};
+use super::written::Written;
 
 /// How many rows are inserted together, and how many bytes, about.
 const BATCH: usize = 500;
@@ -105,11 +105,47 @@ impl<'p> Inserts<'p> {
     }
 }
 
-/// The numbers of new rows in columns that the model numbers, by table and column: read once, and counted on.
+/// The largest numbers of columns that the model numbers, by table and column: read once, and counted on.
 #[derive(Default)]
 pub(super) struct Numbers(BTreeMap<(String, String), i64>);
 
 impl Numbers {
+    /// Begins with the largest numbers of kinds of which documents are deleted: read before they are. No number of theirs
+    /// is given out again, whether a server sends what is deleted at once or later.
+    pub fn before_deletions<'l>(
+        reader: &mut dyn Reader,
+        kinds: impl Iterator<Item = &'l Layout<'l>>,
+    ) -> Result<Self, ServerError> {
+        let mut numbers = Self::default();
+        for layout in kinds {
+            if let Some(rule) = layout.kind.id.as_ref().filter(|rule| rule.new == NewId::Next) {
+                numbers.last(reader, &layout.table, &rule.column)?;
+            }
+            for column in Self::columns(layout) {
+                numbers.last(reader, &layout.table, &column.server)?;
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// The largest number of a column, or 0.
+    pub fn last(&mut self, reader: &mut dyn Reader, table: &str, column: &str) -> Result<i64, ServerError> {
+        let place = (table.to_lowercase(), column.to_lowercase());
+        if let Some(last) = self.0.get(&place) {
+            return Ok(*last);
+        }
+        let last = reader.max_int(table, column)?.unwrap_or(0);
+        self.0.insert(place, last);
+        Ok(last)
+    }
+
+    /// The columns that the model numbers, but those that the server numbers by itself.
+    fn columns<'l>(layout: &'l Layout<'_>) -> impl Iterator<Item = &'l ContentColumn> {
+        let rules = layout.kind.local.iter().filter(|rule| rule.new == NewLocal::Next);
+        let found = rules.filter_map(|rule| layout.column(rule.at.column.as_deref()?));
+        found.filter(|column| !column.identity)
+    }
+
     /// Gives a new row its numbers, but in columns that the server numbers by itself.
     pub fn fill(
         &mut self,
@@ -118,19 +154,13 @@ impl Numbers {
         columns: &mut Vec<String>,
         row: &mut Row,
     ) -> Result<(), ImportError> {
-        let rules = layout.kind.local.iter().filter(|rule| rule.new == NewLocal::Next);
-        let found = rules.filter_map(|rule| layout.column(rule.at.column.as_deref()?));
-        for column in found.filter(|column| !column.identity) {
-            let place = (layout.table.to_lowercase(), column.name.to_lowercase());
-            let last = match self.0.get(&place) {
-                Some(last) => *last,
-                None => transaction.max_int(&layout.table, &column.server)?.unwrap_or(0),
-            };
+        for column in Self::columns(layout) {
+            let last = self.last(transaction.reader(), &layout.table, &column.server)?;
             let next = last.checked_add(1).ok_or_else(|| TranslateError::Exhausted {
                 kind: layout.kind.name.clone(),
                 id: last.to_string(),
             })?;
-            self.0.insert(place, next);
+            self.0.insert((layout.table.to_lowercase(), column.server.to_lowercase()), next);
             columns.push(column.server.clone());
             row.push(Value::Int(next));
         }

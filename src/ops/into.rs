@@ -13,31 +13,12 @@ use crate::plan::{Action, Entry, Finding};
 use crate::progress::Progress;
 use crate::server::Reader;
 
-use super::ImportError;
-use super::examine::{Examiner, Source};
-use super::scope::{has_scopes, listed, on_server, scope_in};
+use super::examined::Source;
+use super::export_error::listed;
+use super::import_error::ImportError;
+use super::options::IntoScope;
+use super::scope::{has_scopes, on_server, scope_in};
 use super::translate::{Id, Layouts};
-
-/// Into which scope of the target documents of the bundle go.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IntoScope {
-    /// The name of the scope in the bundle; `None` for the only one there, and for a bundle of a generation
-    /// without scopes.
-    pub from: Option<String>,
-    /// The name of the scope in the target.
-    pub to: String,
-}
-
-impl IntoScope {
-    /// Reads `TARGET` or `SOURCE=TARGET`; the first `=` separates.
-    pub fn parse(text: &str) -> Self {
-        match text.split_once('=') {
-            Some((from, to)) => Self { from: Some(from.to_owned()), to: to.to_owned() },
-            None => Self { from: None, to: text.to_owned() },
-        }
-    }
-}
 
 /// How keys of the bundle become keys of the target.
 #[derive(Debug, Default)]
@@ -185,6 +166,11 @@ impl Resettle {
         Ok(done)
     }
 
+    /// Whether documents have in the target the names that they have in the bundle.
+    pub fn renames_nothing(&self) -> bool {
+        self.rules.is_none()
+    }
+
     /// Whether a document of the bundle is not imported, because another stands in its place.
     pub fn leaves_out(&self, entry: &bundle::Entry) -> bool {
         self.left_out.contains(&entry.number)
@@ -222,17 +208,6 @@ impl Resettle {
     /// Whether a new document's fixed id is, in the target, a document's of another scope.
     pub fn is_elsewhere(&self, model: &Model, kind: usize, key: &Key) -> bool {
         !self.elsewhere.is_empty() && self.elsewhere.contains(&(kind, key.folded(model.collation)))
-    }
-}
-
-impl Examiner<'_, '_> {
-    /// Opens a document's secrets, under the names they were sealed under, and renames it for the target.
-    pub(super) fn open(&mut self, bundle: &Bundle, source: &mut Source) -> Result<(), ImportError> {
-        if let Some(key) = self.secrets {
-            self.vault.open(bundle, &source.entry, &mut source.document, key)?;
-        }
-        self.resettle.source(&self.translation.layouts, source);
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::document::{Document, Value};
-use crate::model::{Direction, Keep, Rule, Target};
+use crate::model::{Rule, Target};
 
 use super::translate::Layout;
 
@@ -26,19 +26,19 @@ impl Limits {
         if layout.kind.references.iter().all(|rule| rule.limits.is_none()) {
             return limits;
         }
-        let (mut columns, mut body) = (document.columns.clone(), document.body.clone());
-        layout.kind.walk_references(&mut columns, body.as_mut(), Direction::Up, &mut |rule, place, value| {
-            let Rule::Reference(index) = rule else { return Keep::Yes };
-            let Some(rule) = layout.kind.references.get(index) else { return Keep::Yes };
-            let Some(name) = &rule.limits else { return Keep::Yes };
-            let held: &[Value] = match &*value {
+        let (columns, body) = (&document.columns, document.body.as_ref());
+        layout.kind.look_references(columns, body, &mut |rule, place, value| {
+            let Rule::Reference(index) = rule else { return true };
+            let Some(rule) = layout.kind.references.get(index) else { return true };
+            let Some(name) = &rule.limits else { return true };
+            let held: &[Value] = match value {
                 Value::Null => &[],
                 Value::List(list) => list,
                 Value::Text(text) if text.trim_matches(['|', ' ']).is_empty() => &[],
                 value => std::slice::from_ref(value),
             };
             if held.is_empty() {
-                return Keep::Yes;
+                return true;
             }
             // Each list of several that one rule reaches is a limit of its own.
             let mut list = place.clone();
@@ -57,7 +57,7 @@ impl Limits {
                     }
                 }
             }
-            Keep::Yes
+            true
         });
         limits
     }

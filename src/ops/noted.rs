@@ -4,28 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::bundle::Bundle;
-use crate::document::{Document, Key, KindName, Value};
+use crate::document::{Document, KindName, Value};
 use crate::model::Target;
 use crate::plan::{Entry, Plan};
 use crate::server::{Lookup, Reader};
 
-use super::ImportError;
-use super::examine::Examiner;
+use super::examiner::{Examiner, Noted};
+use super::import_error::ImportError;
 use super::translate::{Id, Known, Layout};
 
 /// How many rows that stay are named beside one document, and how many ids in all; the others are counted.
 const NAMED: usize = 10;
 const IDS_NAMED: usize = 50;
-
-/// A note of the model on a document that is written.
-pub(super) struct Noted {
-    /// The document's number in the bundle.
-    number: u64,
-    kind: usize,
-    key: Key,
-    /// The note, by its position in the kind.
-    note: usize,
-}
 
 impl Examiner<'_, '_> {
     /// Remembers the notes that a document calls for.

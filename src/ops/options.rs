@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::crypto::{DataKey, FingerprintKey, MasterKey};
 use crate::plan::Policy;
-
-use super::choosing::Listed;
-use super::into::IntoScope;
 
 /// How the import treats what the target has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -43,4 +41,50 @@ pub struct ImportOptions {
     pub blind: bool,
     /// Into which scope (space) of the target documents go; where it is not said, into one of the same name.
     pub into: Vec<IntoScope>,
+}
+
+/// What somebody's list says of one document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// The line of the list, from one.
+    pub line: usize,
+    /// What is to happen: a word of [`Action`].
+    pub action: String,
+    /// The document's kind.
+    pub kind: String,
+    /// The text of its key.
+    pub key: String,
+}
+
+/// Into which scope of the target documents of the bundle go.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntoScope {
+    /// The name of the scope in the bundle; `None` for the only one there, and for a bundle of a generation
+    /// without scopes.
+    pub from: Option<String>,
+    /// The name of the scope in the target.
+    pub to: String,
+}
+
+impl IntoScope {
+    /// Reads `TARGET` or `SOURCE=TARGET`; the first `=` separates.
+    pub fn parse(text: &str) -> Self {
+        match text.split_once('=') {
+            Some((from, to)) => Self { from: Some(from.to_owned()), to: to.to_owned() },
+            None => Self { from: None, to: text.to_owned() },
+        }
+    }
+}
+
+/// What is needed to look into both sides.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys<'k> {
+    /// The bundle's data key; needed where the bundle holds secrets.
+    pub bundle: Option<&'k DataKey>,
+    /// The target's master key; needed where the target or the bundle holds secrets.
+    pub master: Option<&'k MasterKey>,
+    /// The key of the plan's fingerprints: two plans made under one key can be compared.
+    pub seen: &'k FingerprintKey,
 }

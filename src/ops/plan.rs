@@ -3,29 +3,31 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::bundle::{Bundle, Notice};
-use crate::crypto::{DataKey, FingerprintKey, MasterKey};
 use crate::document::{Key, KindName, Value};
 use crate::model::{Duplicates, Missing, Model, NewPartId, Target};
-use crate::plan::{Action, Change, Changed, Entry, Plan};
+use crate::plan::{Action, Change, Changed, Entry, Finding, Plan};
 use crate::progress::Progress;
-use crate::server::Reader;
+use crate::server::{Catalog, Reader};
 
-use super::ImportError;
-use super::allocate::find_misfits;
 use super::choosing::{Chosen, hold_list};
-use super::clashes::Clashes;
-use super::examine::{Examined, Examiner, Source};
-use super::export::product_version;
-use super::handover::{Handover, told};
+use super::examined::{Encoded, Examined};
+use super::examiner::{Examiner, Handover};
+use super::handover::told;
+use super::import_error::ImportError;
 use super::into::Resettle;
 use super::limits::LimitLosses;
 use super::maintenance;
+use super::misfits::find_misfits;
 use super::needs::NEEDED;
 use super::omitted::Omitted;
-use super::options::ImportOptions;
+use super::options::{ImportOptions, Keys};
+use super::product::product_version;
+use super::reads::Reads;
 use super::secret_losses::SecretLosses;
 use super::translate::{Id, Ids, Known, Layouts, Translation, Vault};
-use super::undo::{self, UndoRecord};
+use super::undo::{self, Called, UndoRecord};
+use super::unique::Clashes;
+use super::work::Work;
 
 /// How many documents are examined together, at the most: small ones, since their weight counts too. Each batch
 /// costs a server across a network a handful of round trips.
@@ -74,17 +76,6 @@ impl Room {
     }
 }
 
-/// What is needed to look into both sides.
-#[derive(Debug, Clone, Copy)]
-pub struct Keys<'k> {
-    /// The bundle's data key; needed where the bundle holds secrets.
-    pub bundle: Option<&'k DataKey>,
-    /// The target's master key; needed where the target or the bundle holds secrets.
-    pub master: Option<&'k MasterKey>,
-    /// The key of the plan's fingerprints: two plans made under one key can be compared.
-    pub seen: &'k FingerprintKey,
-}
-
 /// Plans an import: reads both sides and writes nothing.
 ///
 /// # Errors
@@ -98,28 +89,94 @@ pub fn plan(
     options: ImportOptions,
     progress: &dyn Progress,
 ) -> Result<Plan, ImportError> {
-    plan_work(bundle, reader, model, keys, options, Work::Import, progress)
-}
-
-/// Plans what [`super::import::run`] does.
-pub(super) fn plan_work(
-    bundle: &Bundle,
-    reader: &mut dyn Reader,
-    model: &Model,
-    keys: Keys<'_>,
-    options: ImportOptions,
-    work: Work<'_>,
-    progress: &dyn Progress,
-) -> Result<Plan, ImportError> {
     let required = options.require_maintenance;
-    let (mut plan, _) = examine_all(bundle, reader, model, keys, options, work, progress)?;
+    let (mut plan, _) = examine_all(bundle, reader, model, keys, options, Purpose::Import, None, progress)?;
     maintenance::look(reader, model, required, &mut plan)?;
     Ok(plan)
 }
 
+/// An import that is decided, and not carried out yet.
+pub struct Decided<'d, 'm> {
+    pub(super) bundle: &'d Bundle,
+    pub(super) keys: Keys<'d>,
+    pub(super) options: ImportOptions,
+    pub(super) purpose: Purpose<'d>,
+    pub(super) plan: Plan,
+    pub(super) examiner: Examiner<'d, 'm>,
+    /// What is written.
+    pub(super) work: Work,
+    /// What the decisions rely on.
+    pub(super) reads: Reads,
+    /// The tables that they rely on.
+    pub(super) catalog: Catalog,
+}
+
+impl Decided<'_, '_> {
+    /// What the import would do.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// How many documents were decided on so far: each of them once, and what moved once more.
+    pub fn decisions(&self) -> u64 {
+        self.examiner.decisions
+    }
+}
+
+/// Decides an import: reads both sides and writes nothing. [`Decided::carry_out`] does what was decided.
+///
+/// # Errors
+/// As for [`plan`].
+pub fn decide<'d, 'm>(
+    bundle: &'d Bundle,
+    reader: &mut dyn Reader,
+    model: &'m Model,
+    keys: Keys<'d>,
+    options: ImportOptions,
+    progress: &dyn Progress,
+) -> Result<Decided<'d, 'm>, ImportError> {
+    decide_for(bundle, reader, model, keys, options, Purpose::Import, progress)
+}
+
+/// Decides what an import does; says nothing of what the target does meanwhile.
+pub(super) fn decide_all<'d, 'm>(
+    bundle: &'d Bundle,
+    reader: &mut dyn Reader,
+    model: &'m Model,
+    keys: Keys<'d>,
+    options: ImportOptions,
+    purpose: Purpose<'d>,
+    progress: &dyn Progress,
+) -> Result<Decided<'d, 'm>, ImportError> {
+    let (mut work, mut reads) = (Work::new()?, Reads::new()?);
+    let catalog = reader.catalog().clone();
+    let mut remembering = reads.of(reader);
+    let kept = Some(&mut work);
+    let (plan, examiner) =
+        examine_all(bundle, &mut remembering, model, keys, options.clone(), purpose, kept, progress)?;
+    reads.finish()?;
+    Ok(Decided { bundle, keys, options, purpose, plan, examiner, work, reads, catalog })
+}
+
+pub(super) fn decide_for<'d, 'm>(
+    bundle: &'d Bundle,
+    reader: &mut dyn Reader,
+    model: &'m Model,
+    keys: Keys<'d>,
+    options: ImportOptions,
+    purpose: Purpose<'d>,
+    progress: &dyn Progress,
+) -> Result<Decided<'d, 'm>, ImportError> {
+    let required = options.require_maintenance;
+    let mut decided = decide_all(bundle, reader, model, keys, options, purpose, progress)?;
+    // What the product does meanwhile is another at every look.
+    maintenance::look(reader, model, required, &mut decided.plan)?;
+    Ok(decided)
+}
+
 /// Which way documents go.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Work<'w> {
+pub(super) enum Purpose<'w> {
     /// From one server to another.
     Import,
     /// Into an empty server, each document under the id that it had.
@@ -128,14 +185,16 @@ pub(super) enum Work<'w> {
     Undo(&'w UndoRecord),
 }
 
-/// Plans an import and keeps what is needed to carry it out.
+/// Plans an import; `work` gets what is to be written.
+#[allow(clippy::too_many_arguments, reason = "as `plan`, which way, and what is kept")]
 pub(super) fn examine_all<'x, 'm>(
     bundle: &Bundle,
     reader: &mut dyn Reader,
     model: &'m Model,
     keys: Keys<'x>,
     options: ImportOptions,
-    work: Work<'_>,
+    purpose: Purpose<'_>,
+    mut work: Option<&mut Work>,
     progress: &dyn Progress,
 ) -> Result<(Plan, Examiner<'x, 'm>), ImportError> {
     if let Some(notice) = reader.notice() {
@@ -156,9 +215,12 @@ pub(super) fn examine_all<'x, 'm>(
         resettle: Resettle::default(),
         skipped: HashMap::new(),
         omitted: Omitted::default(),
+        called: Called::default(),
         chosen: Chosen::default(),
-        exact: matches!(work, Work::Undo(_) | Work::Copy),
+        exact: matches!(purpose, Purpose::Undo(_) | Purpose::Copy),
         noted: Vec::new(),
+        refreshed: HashMap::new(),
+        decisions: 0,
         deletions: Vec::new(),
         loose_values: Vec::new(),
         clashes: Some(Clashes::default()),
@@ -167,7 +229,7 @@ pub(super) fn examine_all<'x, 'm>(
         seen_key: keys.seen,
     };
     let mut plan = Plan::default();
-    check_sides(bundle, reader, model, &mut examiner, &mut plan, work)?;
+    check_sides(bundle, reader, model, &mut examiner, &mut plan, purpose)?;
     let notices = bundle.notices()?;
     // What the bundle needs is found in the target, or missed by name.
     let source: Vec<Notice> = notices.iter().filter(|notice| notice.code != NEEDED).cloned().collect();
@@ -187,9 +249,9 @@ pub(super) fn examine_all<'x, 'm>(
     let named = |kind: &KindName, key| examiner.resettle.key(examiner.layouts(), kind, key);
     examiner.chosen = Chosen::of(bundle, &examiner.options, model, &named, progress)?;
     check_tables(bundle, reader, &mut examiner, &mut plan)?;
-    match work {
-        Work::Import | Work::Copy => identify(bundle, reader, &mut examiner, progress)?,
-        Work::Undo(record) => undo::identify(bundle, record, reader, &mut examiner, progress)?,
+    match purpose {
+        Purpose::Import | Purpose::Copy => identify(bundle, reader, &mut examiner, progress)?,
+        Purpose::Undo(record) => undo::identify(bundle, record, reader, &mut examiner, progress)?,
     }
     settle(bundle, reader, &mut examiner, progress)?;
     let info = bundle.info();
@@ -198,14 +260,18 @@ pub(super) fn examine_all<'x, 'm>(
     let (mut losses, mut limits) = (SecretLosses::default(), LimitLosses::default());
     for kind in examining_order(model) {
         let Some(name) = examiner.layouts().at(kind).map(|layout| layout.kind.name.clone()) else { continue };
+        let layout = examiner.layouts().at(kind).cloned();
         for_each_batch(bundle, name.as_str(), &mut |mut sources| {
             while !sources.is_empty() {
                 progress.check()?;
                 let open = sources.len();
                 let examined = examiner.examine(reader, bundle, kind, &mut sources)?;
-                for Examined { entry, losses: lost, limits: unlimited, .. } in examined {
+                for Examined { entry, document, existing, losses: lost, limits: unlimited } in examined {
                     losses.add(lost);
                     limits.add(unlimited);
+                    if let (Some(work), Some(layout), true) = (&mut work, &layout, entry.action.writes()) {
+                        work.add(layout, &entry, &document, existing.as_ref(), &examiner.vault)?;
+                    }
                     plan.entries.push(room.keep(entry));
                 }
                 progress.advance((open - sources.len()) as u64, 0);
@@ -222,12 +288,14 @@ pub(super) fn examine_all<'x, 'm>(
         }
     }
     note_unchecked(reader, &examiner, &mut plan);
-    match work {
-        Work::Undo(record) => undo::take_back(bundle, record, reader, &mut examiner, &mut plan, progress)?,
-        Work::Import if examiner.options.prune => {
-            super::prune::prune(bundle, reader, &mut examiner, &mut plan, progress)?;
+    match purpose {
+        Purpose::Undo(record) => {
+            undo::take_back(bundle, record, reader, &mut examiner, &mut plan, work, progress)?;
         }
-        Work::Import | Work::Copy => {}
+        Purpose::Import if examiner.options.prune => {
+            super::prune::prune(bundle, reader, &mut examiner, &mut plan, work, progress)?;
+        }
+        Purpose::Import | Purpose::Copy => {}
     }
     examiner.find_clashes(reader, &plan)?;
     find_misfits(reader, &mut examiner, &plan)?;
@@ -239,7 +307,9 @@ pub(super) fn examine_all<'x, 'm>(
     examiner.add_notes(bundle, reader, &mut plan)?;
     examiner.look_at_created(bundle, &plan)?;
     examiner.look_at_unlisted(&plan);
-    hold_list(&mut examiner, &plan);
+    for Finding { kind, name, problem } in hold_list(&examiner.chosen, &plan, model.collation) {
+        examiner.find(&kind, name, problem);
+    }
     let faults = examiner.translation.finish()?;
     examiner.find_faults(&faults);
     examiner.take_faults();
@@ -284,9 +354,9 @@ fn check_sides(
     model: &Model,
     examiner: &mut Examiner<'_, '_>,
     plan: &mut Plan,
-    work: Work<'_>,
+    purpose: Purpose<'_>,
 ) -> Result<(), ImportError> {
-    if !matches!(work, Work::Undo(_)) && undo::is_undo(bundle.info()) {
+    if !matches!(purpose, Purpose::Undo(_)) && undo::is_undo(bundle.info()) {
         return Err(ImportError::IsUndo);
     }
     let info = bundle.info();
@@ -372,6 +442,29 @@ fn check_tables(
     Ok(())
 }
 
+/// Finds documents of all kinds together, as far as the target has what their keys run through: few documents are then
+/// found in few requests, and kind by kind there is little left to ask for.
+fn find_together(
+    bundle: &Bundle,
+    reader: &mut dyn Reader,
+    examiner: &mut Examiner<'_, '_>,
+) -> Result<(), ImportError> {
+    let layouts = examiner.layouts().clone();
+    let mut keys: Vec<(Target, Key)> = Vec::new();
+    bundle.entries(None, &mut |entry| {
+        let target = layouts.model.target(&entry.kind).filter(|target| layouts.at(target.kind()).is_some());
+        if let Some(target @ Target::Kind(_)) = target
+            && !examiner.resettle.leaves_out(&entry)
+        {
+            keys.push((target, examiner.resettle.key(&layouts, &entry.kind, entry.key)));
+        }
+        Ok::<(), ImportError>(())
+    })?;
+    let mut wanted: BTreeMap<Target, Vec<&Key>> = BTreeMap::new();
+    keys.iter().for_each(|(target, key)| wanted.entry(*target).or_default().push(key));
+    Ok(examiner.ids.find_within(reader, &layouts, &wanted)?)
+}
+
 /// Finds which documents of the bundle the target has.
 fn identify(
     bundle: &Bundle,
@@ -382,6 +475,9 @@ fn identify(
     let layouts = examiner.layouts().clone();
     let model = layouts.model;
     progress.phase("finding documents in the target", Some(bundle.info().documents));
+    if bundle.info().documents <= IDENTIFY_BATCH as u64 {
+        find_together(bundle, reader, examiner)?;
+    }
     for kind in model.key_order() {
         let (Some(layout), Some(rule)) = (layouts.at(*kind), model.kind_at(*kind)) else { continue };
         let target = Target::Kind(*kind);
@@ -396,7 +492,7 @@ fn identify(
                 examiner.ids.find(reader, &layouts, target, &keys)?;
                 for (number, key) in batch.iter() {
                     let left = examiner.chosen.leaves_out(*number).is_some();
-                    if !left && examiner.ids.get(target, key) == Some(&Known::Absent) {
+                    if !left && examiner.ids.get(target, key) == Some(Known::Absent) {
                         examiner.ids.set(target, key, Known::Planned);
                     }
                 }
@@ -432,7 +528,7 @@ fn identify(
         // An id that is the same on every server is the same document, whatever it is called there; unless
         // the bundle has another document of that name.
         let open = [Known::Planned, Known::Absent];
-        fixed.retain(|(key, _)| examiner.ids.get(target, key).is_some_and(|known| open.contains(known)));
+        fixed.retain(|(key, _)| examiner.ids.get(target, key).is_some_and(|known| open.contains(&known)));
         let wanted = fixed.iter().map(|(_, id)| (target, id.clone())).collect();
         examiner.translation.learn(reader, wanted)?;
         let mut bound: HashSet<String> = HashSet::new();
@@ -465,16 +561,29 @@ fn settle(
     };
     let kinds: Vec<usize> = model.key_order().iter().copied().filter(skips).collect();
     let mut open = !kinds.is_empty();
+    // After the first pass, what depends on other documents of the bundle.
+    let mut waiting: Option<HashSet<u64>> = None;
     while std::mem::take(&mut open) {
+        let mut still: HashSet<u64> = HashSet::new();
         for kind in &kinds {
             let Some(name) = model.kind_at(*kind).map(|kind| kind.name.as_str()) else { continue };
-            for_each_batch(bundle, name, &mut |mut sources| {
+            for_each_batch(bundle, name, &mut |encoded| {
                 progress.check()?;
-                sources.iter_mut().for_each(|s| examiner.resettle.source(examiner.layouts(), s));
-                open |= examiner.settle(reader, *kind, &sources)?;
+                let mut sources = Vec::new();
+                let waits = |number| waiting.as_ref().is_none_or(|waiting| waiting.contains(&number));
+                let looked_at =
+                    |one: &Encoded| waits(one.entry.number) && examiner.is_open(*kind, &one.entry);
+                for one in encoded.into_iter().filter(looked_at) {
+                    let mut source = one.decode(bundle)?;
+                    examiner.resettle.source(examiner.layouts(), &mut source);
+                    sources.push(source);
+                }
+                open |= examiner.settle(reader, *kind, &sources, &mut still)?;
                 Ok(())
             })?;
         }
+        open &= !still.is_empty();
+        waiting = Some(still);
     }
     Ok(())
 }
@@ -483,13 +592,13 @@ fn settle(
 pub(super) fn for_each_batch(
     bundle: &Bundle,
     kind: &str,
-    see: &mut dyn FnMut(Vec<Source>) -> Result<(), ImportError>,
+    see: &mut dyn FnMut(Vec<Encoded>) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
-    let mut batch: Vec<Source> = Vec::new();
+    let mut batch: Vec<Encoded> = Vec::new();
     let mut weight = 0;
-    bundle.scan(Some(kind), &mut |entry, document| {
-        weight += document.body.as_ref().map_or(0, |body| body.weight()) + 256;
-        batch.push(Source { entry, document });
+    bundle.scan_encoded(Some(kind), &mut |entry, bytes| {
+        weight += bytes.len() + 256;
+        batch.push(Encoded { entry, bytes: bytes.to_vec() });
         if batch.len() >= BATCH || weight >= BATCH_WEIGHT {
             weight = 0;
             see(std::mem::take(&mut batch))

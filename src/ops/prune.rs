@@ -15,14 +15,14 @@ use crate::progress::Progress;
 use crate::server::Reader;
 use crate::tree::LACKING;
 
-use super::ImportError;
-use super::examine::Examiner;
+use super::examiner::{Deletion, Examiner};
+use super::import_error::ImportError;
 use super::relied::fingerprint;
 use super::scope::scope_in;
-use super::select::fetch;
-use super::translate::{Followed, Id, Known, Layout, ServerSecrets, Vault, whole_table};
-use super::undo::{Deletion, find_referrers};
+use super::translate::{Existing, Followed, Id, Known, Layout, ServerSecrets, Vault, fetch, whole_table};
+use super::undo::find_referrers;
 use super::unreadable::UNREADABLE;
+use super::work::Work;
 
 /// What of the source a bundle carries whole.
 #[derive(Default)]
@@ -46,6 +46,7 @@ pub(super) fn prune(
     reader: &mut dyn Reader,
     examiner: &mut Examiner<'_, '_>,
     plan: &mut Plan,
+    mut work: Option<&mut Work>,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
     let whole = Whole::of(bundle, examiner, progress)?;
@@ -86,7 +87,7 @@ pub(super) fn prune(
                 layout.kind.name
             ));
         }
-        look(reader, examiner, layout, &rows, &mut entries, progress)?;
+        look(reader, examiner, layout, &rows, &mut entries, work.as_deref_mut(), progress)?;
     }
     let order = |entry: &Entry| (entry.kind.as_str().to_owned(), entry.key.to_text());
     entries.sort_by_cached_key(|(entry, _)| order(entry));
@@ -371,6 +372,7 @@ fn look(
     layout: &Layout<'_>,
     rows: &[Id],
     entries: &mut Vec<(Entry, Deletion)>,
+    mut work: Option<&mut Work>,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
     let collation = examiner.model().collation;
@@ -390,7 +392,7 @@ fn look(
             let entry = Entry {
                 number: 0,
                 kind: layout.kind.name.clone(),
-                key: portable.document.key,
+                key: portable.document.key.clone(),
                 action: Action::Delete,
                 reason: Some("the source no longer has it".to_owned()),
                 changes: Vec::new(),
@@ -398,7 +400,10 @@ fn look(
                 seen: Some(seen),
                 result: None,
             };
-            entries.push((entry, Deletion { number: 0, kind: layout.index, row: portable.row }));
+            entries.push((entry, Deletion { number: 0, kind: layout.index, row: portable.row.clone() }));
+            if let Some(work) = &mut work {
+                work.add_deleted(layout, &Existing::from(portable), &examiner.vault)?;
+            }
         }
         Ok(())
     })

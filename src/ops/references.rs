@@ -6,8 +6,9 @@ use crate::document::{Dangling, Document, Key, KindName, Reference, Value};
 use crate::model::{Direction, Keep, Model, Target};
 use crate::server::Reader;
 
-use super::ImportError;
-use super::examine::{Examiner, Source};
+use super::examined::Source;
+use super::examiner::Examiner;
+use super::import_error::ImportError;
 use super::translate::{Id, Known};
 
 impl Examiner<'_, '_> {
@@ -58,10 +59,7 @@ impl Examiner<'_, '_> {
                 }
             });
         });
-        for (target, keys) in wanted {
-            self.ids.find(reader, &self.translation.layouts, target, &keys)?;
-        }
-        Ok(())
+        Ok(self.ids.find_all(reader, &self.translation.layouts, &wanted)?)
     }
 
     /// An id that is the same on every server means the target's document of that id, though the source had
@@ -150,37 +148,15 @@ impl Examiner<'_, '_> {
         reader: &mut dyn Reader,
         sources: &[Source],
     ) -> Result<(), ImportError> {
-        let model = self.model();
-        let mut loose: Vec<(KindName, Vec<Target>, Id)> = Vec::new();
+        let mut loose: Vec<LooseId> = Vec::new();
         for source in sources {
-            each_dangling(&source.document, &mut |kind, dangling| {
-                let rules = model.kind(kind.as_str()).map_or(&[][..], |kind| &kind.references);
-                let (Some(first), Some(id)) = (model.target(&dangling.kind), Id::of(&dangling.id)) else {
-                    return;
-                };
-                let text = id.to_string();
-                // A place may lead to several kinds, of which the dangling id names the likeliest.
-                let mut targets = vec![first];
-                for rule in rules.iter().filter(|rule| rule.to.contains(&first)) {
-                    let likely = model.likely(&rule.to, &text);
-                    let more = likely.iter().filter(|target| !targets.contains(target));
-                    let more: Vec<Target> = more.copied().collect();
-                    targets.extend(more);
-                }
-                targets.retain(|target| {
-                    let rule = model.kind_at(target.kind()).and_then(|kind| kind.id.as_ref());
-                    !rule.is_some_and(|rule| rule.is_fixed(&text))
-                });
-                loose.push((dangling.kind.clone(), targets, id));
-            });
+            self.keep_free(&source.document, &mut loose);
         }
-        let each = || loose.iter().flat_map(|(_, targets, id)| targets.iter().map(move |t| (*t, id)));
-        self.loose.extend(each().map(|(target, id)| (target.kind(), id.to_string().to_lowercase())));
         if self.options.accept_dangling {
             return Ok(());
         }
-        let wanted = each().map(|(target, id)| (target, id.clone())).collect();
-        self.translation.learn(reader, wanted)?;
+        let wanted = loose.iter().flat_map(|(_, targets, id)| targets.iter().map(move |t| (*t, id.clone())));
+        self.translation.learn(reader, wanted.collect())?;
         for (kind, targets, id) in loose {
             if let Some(theirs) = self.translation.name(&targets, &id) {
                 self.strangers.insert((kind, id.to_string().to_lowercase()), theirs);
@@ -188,7 +164,36 @@ impl Examiner<'_, '_> {
         }
         Ok(())
     }
+
+    /// Keeps the import from giving out the ids that dangle in a document, and lists them.
+    pub(super) fn keep_free(&mut self, document: &Document, found: &mut Vec<LooseId>) {
+        let model = self.model();
+        each_dangling(document, &mut |kind, dangling| {
+            let rules = model.kind(kind.as_str()).map_or(&[][..], |kind| &kind.references);
+            let (Some(first), Some(id)) = (model.target(&dangling.kind), Id::of(&dangling.id)) else {
+                return;
+            };
+            let text = id.to_string();
+            // A place may lead to several kinds, of which the dangling id names the likeliest.
+            let mut targets = vec![first];
+            for rule in rules.iter().filter(|rule| rule.to.contains(&first)) {
+                let likely = model.likely(&rule.to, &text);
+                let more = likely.iter().filter(|target| !targets.contains(target));
+                let more: Vec<Target> = more.copied().collect();
+                targets.extend(more);
+            }
+            targets.retain(|target| {
+                let rule = model.kind_at(target.kind()).and_then(|kind| kind.id.as_ref());
+                !rule.is_some_and(|rule| rule.is_fixed(&text))
+            });
+            self.loose.extend(targets.iter().map(|target| (target.kind(), text.to_lowercase())));
+            found.push((dangling.kind.clone(), targets, id));
+        });
+    }
 }
+
+/// An id that dangles: the kind that it was meant for, what it may have led to, and itself.
+pub(super) type LooseId = (KindName, Vec<Target>, Id);
 
 /// Replaces the dangling ids at a document's references by what they turn out to name.
 fn bind(model: &Model, document: &mut Document, named: &dyn Fn(&Dangling) -> Option<Reference>) {

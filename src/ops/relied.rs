@@ -10,11 +10,11 @@ use crate::model::Model;
 use crate::plan::{
     Action, Entry, Finding, Maintenance, Plan, PlannedTarget, SavedFingerprint, SavedPlan, Seen,
 };
-use crate::server::{Reader, ServerError, Table};
+use crate::server::{Catalog, Reader, ServerError, Table};
 use crate::text::hex;
 
-use super::ImportError;
-use super::export::product_version;
+use super::import_error::ImportError;
+use super::product::product_version;
 use super::translate::Vault;
 
 /// What is said of a document that is not as the plan relied on.
@@ -114,7 +114,17 @@ pub(super) fn fingerprint(
     vault: &Vault,
     key: &FingerprintKey,
 ) -> Result<Seen, canonical::TooLarge> {
-    let content = key.of(&[&canonical::encode(document)?]);
+    Ok(fingerprint_of(document, &canonical::encode(document)?, vault, key))
+}
+
+/// The same, of a document whose canonical bytes are at hand.
+pub(super) fn fingerprint_of(
+    document: &Document,
+    content: &[u8],
+    vault: &Vault,
+    key: &FingerprintKey,
+) -> Seen {
+    let content = key.of(&[content]);
     let mut secrets = Vec::new();
     document.each(&mut |value| {
         if let Value::Secret(id) = value {
@@ -129,7 +139,7 @@ pub(super) fn fingerprint(
             None => parts.push(b"no value"),
         }
     }
-    Ok(Seen { content, secrets: key.of(&parts) })
+    Seen { content, secrets: key.of(&parts) }
 }
 
 /// Says what moved between a saved plan and the same plan made again, for a document on which they differ.
@@ -235,6 +245,22 @@ impl Relied {
         let finding = |problem| Finding { kind: String::new(), name: String::new(), problem };
         Ok(problems.into_iter().map(finding).collect())
     }
+}
+
+/// What of the tables of a model's kinds is another in a second catalogue.
+pub(super) fn moved_tables(before: &Catalog, now: &Catalog, model: &Model) -> Vec<Finding> {
+    let mut problems = Vec::new();
+    for kind in model.kinds() {
+        let (before, now) = (before.table(&kind.table), now.table(&kind.table));
+        if before != now {
+            problems.push(format!("the table {} of the target has other columns or keys by now", kind.table));
+        }
+    }
+    problems.dedup();
+    problems
+        .into_iter()
+        .map(|problem| Finding { kind: String::new(), name: String::new(), problem })
+        .collect()
 }
 
 /// A target as a plan keeps it: the tables of the model's kinds, each by a digest.

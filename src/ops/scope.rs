@@ -4,15 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::document::{Collation, Key, KindName, Value};
 use crate::model::Target;
-use crate::progress::Progress;
 use crate::server::{Reader, ServerError};
 
-use super::ExportError;
-use super::select::{Selection, Why, fetch, for_each_page};
-use super::translate::{Followed, Id, Layout, Layouts, Translation, whole_table};
-
-/// How many names a message lists.
-const LISTED: usize = 20;
+use super::export_error::{ExportError, listed};
+use super::translate::{Followed, Id, Layout, Layouts, Translation, fetch, whole_table};
 
 /// The documents of the scope's kind that were asked for.
 #[derive(Debug)]
@@ -66,20 +61,6 @@ pub(super) fn has_scopes(layouts: &Layouts<'_>, scope: usize) -> bool {
     let says =
         |layout: &Layout<'_>| layout.kind.scope_columns(scope).any(|column| layout.column(column).is_some());
     layouts.at(scope).is_some() && layouts.iter().any(says)
-}
-
-/// Names for a message, not more than a person reads.
-pub(super) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    names.dedup();
-    let more = names.len().saturating_sub(LISTED);
-    names.truncate(LISTED);
-    match (names.is_empty(), more) {
-        (true, _) => "none".to_owned(),
-        (false, 0) => names.join(", "),
-        (false, more) => format!("{} and {more} more", names.join(", ")),
-    }
 }
 
 /// The document of the scope's kind that a key runs through.
@@ -194,49 +175,5 @@ impl Scope {
             Ok(())
         })?;
         Ok(if inside.is_empty() { wide } else { inside })
-    }
-
-    /// Chooses every document of the scope, and the server-wide ones that these name: people too, whom a
-    /// document alone would not take along. Returns the server-wide ones; what they need is to be followed.
-    pub fn members(
-        &self,
-        reader: &mut dyn Reader,
-        translation: &mut Translation<'_>,
-        carried: &dyn Fn(usize) -> bool,
-        selection: &mut Selection,
-        progress: &dyn Progress,
-    ) -> Result<Vec<(usize, Id)>, ExportError> {
-        let layouts = translation.layouts.clone();
-        let mut needed: BTreeMap<(usize, Id), Why> = BTreeMap::new();
-        for layout in layouts.iter().filter(|layout| carried(layout.index)) {
-            for_each_page::<ExportError>(reader, layout, &mut |reader, ids, rows| {
-                progress.check()?;
-                progress.advance(ids.len() as u64, 0);
-                let followed = translation.follow(reader, layout.index, rows)?;
-                for (id, references) in ids.into_iter().zip(followed) {
-                    let why = match self.home(layout, translation, &id, &references) {
-                        Home::Inside(..) if layout.index == self.kind => Why::Named,
-                        Home::Inside(scope, place) => Why::BelongsTo { kind: self.kind, id: scope, place },
-                        Home::Wide | Home::Elsewhere => continue,
-                    };
-                    for Followed { place, kind: to, id: to_id, .. } in references {
-                        if carried(to) && !selection.contains(to, &to_id) {
-                            let place = place.to_string();
-                            let why = Why::NeededBy { kind: layout.index, id: id.clone(), place };
-                            needed.entry((to, to_id)).or_insert(why);
-                        }
-                    }
-                    selection.add(layout.index, id, why);
-                }
-                Ok(())
-            })?;
-        }
-        let mut frontier: Vec<(usize, Id)> = Vec::new();
-        for ((kind, id), why) in needed {
-            if selection.add(kind, id.clone(), why) {
-                frontier.push((kind, id));
-            }
-        }
-        Ok(frontier)
     }
 }

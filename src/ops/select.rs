@@ -7,38 +7,15 @@ use crate::bundle::{Coverage, Extent, Reason};
 use crate::document::{KindName, Value};
 use crate::model::{Model, Target};
 use crate::progress::Progress;
-use crate::server::{Lookup, Reader, ServerError};
+use crate::server::{Lookup, Reader};
 
+use super::export_error::ExportError;
+use super::export_options::{ExportOptions, Root};
 use super::scope::{Home, Scope};
-use super::translate::{Followed, Id, Layout, Layouts, Translation, id_order, whole_table};
-use super::{ExportError, ExportOptions};
-
-/// How many rows are looked at together.
-const BATCH: usize = 200;
+use super::translate::{Followed, Id, Layout, Layouts, Translation, fetch, for_each_page, id_order};
 
 /// Of how many documents a bundle says that it has all that belongs to them, kind by kind.
 const MOST_BELONGING: usize = 200_000;
-
-/// A document that the user named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Root {
-    /// The documents of a kind that bear a name.
-    Named {
-        /// The kind.
-        kind: String,
-        /// The name, as the server compares names.
-        name: String,
-    },
-    /// The documents of a kind that refer to a named one: the projects of a group.
-    Members {
-        /// The kind of the members.
-        kind: String,
-        /// The kind they refer to.
-        of: String,
-        /// The name of the document they refer to.
-        name: String,
-    },
-}
 
 /// Why a document was chosen, as far as ids go.
 #[derive(Debug, Clone)]
@@ -432,79 +409,48 @@ fn belonging(
     Ok(frontier)
 }
 
-type OnPage<'a, E> = dyn FnMut(&mut dyn Reader, Vec<Id>, Vec<crate::server::Row>) -> Result<(), E> + 'a;
-
-/// Reads a kind's table page by page. Rows without an id of their own are named by their ordering columns.
-pub(super) fn for_each_page<E: From<ServerError>>(
-    reader: &mut dyn Reader,
-    layout: &Layout<'_>,
-    see: &mut OnPage<'_, E>,
-) -> Result<(), E> {
-    let mut table = whole_table(reader, layout, &layout.select())?;
-    while let Some(rows) = table.next_page(reader)? {
-        let ids = rows.iter().map(|row| layout.row_id(row)).collect();
-        see(reader, ids, rows)?;
-    }
-    Ok(())
-}
-
-/// How many bytes of rows are fetched together, about.
-const FETCHED_BYTES: usize = 4 << 20;
-
-/// Fetches chosen rows of a kind, as many at a time as are worked on together, and shows them with the ids they
-/// answer. The server must have each of them: the ids are those of rows that it has just shown.
-///
-/// # Errors
-/// [`ServerError::Incomplete`] where one does not come back, what the server refuses, and what `see` returns.
-pub(super) fn fetch<E: From<ServerError>>(
-    reader: &mut dyn Reader,
-    layout: &Layout<'_>,
-    ids: &[Id],
-    see: &mut OnPage<'_, E>,
-) -> Result<(), E> {
-    let mut found: HashSet<Id> = HashSet::with_capacity(ids.len());
-    fetch_some(reader, layout, ids, &mut |reader, some, rows| {
-        found.extend(some.iter().cloned());
-        see(reader, some, rows)
-    })?;
-    let (read, expected) = (found.len() as u64, ids.iter().collect::<HashSet<_>>().len() as u64);
-    match read == expected {
-        true => Ok(()),
-        false => Err(ServerError::Incomplete { table: layout.table.clone(), read, expected }.into()),
-    }
-}
-
-/// Like [`fetch`], for rows that may be gone.
-///
-/// # Errors
-/// What the server refuses, and what `see` returns.
-pub(super) fn fetch_some<E: From<ServerError>>(
-    reader: &mut dyn Reader,
-    layout: &Layout<'_>,
-    ids: &[Id],
-    see: &mut OnPage<'_, E>,
-) -> Result<(), E> {
-    let columns = layout.select();
-    let by: Vec<&str> = match &layout.id {
-        Some(id) => vec![id.as_str()],
-        None => layout.order.iter().map(String::as_str).collect(),
-    };
-    let key = |id: &Id| if layout.id.is_some() { vec![id.to_value()] } else { layout.row_key(id) };
-    for ids in ids.chunks(BATCH) {
-        let mut open: Vec<&Id> = ids.iter().collect();
-        while !open.is_empty() {
-            let keys: Vec<Vec<Value>> = open.iter().map(|id| key(id)).collect();
-            let (mut rows, mut found) = (Vec::new(), Vec::new());
-            let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
-            let rest = reader.lookup_some(&lookup, FETCHED_BYTES, &mut |position, row| {
-                if let Some(id) = open.get(position) {
-                    rows.push(row);
-                    found.push(Id::clone(id));
+impl Scope {
+    /// Chooses every document of the scope, and the server-wide ones that these name: people too, whom a
+    /// document alone would not take along. Returns the server-wide ones; what they need is to be followed.
+    pub fn members(
+        &self,
+        reader: &mut dyn Reader,
+        translation: &mut Translation<'_>,
+        carried: &dyn Fn(usize) -> bool,
+        selection: &mut Selection,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(usize, Id)>, ExportError> {
+        let layouts = translation.layouts.clone();
+        let mut needed: BTreeMap<(usize, Id), Why> = BTreeMap::new();
+        for layout in layouts.iter().filter(|layout| carried(layout.index)) {
+            for_each_page::<ExportError>(reader, layout, &mut |reader, ids, rows| {
+                progress.check()?;
+                progress.advance(ids.len() as u64, 0);
+                let followed = translation.follow(reader, layout.index, rows)?;
+                for (id, references) in ids.into_iter().zip(followed) {
+                    let why = match self.home(layout, translation, &id, &references) {
+                        Home::Inside(..) if layout.index == self.kind() => Why::Named,
+                        Home::Inside(scope, place) => Why::BelongsTo { kind: self.kind(), id: scope, place },
+                        Home::Wide | Home::Elsewhere => continue,
+                    };
+                    for Followed { place, kind: to, id: to_id, .. } in references {
+                        if carried(to) && !selection.contains(to, &to_id) {
+                            let place = place.to_string();
+                            let why = Why::NeededBy { kind: layout.index, id: id.clone(), place };
+                            needed.entry((to, to_id)).or_insert(why);
+                        }
+                    }
+                    selection.add(layout.index, id, why);
                 }
+                Ok(())
             })?;
-            open = rest.into_iter().filter_map(|position| open.get(position).copied()).collect();
-            see(reader, found, rows)?;
         }
+        let mut frontier: Vec<(usize, Id)> = Vec::new();
+        for ((kind, id), why) in needed {
+            if selection.add(kind, id.clone(), why) {
+                frontier.push((kind, id));
+            }
+        }
+        Ok(frontier)
     }
-    Ok(())
 }

@@ -1,17 +1,14 @@
-//! Rows that cannot be read: of a source, left out where that is wished; of a target, findings like all others, told at
-//! once.
+//! Rows of a source that cannot be read, left out where that is wished.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bundle::{self, Coverage, Extent, Notice};
-use crate::document::{Document, Key, KindName};
+use crate::bundle::{Coverage, Extent, Notice};
+use crate::document::{Key, KindName};
 use crate::model::Target;
 use crate::server::{ColumnType, Reader};
 
-use super::ExportError;
-use super::adapt::Adapted;
-use super::examine::Examiner;
-use super::translate::{Faults, Id, Known, Layout, Portable, TranslateError, Translation};
+use super::export_error::ExportError;
+use super::translate::{Faults, Id, TranslateError, Translation};
 
 pub use crate::tree::UNREADABLE;
 
@@ -103,49 +100,4 @@ pub(super) fn without(coverage: Coverage, faults: &Faults) -> Option<Coverage> {
         Extent::Belonging { .. } => return None,
     };
     Some(Coverage { kind, extent })
-}
-
-impl Examiner<'_, '_> {
-    /// Takes what could not be read of the target among the findings.
-    pub(super) fn take_faults(&mut self) {
-        let read = self.translation.take_faults();
-        let found = self.ids.take_faults();
-        for faults in [read, found] {
-            self.find_faults(&faults);
-        }
-    }
-
-    /// Makes findings of what could not be read.
-    pub(super) fn find_faults(&mut self, faults: &Faults) {
-        for error in faults.first() {
-            if let Some((kind, name)) = error.subject() {
-                self.find(kind.as_str(), name.to_owned(), format!("in the target: {}", error.with_causes()));
-            }
-        }
-        if faults.more() > 0 {
-            self.find(
-                "",
-                String::new(),
-                format!("the target has {} more rows that cannot be read", faults.more()),
-            );
-        }
-    }
-
-    /// Leaves documents alone whose row the target has and that could not be read: they are not new.
-    pub(super) fn skip_unreadable(
-        &self,
-        layout: &Layout<'_>,
-        documents: &mut [(bundle::Entry, Document, Adapted)],
-        existing: &HashMap<usize, Portable>,
-    ) {
-        if !self.translation.has_faults() {
-            return;
-        }
-        for (index, (entry, _, done)) in documents.iter_mut().enumerate() {
-            let found = self.ids.get(Target::Kind(layout.index), &entry.key);
-            if !existing.contains_key(&index) && matches!(found, Some(Known::Found(_))) {
-                done.skip = Some("what the target has of it cannot be read".to_owned());
-            }
-        }
-    }
 }

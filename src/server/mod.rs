@@ -256,6 +256,32 @@ pub trait Reader {
         see: &mut dyn FnMut(usize, Row),
     ) -> Result<Vec<usize>, ServerError>;
 
+    /// Finds rows by several look-ups, calling `see` with the position of the look-up, that of the key, and the row.
+    /// A server across a network answers them in one request, or in a few where they are large. No look-up may depend
+    /// on what another finds.
+    ///
+    /// # Errors
+    /// [`ServerError`], naming the tables that were being read.
+    fn lookups(
+        &mut self,
+        lookups: &[Lookup<'_>],
+        see: &mut dyn FnMut(usize, usize, Row),
+    ) -> Result<(), ServerError> {
+        for (at, lookup) in lookups.iter().enumerate() {
+            self.lookup(lookup, &mut |position, row| see(at, position, row))?;
+        }
+        Ok(())
+    }
+
+    /// Announces tables that will be read from their beginning, in that order, by these first pages. A server across a
+    /// network counts them in one request and reads small ones together; what pages answer stays the same.
+    ///
+    /// # Errors
+    /// [`ServerError`], naming the tables that were being counted.
+    fn expect(&mut self, _pages: &[Page<'_>]) -> Result<(), ServerError> {
+        Ok(())
+    }
+
     /// Counts the rows of a table.
     ///
     /// # Errors

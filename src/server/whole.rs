@@ -31,9 +31,27 @@ impl WholeTable {
     /// # Errors
     /// [`ServerError`], naming the table.
     pub fn open(reader: &mut dyn Reader, page: &Page<'_>) -> Result<Self, ServerError> {
-        let counted = reader.count(page.table)?;
+        let mut table = Self::of(reader.catalog(), page);
+        table.counted = reader.count(page.table)?;
+        Ok(table)
+    }
+
+    /// Announces tables that will be read whole, in that order, each as [`WholeTable::open`] is asked to read it: a
+    /// server across a network may read small ones together.
+    ///
+    /// # Errors
+    /// [`ServerError`], naming the tables.
+    pub fn expect(reader: &mut dyn Reader, pages: &[Page<'_>]) -> Result<(), ServerError> {
+        let tables: Vec<Self> = pages.iter().map(|page| Self::of(reader.catalog(), page)).collect();
+        let named: Vec<_> = tables.iter().map(|table| (names(&table.columns), names(&table.order))).collect();
+        let pages: Vec<Page<'_>> =
+            tables.iter().zip(&named).map(|(table, names)| table.page(names)).collect();
+        reader.expect(&pages)
+    }
+
+    fn of(catalog: &Catalog, page: &Page<'_>) -> Self {
         let mut order: Vec<String> = page.order.iter().map(|name| (*name).to_owned()).collect();
-        order.extend(tie_breakers(reader.catalog(), page.table, page.order));
+        order.extend(tie_breakers(catalog, page.table, page.order));
         let mut columns: Vec<String> = page.columns.iter().map(|name| (*name).to_owned()).collect();
         let wanted = columns.len();
         let mut ordered = Vec::with_capacity(order.len());
@@ -44,7 +62,7 @@ impl WholeTable {
                 columns.push(name.clone());
             }
         }
-        Ok(Self {
+        Self {
             table: page.table.to_owned(),
             columns,
             wanted,
@@ -53,9 +71,21 @@ impl WholeTable {
             max_rows: page.max_rows,
             max_bytes: page.max_bytes,
             after: None,
-            counted,
+            counted: 0,
             read: 0,
-        })
+        }
+    }
+
+    /// The next page, in these columns and this order.
+    fn page<'p>(&'p self, (columns, order): &'p (Vec<&'p str>, Vec<&'p str>)) -> Page<'p> {
+        Page {
+            table: &self.table,
+            columns,
+            order,
+            after: self.after.as_deref(),
+            max_rows: self.max_rows,
+            max_bytes: self.max_bytes,
+        }
     }
 
     /// How many rows the server counts in the table.
@@ -69,16 +99,7 @@ impl WholeTable {
     /// [`ServerError::Incomplete`], when they are not as many as the server counts, and
     /// [`ServerError`] as for every page.
     pub fn next_page(&mut self, reader: &mut dyn Reader) -> Result<Option<Vec<Row>>, ServerError> {
-        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        let order: Vec<&str> = self.order.iter().map(String::as_str).collect();
-        let mut rows = reader.page(&Page {
-            table: &self.table,
-            columns: &columns,
-            order: &order,
-            after: self.after.as_deref(),
-            max_rows: self.max_rows,
-            max_bytes: self.max_bytes,
-        })?;
+        let mut rows = reader.page(&self.page(&(names(&self.columns), names(&self.order))))?;
         self.read = self.read.saturating_add(rows.len() as u64);
         // Rows beyond those that were counted are not waited for: there may be no end of them.
         if self.read > self.counted || (rows.is_empty() && self.read < self.counted) {
@@ -90,6 +111,10 @@ impl WholeTable {
         rows.iter_mut().for_each(|row| row.truncate(self.wanted));
         Ok(Some(rows))
     }
+}
+
+fn names(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
 }
 
 /// The columns of the primary key that an order lacks, unless it tells rows apart without them.

@@ -328,7 +328,7 @@ impl Play<'_> {
         for document in list["documents"].as_array().unwrap() {
             let (kind, key) = (document["kind"].as_str().unwrap(), &document["key"]);
             match kind {
-                "sealift:import" => {}
+                "sealift:import" | "sealift:filled" => {}
                 "sealift:change" => changes.push(key.to_string()),
                 _ => images.push(format!("{kind} {key} {} {}", document["content_id"], document["secrets"])),
             }

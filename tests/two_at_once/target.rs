@@ -58,8 +58,14 @@ impl Target {
     ) -> Result<Outcome, ImportError> {
         let (data, master) = (unlock(&self.bundle), key(2));
         let keys = Keys { bundle: data.as_ref(), master: Some(&master), seen };
-        let how = How { shown, dry_run, ..How::default() };
-        ops::import(&self.bundle, &mut *self.place.open(), &octopus(), keys, how, overwrite(), progress)
+        let how = How { dry_run, ..How::default() };
+        let (server, model) = (&mut *self.place.open(), octopus());
+        match shown {
+            Some(shown) => {
+                ops::apply_plan(&self.bundle, server, &model, keys, shown, how, overwrite(), progress)
+            }
+            None => ops::import(&self.bundle, server, &model, keys, how, overwrite(), progress),
+        }
     }
 }
 

@@ -499,6 +499,8 @@ impl From<ImportError> for Failure {
             ImportError::TooLarge(_) | ImportError::Crypto(_) | ImportError::UndoFolder { .. } => {
                 Self::of(Exit::Failed, &error)
             }
+            ImportError::Spool(_) => Self::of(Exit::Failed, &error)
+                .hint("is the disk full? TMPDIR (on Windows: TMP) names another folder; the target is as it was"),
         }
     }
 }

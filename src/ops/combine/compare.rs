@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::groups::{Group, Grouping};
-use super::spelling::Spelling;
-use super::{MergeError, MergeInput};
 use crate::bundle::Entry;
 use crate::document::{Document, Key, KindName, Reference, SecretId, Value};
 use crate::model::{Part, Target, pick};
 use crate::ops::translate::Vault;
 use crate::plan::{Change, Changed, changes, respell};
+
+use super::error::MergeError;
+use super::groups::{Group, Grouping};
+use super::input::MergeInput;
+use super::spelling::Spelling;
 
 /// How many bytes of changes are kept, about: far more than anybody reads.
 const CHANGES_WEIGHT: usize = 8 << 20;

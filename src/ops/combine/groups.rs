@@ -6,14 +6,17 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::spelling::{Spelling, first};
-use super::{MergeError, MergeInput, Preferences};
 use crate::bundle::Entry;
 use crate::document::{Key, KindName};
 use crate::model::{Kind, Model};
 use crate::ops::scope::scope_in;
 use crate::ops::translate::Id;
 use crate::progress::Progress;
+
+use super::error::MergeError;
+use super::input::MergeInput;
+use super::prefer::Preferences;
+use super::spelling::{Spelling, first};
 
 /// For so many documents memory is reserved before they are seen.
 const MOST_RESERVED: usize = 1 << 22;

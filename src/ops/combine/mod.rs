@@ -8,39 +8,30 @@
 //! stays as it is, though another input may have a document of that id; and source ids are left out, but for
 //! those that mean the same on every server.
 
-mod compare;
-mod error;
-mod groups;
-mod prefer;
-mod spelling;
-mod write;
-
-pub use compare::{Conflict, ConflictVersion};
-pub use error::MergeError;
-pub use prefer::input_named;
-
 use std::collections::HashSet;
-use std::path::PathBuf;
-
-use crate::bundle::{Header, Summary};
-use crate::document::{Key, KindName};
-use crate::model::Model;
-use crate::ops::documents::Archive;
-use crate::progress::Progress;
 
 use compare::Comparison;
 use groups::Grouping;
 use prefer::Preferences;
 use spelling::Spelling;
 
-/// Documents to be joined with others.
-#[derive(Debug)]
-pub struct MergeInput<'m> {
-    /// Their path, as it was given: preferences name it so.
-    pub path: PathBuf,
-    /// The documents; unlocked where they have values of secrets and these are to be carried.
-    pub documents: Box<dyn Archive + 'm>,
-}
+use crate::bundle::{Header, Summary};
+use crate::document::{Key, KindName};
+use crate::model::Model;
+use crate::progress::Progress;
+
+mod compare;
+mod error;
+mod groups;
+mod input;
+mod prefer;
+mod spelling;
+mod write;
+
+pub use compare::{Conflict, ConflictVersion};
+pub use error::MergeError;
+pub use input::MergeInput;
+pub use prefer::input_named;
 
 /// How bundles are joined.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

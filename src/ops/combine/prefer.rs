@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{MergeError, MergeInput};
 use crate::ops::named;
+
+use super::error::MergeError;
+use super::input::MergeInput;
 
 /// How many namesakes an error lists.
 const NAMESAKES: usize = 20;

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::groups::{Grouping, Groups};
-use super::{Merge, MergeError, MergeReport};
 use crate::bundle::{Coverage, Entry, Extent, Notice, Reason, Writer};
 use crate::crypto::SecretBytes;
 use crate::document::{Document, Key, KindName, Reference, Value};
@@ -11,6 +9,10 @@ use crate::model::{IdRule, NewId};
 use crate::ops::needs::{NEEDED, document_of};
 use crate::ops::translate::{Id, Vault};
 use crate::progress::{Cancelled, Progress};
+
+use super::error::MergeError;
+use super::groups::{Grouping, Groups};
+use super::{Merge, MergeReport};
 
 /// The longest text of a notice that a bundle can hold.
 const NOTICE_BYTES: usize = 64 * 1024;

@@ -4,10 +4,6 @@
 //! [`Documents`] knows whether they are rows of a server or packed in a file, and no source keeps more than one kind's
 //! listing in memory.
 
-mod bundle;
-mod server;
-mod tree;
-
 use crate::bundle::{BundleError, Coverage, Entry, Header, Notice};
 use crate::crypto::{KdfLimits, Password, SecretBytes};
 use crate::document::{Document, Key, KindName, Value};
@@ -15,9 +11,13 @@ use crate::progress::{Cancelled, Progress};
 use crate::server::ServerError;
 use crate::tree::TreeError;
 
-use super::export::ExportError;
+use super::export_error::ExportError;
 use super::translate::{TranslateError, Vault};
 use super::unreadable::UNREADABLE;
+
+mod bundle;
+mod server;
+mod tree;
 
 pub use bundle::BundleDocuments;
 pub use server::ServerDocuments;

@@ -8,8 +8,9 @@ use crate::bundle::{Entry, Notice, Reason};
 use crate::document::{ContentId, Document, Value, canonical};
 use crate::model::Model;
 use crate::ops::choice::KindChoice;
-use crate::ops::export::{ExportError, ExportOptions};
-use crate::ops::select::fetch_some;
+use crate::ops::export_error::ExportError;
+use crate::ops::export_options::ExportOptions;
+use crate::ops::translate::fetch_some;
 use crate::ops::translate::{
     Faults, Id, Layouts, ServerSecrets, TranslateError, Translation, Vault, whole_table,
 };

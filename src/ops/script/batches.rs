@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 
-use super::literal::{Variables, message, on_one_line, quoted};
-use super::{About, unwritten};
 use crate::bundle::Bundle;
 use crate::model::Model;
 use crate::plan::{Action, Plan};
 use crate::server::ServerError;
+
+use super::literal::{Variables, message, on_one_line, quoted};
 
 /// As many statements make a batch.
 const BATCH_STATEMENTS: usize = 100;
@@ -26,7 +26,7 @@ pub(super) struct Chunks {
 
 impl Chunks {
     pub(super) fn new() -> Result<Self, ServerError> {
-        Ok(Self { out: BufWriter::new(tempfile::tempfile().map_err(unwritten)?), count: 0 })
+        Ok(Self { out: BufWriter::new(crate::temporary::unnamed().map_err(unwritten)?), count: 0 })
     }
 
     /// Adds a statement.
@@ -212,4 +212,19 @@ impl<'o> Batches<'o> {
         self.out.flush()?;
         Ok(self.total)
     }
+}
+
+/// What the head of a script tells.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// The target's address, without secrets.
+    pub target: String,
+    /// The database that the script is for; it refuses to run in another.
+    pub database: Option<String>,
+    /// The schema of the tables: `dbo`.
+    pub schema: String,
+}
+
+pub(super) fn unwritten(error: std::io::Error) -> ServerError {
+    ServerError::Failed { doing: "writing the script".to_owned(), source: Box::new(error) }
 }

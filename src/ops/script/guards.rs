@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::document::{KindName, Value};
 use crate::model::{Duplicates, RowFilter, Target};
 use crate::ops::ImportError;
-use crate::ops::examine::Examiner;
+use crate::ops::examiner::Examiner;
 use crate::ops::translate::{Id, Known, Layout};
 use crate::plan::{Action, Entry, Plan};
 use crate::server::{Catalog, Column, Lookup, ServerError, Table};
 
-use super::literal::{Variables, message};
-use super::{Scripting, bracketed, spelled};
+use super::literal::{Variables, bracketed, message, spelled};
+use super::writing::Scripting;
 
 /// How many documents of the target are looked up together.
 const BATCH: usize = 1000;

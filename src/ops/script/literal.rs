@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::document::Value;
-use crate::server::{Column, ColumnType, ServerError};
+use crate::server::{Column, ColumnType, ServerError, Table};
 use crate::text::{cut, is_hidden, shown};
 
 /// As many pieces as one expression joins; deeper ones exhaust the server's stack.
@@ -74,7 +74,7 @@ pub(super) fn literal(
 
 /// The condition that a column still holds what it held, to the byte.
 pub(super) fn unchanged(column: &Column, old: &Value, spelled: &str) -> String {
-    let name = super::bracketed(&column.name);
+    let name = bracketed(&column.name);
     match old {
         Value::Null => format!("{name} IS NULL"),
         Value::Text(_) => match base(&column.declared).as_str() {
@@ -193,6 +193,42 @@ fn pieces(text: &str) -> Vec<String> {
         pieces.push("N''".to_owned());
     }
     pieces
+}
+
+pub(super) fn bracketed(name: &str) -> String {
+    format!("[{}]", name.replace(']', "]]"))
+}
+
+pub(super) fn spelled(
+    table: &Table,
+    column: &Column,
+    value: &Value,
+    variables: &mut Variables,
+    before: &mut String,
+) -> Result<String, ServerError> {
+    literal(column, value, variables, before).ok_or_else(|| ServerError::Value {
+        table: table.name.clone(),
+        column: column.name.clone(),
+        value: value.type_name().to_owned(),
+    })
+}
+
+/// The conditions that a row has a key.
+pub(super) fn keyed(
+    table: &Table,
+    by: &[&Column],
+    key: &[Value],
+    variables: &mut Variables,
+    before: &mut String,
+) -> Result<Vec<String>, ServerError> {
+    let is = |(column, value): (&&Column, &Value)| {
+        let spelled = spelled(table, column, value, variables, before)?;
+        Ok(match value {
+            Value::Null => format!("{} IS NULL", bracketed(&column.name)),
+            _ => format!("{} = {spelled}", bracketed(&column.name)),
+        })
+    };
+    by.iter().zip(key).map(is).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::document::Value;
 use crate::server::{Catalog, Lookup, Page, Reader, Row, ServerError, Transaction, UniqueSet, WriteError};
 
-use super::{Scripting, UPDATES, Waiting};
+use super::writing::{Scripting, UPDATES, Waiting};
 
 impl Reader for Scripting<'_> {
     fn address(&self) -> &str {
@@ -27,6 +27,18 @@ impl Reader for Scripting<'_> {
         see: &mut dyn FnMut(usize, Row),
     ) -> Result<Vec<usize>, ServerError> {
         self.reader.lookup_some(lookup, max_bytes, see)
+    }
+
+    fn lookups(
+        &mut self,
+        lookups: &[Lookup<'_>],
+        see: &mut dyn FnMut(usize, usize, Row),
+    ) -> Result<(), ServerError> {
+        self.reader.lookups(lookups, see)
+    }
+
+    fn expect(&mut self, pages: &[Page<'_>]) -> Result<(), ServerError> {
+        self.reader.expect(pages)
     }
 
     fn count(&mut self, table: &str) -> Result<u64, ServerError> {

@@ -9,12 +9,13 @@
 //! left with a stale one.
 
 use crate::document::{KindName, Value, json};
-use crate::server::{Column, Reader, Table};
+use crate::server::{Column, Table};
 
-use super::{Layout, TranslateError, blob};
+use super::blob;
+use super::error::TranslateError;
 
 /// How a row keeps its JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Stored {
     /// In the text column.
     Text,
@@ -176,34 +177,20 @@ impl Body {
         }
         Ok(written)
     }
-}
 
-impl Layout<'_> {
-    /// Looks how the first row of the table keeps its JSON: new rows will follow it. Asks only where there is
-    /// a choice.
-    ///
-    /// # Errors
-    /// [`TranslateError::Server`], when the table cannot be read.
-    pub fn follow_first_row(&mut self, reader: &mut dyn Reader) -> Result<(), TranslateError> {
-        let Some(body) = &self.body else { return Ok(()) };
-        if body.text.is_none() || body.blob.is_none() {
-            return Ok(());
-        }
-        let columns: Vec<&str> = body.columns().collect();
-        let order: Vec<&str> = self.order.iter().map(String::as_str).collect();
-        let mut page = self.page(&columns, &order);
-        (page.max_rows, page.max_bytes) = (1, 1);
-        let Some(first) = reader.page(&page)?.into_iter().next() else { return Ok(()) };
-        let stored = match body.split(first) {
+    /// Whether the table has more than one place for JSON.
+    pub(super) fn has_choice(&self) -> bool {
+        self.text.is_some() && self.blob.is_some()
+    }
+
+    /// Lets new rows keep their JSON where a row does, by the values of [`Body::columns`].
+    pub(super) fn follow(&mut self, row: Vec<Value>) {
+        self.new_rows = match self.split(row) {
             (Value::Text(text), Value::Bytes(blob)) if !blob.is_empty() && !is_blank(&text) => Stored::Both,
             (_, Value::Bytes(blob)) if !blob.is_empty() => Stored::Blob,
             (Value::Text(_), _) => Stored::Text,
-            _ => return Ok(()),
+            _ => return,
         };
-        if let Some(body) = &mut self.body {
-            body.new_rows = stored;
-        }
-        Ok(())
     }
 }
 

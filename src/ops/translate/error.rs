@@ -1,9 +1,10 @@
 //! Why a row is no document, or a document no row.
 
-use super::BlobError;
 use crate::document::KindName;
 use crate::document::json::JsonError;
 use crate::server::ServerError;
+
+use super::BlobError;
 
 /// Why a row is no document, or a document no row. Messages never hold a secret.
 #[derive(Debug, thiserror::Error)]
@@ -166,4 +167,22 @@ pub enum TranslateError {
         /// The last id.
         id: String,
     },
+}
+
+/// Where a secret did not decrypt.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) kind: KindName,
+    pub(super) id: String,
+    pub(super) place: String,
+}
+
+impl Failure {
+    pub(super) fn wrong_key(self) -> TranslateError {
+        TranslateError::WrongMasterKey { kind: self.kind, id: self.id, place: self.place }
+    }
+
+    pub(super) fn damaged(self, reason: &'static str) -> TranslateError {
+        TranslateError::DamagedSecret { kind: self.kind, id: self.id, place: self.place, reason }
+    }
 }

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use crate::document::KindName;
 use crate::text::Shown;
 
-use super::TranslateError;
+use super::error::TranslateError;
 
 /// How many faults are told one by one.
 const TOLD: usize = 100;

@@ -2,9 +2,12 @@
 
 use crate::document::{Collation, Key, Map, Value};
 use crate::model::{Alias, Composed, Kind, Model, NewId, RowFilter, Target, sorted_set};
-use crate::server::{Catalog, ColumnType, Page, Table};
+use crate::server::{Catalog, ColumnType, Page, Reader, Table};
 
-use super::{Body, Id, RowsTable, TranslateError, id_order};
+use super::body::Body;
+use super::columns::{ContentColumn, RowsTable};
+use super::error::TranslateError;
+use super::id::{Id, id_order};
 
 /// A kind in a server's table: which columns there are and what they are for.
 #[derive(Debug, Clone)]
@@ -55,34 +58,6 @@ pub struct Layout<'m> {
 
 /// Where a row stands among those that share its key.
 type Standing = (Vec<(bool, i64, String)>, (i64, String));
-
-/// A column of the content.
-#[derive(Debug, Clone)]
-pub struct ContentColumn {
-    /// As the model spells it, or else the server: the name in documents.
-    pub name: String,
-    /// As the server spells it.
-    pub server: String,
-    /// What it holds.
-    pub kind: ColumnType,
-    /// Whether it takes NULL.
-    pub nullable: bool,
-    /// Whether it is carried; derived and local columns are not.
-    pub carried: bool,
-    /// Whether it has a default.
-    pub has_default: bool,
-    /// Whether the server numbers rows that bring no value.
-    pub identity: bool,
-    /// The type that the table declares.
-    pub sql_type: String,
-}
-
-impl ContentColumn {
-    /// Says whether a name means this column: servers do not tell names of columns apart by case.
-    pub fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
-    }
-}
 
 impl<'m> Layout<'m> {
     fn new(
@@ -515,5 +490,25 @@ impl<'m> Layouts<'m> {
     /// The layouts that the server has, in the order of the model.
     pub fn iter(&self) -> impl Iterator<Item = &Layout<'m>> {
         self.layouts.iter().flatten()
+    }
+}
+
+impl Layout<'_> {
+    /// Looks how the first row of the table keeps its JSON: new rows will follow it. Asks only where there is
+    /// a choice.
+    ///
+    /// # Errors
+    /// [`TranslateError::Server`], when the table cannot be read.
+    pub fn follow_first_row(&mut self, reader: &mut dyn Reader) -> Result<(), TranslateError> {
+        let Some(body) = self.body.as_ref().filter(|body| body.has_choice()) else { return Ok(()) };
+        let columns: Vec<&str> = body.columns().collect();
+        let order: Vec<&str> = self.order.iter().map(String::as_str).collect();
+        let mut page = self.page(&columns, &order);
+        (page.max_rows, page.max_bytes) = (1, 1);
+        let first = reader.page(&page)?.into_iter().next();
+        if let (Some(first), Some(body)) = (first, &mut self.body) {
+            body.follow(first);
+        }
+        Ok(())
     }
 }

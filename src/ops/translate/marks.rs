@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
 
+use super::id::Id;
+
 /// The mark of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark([u32; 3]);
@@ -49,11 +51,21 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// The mark of a text.
-    pub fn mark(&self, text: &str) -> Mark {
-        let (first, second) = (self.first.hash_one(text), self.second.hash_one(text));
+    /// The mark of a text among those of one sort, whose number is `of`.
+    pub fn mark(&self, of: u32, text: &str) -> Mark {
+        let (first, second) = (self.first.hash_one((of, text)), self.second.hash_one((of, text)));
         #[allow(clippy::cast_possible_truncation, reason = "it is the halves that are wanted")]
         Mark([first as u32, (first >> 32) as u32, second as u32])
+    }
+}
+
+impl Marker {
+    /// The mark of an id.
+    pub fn id(&self, id: &Id) -> Mark {
+        match id {
+            Id::Text(text) => self.mark(0, text),
+            Id::Int(number) => self.mark(1, &number.to_string()),
+        }
     }
 }
 
@@ -65,14 +77,12 @@ mod tests {
     fn texts_have_marks_of_their_own() {
         let marker = Marker::default();
         let marks: std::collections::BTreeSet<Mark> =
-            (0..1000).map(|number| marker.mark(&number.to_string())).collect();
+            (0..1000).map(|number| marker.mark(0, &number.to_string())).collect();
         assert_eq!(marks.len(), 1000);
-        assert_eq!(marker.mark("a"), marker.clone().mark("a"));
-        assert_ne!(
-            marker.mark("a"),
-            Marker::default().mark("a"),
-            "the keys are this process's and maker's own"
-        );
+        let mark = marker.mark(1, "a");
+        assert_eq!(mark, marker.clone().mark(1, "a"));
+        assert_ne!(mark, marker.mark(2, "a"));
+        assert_ne!(mark, Marker::default().mark(1, "a"), "the keys are this maker's own");
         assert_eq!(std::mem::size_of::<(Mark, u32)>(), 16);
     }
 }

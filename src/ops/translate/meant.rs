@@ -9,7 +9,8 @@ use crate::document::{Map, Value};
 use crate::model::{Model, ReferenceRule, Target};
 use crate::server::{Lookup, Reader, ServerError};
 
-use super::{Id, Layout, Layouts, id_order};
+use super::id::{Id, id_order};
+use super::layout::{Layout, Layouts};
 
 /// The scope that a document is in, as an id and its reference rule; neither for one that is in none.
 #[derive(Debug, Default, Clone)]

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use crate::document::{Dangling, Key, KindName, Reference, Value};
 use crate::model::{Duplicates, ReferenceRule, Target, sorted_set};
-use crate::server::{Lookup, Reader, ServerError};
+use crate::server::{Lookup, Reader, Row, ServerError};
 
+use super::Faults;
+use super::error::TranslateError;
+use super::id::Id;
+use super::layout::{Layout, Layouts};
 use super::marks::{ByMark, Mark, Marker};
 use super::meant::{Home, MeantRows, Sense};
-use super::{Faults, Id, Layout, Layouts, TranslateError};
 
 /// How many names are remembered before all are forgotten: some MiB. What is named often is found again soon.
 const REMEMBERED: usize = 10_000;
@@ -94,6 +97,11 @@ impl Names {
             true => id,
             false => self.respelled.get(&(kind, id.clone())).cloned().unwrap_or(id),
         }
+    }
+
+    /// Records the key of a document that was read: others that refer to it need no look-up.
+    pub fn know_read(&mut self, layout: &Layout<'_>, id: &Id, key: &Key) {
+        self.know(Target::Kind(layout.index), id.clone(), Some(Arc::new(key.clone())));
     }
 
     fn know(&mut self, target: Target, id: Id, key: Option<Arc<Key>>) {
@@ -182,13 +190,13 @@ impl Names {
                     by_kind.entry(kind).or_default().push(id);
                 }
             }
-            for (kind, ids) in by_kind {
-                let Some(layout) = layouts.at(kind) else { continue };
-                let Fetched { keys: found, behind, respelled } = fetch_keys(reader, layout, &ids)?;
+            for (layout, fetched) in fetch_keys(reader, layouts, &by_kind)? {
+                let kind = layout.index;
+                let Fetched { keys: found, behind, respelled } = fetched;
                 self.respelled.extend(respelled.into_iter().map(|(asked, own)| ((kind, asked), own)));
                 self.number(reader, layout, &found)?;
                 if layout.kind.duplicates == Duplicates::Number {
-                    let behind = behind.into_iter().map(|id| (self.marker.mark(&id.to_string()), BEHIND));
+                    let behind = behind.into_iter().map(|id| (self.marker.id(&id), BEHIND));
                     self.ordinals.entry(layout.index).or_default().known.extend(behind);
                 }
                 for (id, raw) in found {
@@ -257,7 +265,7 @@ impl Names {
         let apart = parts.split_off(layout.key_len().min(parts.len()));
         parts.extend(sorted_set(apart, layout.collation()));
         let ordinals = self.ordinals.get(&layout.index);
-        let ordinal = ordinals.and_then(|kind| kind.known.get(&self.marker.mark(&id.to_string()))).copied();
+        let ordinal = ordinals.and_then(|kind| kind.known.get(&self.marker.id(id))).copied();
         if let Some(ordinal @ (BEHIND | 2..)) = ordinal {
             parts.push(Value::Int(i64::from(ordinal)));
         }
@@ -290,7 +298,7 @@ impl Names {
         }
         let marker = &self.marker;
         let rows: Vec<&(Id, RawKey)> =
-            rows.iter().filter(|(id, _)| !kind.known.contains_key(&marker.mark(&id.to_string()))).collect();
+            rows.iter().filter(|(id, _)| !kind.known.contains_key(&marker.id(id))).collect();
         if self.by_lookup && rows.is_empty() {
             return Ok(());
         }
@@ -324,7 +332,7 @@ impl Names {
         })?;
         for mut ids in groups.into_values() {
             ids.sort();
-            kind.known.extend(ids.iter().map(|(_, id)| marker.mark(&id.to_string())).zip(1..));
+            kind.known.extend(ids.iter().map(|(_, id)| marker.id(id)).zip(1..));
         }
         Ok(())
     }
@@ -337,7 +345,7 @@ impl Names {
             && !kind.whole
             && let Ok(ordinal) = u32::try_from(ordinal)
         {
-            kind.known.insert(self.marker.mark(&id.to_string()), ordinal);
+            kind.known.insert(self.marker.id(id), ordinal);
         }
     }
 
@@ -403,22 +411,12 @@ impl Names {
             }
         }
         for (target, id) in parts {
-            let key = spelled.get(&(target, fold(&id)));
-            self.known.entry(target).or_default().entry(id).or_insert_with(|| key.cloned());
+            if !self.knows(target, &id) {
+                let key = spelled.get(&(target, fold(&id))).cloned();
+                self.know(target, id, key);
+            }
         }
         Ok(())
-    }
-}
-
-/// Ids in the order the server gave them out: numbers by value, text by its trailing number.
-pub fn id_order(id: &Id) -> (i64, String) {
-    match id {
-        Id::Int(number) => (*number, String::new()),
-        Id::Text(text) => {
-            let digits = text.bytes().rev().take_while(u8::is_ascii_digit).count();
-            let (head, tail) = text.split_at(text.len() - digits);
-            (tail.parse().unwrap_or(i64::MAX), head.to_owned())
-        }
     }
 }
 
@@ -443,7 +441,7 @@ fn number_all(
                 };
                 if let Some(Ok(key)) = layout.raw_key(&id, naming).map(Key::new) {
                     key.fold_into(layout.collation(), &mut folded);
-                    see(marker.mark(&folded), &id, naming);
+                    see(marker.mark(0, &folded), &id, naming);
                 }
             }
         }
@@ -465,7 +463,7 @@ fn number_all(
     })?;
     for mut ids in groups.into_values() {
         ids.sort();
-        ordinals.extend(ids.iter().map(|(_, id)| marker.mark(&id.to_string())).zip(1..).skip(1));
+        ordinals.extend(ids.iter().map(|(_, id)| marker.id(id)).zip(1..).skip(1));
     }
     Ok(ordinals)
 }
@@ -502,36 +500,60 @@ pub fn owner_of(layouts: &Layouts<'_>, kind: usize, part: usize, id: &Id) -> Opt
     }
 }
 
-/// Reads the key columns of rows.
-fn fetch_keys(reader: &mut dyn Reader, layout: &Layout<'_>, ids: &[Id]) -> Result<Fetched, TranslateError> {
-    let mut fetched = Fetched::default();
-    let Some(id_column) = &layout.id else { return Ok(fetched) };
-    let columns: Vec<&str> = std::iter::once(id_column.as_str()).chain(layout.naming_columns()).collect();
-    let by = [id_column.as_str()];
-    for ids in ids.chunks(BATCH) {
-        let keys: Vec<Vec<Value>> = ids.iter().map(|id| vec![id.to_value()]).collect();
-        let lookup = Lookup { table: &layout.table, columns: &columns, by: &by, keys: &keys };
-        reader.lookup(&lookup, &mut |position, row| {
-            let mut row = row.into_iter();
-            if let (Some(id), Some(own)) = (ids.get(position), row.next().as_ref().and_then(Id::of)) {
-                let mut row: RawKey = row.collect();
-                let key = match layout.raw_key(&own, &row) {
-                    Some(key) => key,
-                    None if layout.shared => return,
-                    // A row that stays behind still has a name.
-                    None => {
-                        row.truncate(layout.key.len());
-                        row.extend(layout.open.map(|_| Value::from(own.to_string())));
-                        fetched.behind.push(own.clone());
-                        row
-                    }
-                };
-                fetched.keys.push((id.clone(), key));
-                if own != *id {
-                    fetched.respelled.push((id.clone(), own));
-                }
-            }
-        })?;
+/// Reads the key columns of rows, those of all kinds together.
+fn fetch_keys<'l, 'm>(
+    reader: &mut dyn Reader,
+    layouts: &'l Layouts<'m>,
+    wanted: &BTreeMap<usize, Vec<Id>>,
+) -> Result<Vec<(&'l Layout<'m>, Fetched)>, TranslateError> {
+    let kinds = wanted.iter().filter_map(|(kind, ids)| Some((layouts.at(*kind)?, ids)));
+    let with_ids = kinds.filter_map(|(layout, ids)| Some((layout, layout.id.as_deref()?, ids)));
+    let chunks: Vec<_> =
+        with_ids.flat_map(|(layout, id, ids)| ids.chunks(BATCH).map(move |ids| (layout, id, ids))).collect();
+    let mut fetched: Vec<(&Layout<'_>, Fetched)> = Vec::with_capacity(chunks.len());
+    let mut asked = Vec::with_capacity(chunks.len());
+    for (layout, id, ids) in &chunks {
+        fetched.push((layout, Fetched::default()));
+        let columns: Vec<&str> = std::iter::once(*id).chain(layout.naming_columns()).collect();
+        asked.push((columns, [*id], ids.iter().map(|id| vec![id.to_value()]).collect::<Vec<_>>()));
     }
+    let lookups = chunks.iter().zip(&asked).map(|((layout, ..), (columns, by, keys))| Lookup {
+        table: &layout.table,
+        columns,
+        by,
+        keys,
+    });
+    reader.lookups(&lookups.collect::<Vec<_>>(), &mut |at, position, row| {
+        let (Some((layout, fetched)), Some((_, _, ids))) = (fetched.get_mut(at), chunks.get(at)) else {
+            return;
+        };
+        if let Some(id) = ids.get(position) {
+            fetched.take(layout, id, row);
+        }
+    })?;
     Ok(fetched)
+}
+
+impl Fetched {
+    /// Takes a row that was found by an id.
+    fn take(&mut self, layout: &Layout<'_>, id: &Id, row: Row) {
+        let mut row = row.into_iter();
+        let Some(own) = row.next().as_ref().and_then(Id::of) else { return };
+        let mut row: RawKey = row.collect();
+        let key = match layout.raw_key(&own, &row) {
+            Some(key) => key,
+            None if layout.shared => return,
+            // A row that stays behind still has a name.
+            None => {
+                row.truncate(layout.key.len());
+                row.extend(layout.open.map(|_| Value::from(own.to_string())));
+                self.behind.push(own.clone());
+                row
+            }
+        };
+        self.keys.push((id.clone(), key));
+        if own != *id {
+            self.respelled.push((id.clone(), own));
+        }
+    }
 }

@@ -7,11 +7,15 @@ use crate::document::{Collation, Document, Map, Place, Reference, SecretId, Step
 use crate::model::{Cipher, Direction, Form, Keep, ReferenceRule, Rule, SetRule, Target, sorted_set};
 use crate::server::{ColumnType, Reader, Row};
 
+use super::Faults;
+use super::body::Stored;
+use super::error::{Failure, TranslateError};
+use super::id::Id;
+use super::layout::{Layout, Layouts};
 use super::meant::{Home, MeantPlace, Sense, meant_place};
 use super::names::Names;
-use super::secrets::{Failure, ServerSecrets};
 use super::types::{Answers, Declared, Question, questions};
-use super::{Faults, Id, Layout, Layouts, Stored, TranslateError, Vault};
+use super::vault::{ServerSecrets, Vault};
 
 /// No product's ids are longer (Octopus: 250 characters, four bytes each at the most); text that is needs no
 /// look-up to be known as text.
@@ -45,6 +49,20 @@ pub struct Raw {
     pub local: Vec<(usize, Place, Value)>,
     /// How its JSON was kept; `None` where it has none.
     pub stored: Option<Stored>,
+}
+
+impl Raw {
+    /// Takes over what another reading of the row has otherwise, though its document says the same.
+    pub fn take_local(&mut self, now: &Raw) {
+        self.local.clone_from(&now.local);
+        self.part_ids.clone_from(&now.part_ids);
+        self.stored = now.stored;
+        for (place, _, text) in &mut self.ciphers {
+            if let Some((_, _, other)) = now.ciphers.iter().find(|(there, ..)| there == place) {
+                text.clone_from(other);
+            }
+        }
+    }
 }
 
 /// A reference of a row that leads to a document of the server.
@@ -405,7 +423,11 @@ impl<'m> Translation<'m> {
         }
         let mut parts = key_parts(layout, &columns, made_up);
         parts.extend(apart(layout, &columns, body.as_ref()));
-        let key = self.names.finish_key(layout, &Id::of(&id).unwrap_or(Id::Int(0)), parts)?;
+        let own = Id::of(&id);
+        let key = self.names.finish_key(layout, own.as_ref().unwrap_or(&Id::Int(0)), parts)?;
+        if let Some(own) = &own {
+            self.names.know_read(layout, own, &key);
+        }
         let mut document = Document { kind: layout.kind.name.clone(), key, columns, body };
         let undeclared = self.undeclared_secrets(layout, &shown, &mut document, secrets, vault, &mut raw)?;
         if !undeclared.is_empty() {

@@ -8,9 +8,14 @@ use crate::model::{Direction, Form, Keep, LocalUpdate, NewLocal, NewPartId, Rule
 use crate::plan::{Pairs, identity_bytes};
 use crate::server::Row;
 
+use super::Ids;
+use super::columns::RowsTable;
 use super::derived_rows::NamedId;
+use super::error::TranslateError;
+use super::id::Id;
+use super::layout::{Layout, Layouts};
 use super::read::{Portable, Raw};
-use super::{Id, Ids, Layout, Layouts, RowsTable, TranslateError, Vault};
+use super::vault::Vault;
 
 /// What the target has of a document that is updated: what stays as it is.
 #[derive(Debug, Clone)]

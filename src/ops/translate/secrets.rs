@@ -1,41 +1,16 @@
 //! The secrets of a server's rows: decrypted into the vault, or masked.
 
-use crate::crypto::{DecryptError, MasterKey, SecretBytes, is_encrypted_form};
-use crate::document::{Document, KindName, Place, SecretId, Value};
+use crate::crypto::{DecryptError, SecretBytes, is_encrypted_form};
+use crate::document::{Document, Place, SecretId, Value};
 use crate::model::{Cipher, SecretForm};
 
+use super::error::{Failure, TranslateError};
+use super::layout::Layout;
 use super::read::{Raw, Translation};
-use super::{Layout, TranslateError, Vault};
+use super::vault::{ServerSecrets, Vault};
 
 /// How many secrets must fail, with none that decrypts, before the key is called wrong.
 const FAILURES: usize = 8;
-
-/// How the secrets of a server are read.
-#[derive(Debug, Clone, Copy)]
-pub enum ServerSecrets<'k> {
-    /// Decrypted with the server's master key, where there is one.
-    Read(Option<&'k MasterKey>),
-    /// Not at all: documents have markers only.
-    Mask,
-}
-
-/// Where a secret did not decrypt.
-#[derive(Debug, Clone)]
-pub(super) struct Failure {
-    kind: KindName,
-    id: String,
-    place: String,
-}
-
-impl Failure {
-    pub(super) fn wrong_key(self) -> TranslateError {
-        TranslateError::WrongMasterKey { kind: self.kind, id: self.id, place: self.place }
-    }
-
-    fn damaged(self, reason: &'static str) -> TranslateError {
-        TranslateError::DamagedSecret { kind: self.kind, id: self.id, place: self.place, reason }
-    }
-}
 
 impl Translation<'_> {
     /// Reads one secret of a row.

@@ -7,7 +7,10 @@ use crate::document::{Map, Place, Step, Value};
 use crate::model::{Direction, Keep, Rule, Target};
 use crate::server::{Lookup, Reader};
 
-use super::{Faults, Id, Layout, Layouts, TranslateError};
+use super::Faults;
+use super::error::TranslateError;
+use super::id::Id;
+use super::layout::{Layout, Layouts};
 
 /// How many declaring documents are remembered before all are forgotten.
 const REMEMBERED: usize = 2_000;

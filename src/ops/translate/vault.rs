@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
 use crate::bundle::{Bundle, BundleError, Entry};
-use crate::crypto::{DataKey, SecretBytes};
+use crate::crypto::{DataKey, MasterKey, SecretBytes};
 use crate::document::{Document, SecretId, Value};
 
 /// Keeps secrets and numbers them: equal values have equal numbers, so documents that hold only the numbers
@@ -83,4 +83,13 @@ impl Vault {
         self.values.clear();
         self.buckets.clear();
     }
+}
+
+/// How the secrets of a server are read.
+#[derive(Debug, Clone, Copy)]
+pub enum ServerSecrets<'k> {
+    /// Decrypted with the server's master key, where there is one.
+    Read(Option<&'k MasterKey>),
+    /// Not at all: documents have markers only.
+    Mask,
 }

@@ -3,11 +3,11 @@
 use std::hash::{BuildHasher, RandomState};
 
 use crate::document::{Collation, Value};
-use crate::model::{Kind, Model, NewPartId, Target};
+use crate::model::{Kind, Model, NewPartId, Part, Target};
 use crate::progress::Progress;
 use crate::server::{Catalog, ColumnType, Page, Reader, Table, WholeTable};
 
-use super::super::ExportError;
+use super::super::export_error::ExportError;
 use super::super::translate::{Layout, Layouts};
 
 /// What an id is of.
@@ -64,6 +64,25 @@ const TARGET_BITS: u32 = 16;
 /// Length, first and last byte of a text, mixed into so many bits.
 const SHAPES: usize = 1 << 16;
 
+/// The parts of a kind whose ids are numbered, with their positions.
+fn numbered_parts<'l>(layout: &'l Layout<'_>) -> impl Iterator<Item = (usize, &'l Part)> {
+    layout.kind.parts.iter().enumerate().filter(|(_, part)| matches!(part.new, NewPartId::Numbered(_)))
+}
+
+/// The columns that hold ids of a kind: its own, as text, then those of its parts.
+fn columns<'l>(reader: &dyn Reader, layout: &'l Layout<'_>) -> Option<Vec<&'l str>> {
+    let column = layout.id.as_deref().filter(|_| layout.kind.id.is_some())?;
+    let table = reader.catalog().table(&layout.table)?;
+    table.column(column).filter(|column| column.kind == ColumnType::Text)?;
+    let body = layout.body.as_ref().filter(|_| numbered_parts(layout).next().is_some());
+    Some(std::iter::once(column).chain(body.iter().flat_map(|body| body.columns())).collect())
+}
+
+/// The first page of these columns, in the order of the first.
+fn id_page<'p>(layout: &'p Layout<'_>, columns: &'p [&'p str]) -> Page<'p> {
+    Page { max_rows: 10_000, ..layout.page(columns, columns.get(..1).unwrap_or_default()) }
+}
+
 /// The ids of a server by their fingerprints. Says "perhaps" of a text that is an id, and of a few others.
 #[derive(Debug)]
 pub struct Ids {
@@ -108,8 +127,12 @@ impl Ids {
         let mut ids = Self::empty(layouts.model.collation, mask);
         ids.tables = unknown_tables(reader.catalog(), layouts.model);
         progress.phase("reading ids", None);
-        for layout in layouts.iter().filter(|layout| !layout.borrows_id()) {
-            ids.read_kind(reader, layout, progress)?;
+        let kinds = || layouts.iter().filter(|layout| !layout.borrows_id());
+        let columns: Vec<_> = kinds().filter_map(|layout| Some((layout, columns(reader, layout)?))).collect();
+        let pages = columns.iter().map(|(layout, columns)| id_page(layout, columns));
+        WholeTable::expect(reader, &pages.collect::<Vec<_>>())?;
+        for (layout, columns) in &columns {
+            ids.read_kind(reader, layout, columns, progress)?;
         }
         for at in 0..ids.tables.len() {
             ids.read_table(reader, at, progress)?;
@@ -174,22 +197,13 @@ impl Ids {
         &mut self,
         reader: &mut dyn Reader,
         layout: &Layout<'_>,
+        columns: &[&str],
         progress: &dyn Progress,
     ) -> Result<(), ExportError> {
-        let table = reader.catalog().table(&layout.table);
-        let (Some(column), Some(rule)) = (&layout.id, &layout.kind.id) else { return Ok(()) };
-        if table.and_then(|t| t.column(column)).is_none_or(|c| c.kind != ColumnType::Text) {
-            return Ok(());
-        }
-        let parts = layout.kind.parts.iter().enumerate();
-        let parts: Vec<_> = parts.filter(|(_, p)| matches!(p.new, NewPartId::Numbered(_))).collect();
-        let mut columns = vec![column.as_str()];
+        let Some(rule) = &layout.kind.id else { return Ok(()) };
+        let parts: Vec<_> = numbered_parts(layout).collect();
         let body = layout.body.as_ref().filter(|_| !parts.is_empty());
-        columns.extend(body.iter().flat_map(|body| body.columns()));
-        let order = [column.as_str()];
-        let mut page = layout.page(&columns, &order);
-        page.max_rows = 10_000;
-        let mut table = WholeTable::open(reader, &page)?;
+        let mut table = WholeTable::open(reader, &id_page(layout, columns))?;
         while !self.full {
             progress.check()?;
             let Some(rows) = table.next_page(reader)? else { break };

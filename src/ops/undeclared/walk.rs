@@ -6,8 +6,10 @@ use crate::document::{Document, Place, Value};
 use crate::model::{Direction, Form, Keep, Model, Rule};
 
 use super::super::translate::Layout;
-use super::LONGEST_PLACE;
 use super::ids::{Ids, LONGEST};
+
+/// How many bytes of a place are shown.
+pub(super) const LONGEST_PLACE: usize = 1000;
 
 /// The texts of a document that may be ids, outside its references, in the order in which they stand.
 pub fn hits(ids: &Ids, model: &Model, layout: &Layout<'_>, document: &Document) -> Vec<Hit> {

@@ -1,15 +1,23 @@
 //! Whether ids at a place are references, or words that equal ids: by how many of the distinct values there are ids.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use crate::document::{Collation, Value};
 use crate::model::{Form, Pattern};
 use crate::server::Reader;
 
-use super::super::ExportError;
+use super::super::export_error::ExportError;
 use super::super::translate::{Layout, whole_table};
-use super::Spot;
 use super::ids::{IdOf, LONGEST};
+
+/// A place by kind, text and form, what its ids lead to, and where it was met.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Spot {
+    pub(super) kind: usize,
+    pub(super) place: Rc<str>,
+    pub(super) form: u8,
+}
 
 /// An id of so many characters is no word, if it has a digit.
 const LONG: usize = 16;

@@ -7,30 +7,16 @@ use crate::document::{Key, KindName, Reference, Value};
 use crate::model::Target;
 use crate::plan::{Action, Entry, Plan};
 use crate::progress::Progress;
-use crate::server::{Reader, Transaction};
+use crate::server::Reader;
 
-use super::super::ImportError;
-use super::super::examine::Examiner;
-use super::super::import::Written;
-use super::super::inserts::delete_derived;
+use super::super::examiner::{Deletion, Examiner};
+use super::super::import_error::ImportError;
 use super::super::relied::fingerprint;
-use super::super::select::fetch_some;
-use super::super::translate::{Existing, Id, Known, Layout, ServerSecrets};
-use super::Keeping;
+use super::super::translate::{Existing, Id, Known, Layout, Raw};
+use super::super::work::Work;
 use super::left::{Left, Now, folded, refilled};
 use super::record::{Change, UndoRecord, Wrote};
 use super::referrers::find_referrers;
-
-/// A document of the target that is to be deleted.
-#[derive(Debug, Clone)]
-pub(in super::super) struct Deletion {
-    /// The number of its entry in the plan.
-    pub number: u64,
-    /// Its kind, by its position in the model.
-    pub kind: usize,
-    /// What names its row.
-    pub row: Id,
-}
 
 /// Finds the documents of an undo file in the target by their rows.
 pub(in super::super) fn identify(
@@ -65,7 +51,7 @@ pub(in super::super) fn identify(
             fetch_ids(reader, layout, &rows, &mut there)?;
         }
         for (key, id) in &keys {
-            let known = examiner.ids.get(target, key).cloned();
+            let known = examiner.ids.get(target, key);
             let own = Id::of(id).filter(|id| there.contains(&id.to_string().to_lowercase()));
             match (known, own) {
                 // Of a kind without ids it is the name that names the row.
@@ -129,6 +115,7 @@ pub(in super::super) fn take_back(
     reader: &mut dyn Reader,
     examiner: &mut Examiner<'_, '_>,
     plan: &mut Plan,
+    mut work: Option<&mut Work>,
     progress: &dyn Progress,
 ) -> Result<(), ImportError> {
     const CHANGED: &str = "was changed since the import";
@@ -177,6 +164,10 @@ pub(in super::super) fn take_back(
                     let mut entry = deletion(&change, Action::Delete);
                     entry.seen = Some(fingerprint(document, vault, seen_key)?);
                     plan.entries.push(entry);
+                    if let (Some(work), Some(layout)) = (&mut work, layouts.at(kind)) {
+                        let (document, row) = (document.clone(), change.row.clone());
+                        work.add_deleted(layout, &Existing { document, raw: Raw::default(), row }, vault)?;
+                    }
                     deletions.push(Deletion { number: change.number, kind, row: change.row });
                 }
             }
@@ -213,58 +204,4 @@ fn deletion(change: &Change, action: Action) -> Entry {
         seen: None,
         result: None,
     }
-}
-
-/// Deletes what the plan says, after a last look at it for the undo file.
-pub(in super::super) fn delete(
-    transaction: &mut dyn Transaction,
-    examiner: &mut Examiner<'_, '_>,
-    order: &[Layout<'_>],
-    plan: &Plan,
-    written: &mut Written,
-    mut keeping: Option<&mut Keeping<'_>>,
-    progress: &dyn Progress,
-) -> Result<(), ImportError> {
-    let deletions = std::mem::take(&mut examiner.deletions);
-    // What refers goes before what is referred to.
-    for layout in order.iter().rev() {
-        let ours: Vec<&Deletion> =
-            deletions.iter().filter(|deletion| deletion.kind == layout.index).collect();
-        if ours.is_empty() {
-            continue;
-        }
-        progress.phase(format!("deleting {}", layout.kind.name), Some(ours.len() as u64));
-        let by: Vec<&str> = match &layout.id {
-            Some(id) => vec![id.as_str()],
-            None => layout.order.iter().map(String::as_str).collect(),
-        };
-        let rows: Vec<Id> = ours.iter().map(|deletion| deletion.row.clone()).collect();
-        if let Some(keeping) = keeping.as_deref_mut() {
-            fetch_some::<ImportError>(transaction.reader(), layout, &rows, &mut |reader, _, rows| {
-                progress.check()?;
-                examiner.vault.clear();
-                let secrets = ServerSecrets::Read(examiner.master_key);
-                let read =
-                    examiner.translation.read(reader, layout.index, rows, secrets, &mut examiner.vault)?;
-                for portable in read {
-                    let existing = Existing::from(portable);
-                    keeping.deleted(layout, &existing, &examiner.vault)?;
-                }
-                Ok(())
-            })?;
-        }
-        let named: Vec<(u64, Id)> = ours.iter().map(|d| (d.number, d.row.clone())).collect();
-        delete_derived(transaction, layout, &named, plan, written)?;
-        for deletion in ours {
-            let key = match &layout.id {
-                Some(_) => vec![deletion.row.to_value()],
-                None => layout.row_key(&deletion.row),
-            };
-            written.document(deletion.number);
-            transaction.delete(&layout.table, &by, &key).map_err(|error| written.name(plan, error))?;
-            progress.advance(1, 0);
-        }
-    }
-    examiner.deletions = deletions;
-    Ok(())
 }

@@ -14,10 +14,11 @@ use crate::progress::{Preliminary, Progress};
 use crate::server::Reader;
 use crate::temporary;
 
-use super::super::export::product_version;
-use super::super::plan::Keys;
+use super::super::import_error::ImportError;
+use super::super::options::Keys;
+use super::super::product::product_version;
 use super::super::translate::{Existing, Id, Layout, Layouts, Translation, Vault};
-use super::super::{ImportError, UndoTo};
+use super::called::Called;
 use super::left::{Left, Now};
 use super::read_back::{Doubt, Doubts, ReadBack};
 use super::record::{About, CHANGE, Change, Wrote, write_change, write_filled};
@@ -39,6 +40,7 @@ pub(crate) struct Keeping<'k> {
     password: Option<&'k DataKey>,
     imported: String,
     read_back: ReadBack,
+    called: Called,
 }
 
 impl<'k> Keeping<'k> {
@@ -98,7 +100,13 @@ impl<'k> Keeping<'k> {
             password,
             imported,
             read_back: ReadBack::new(reader.catalog())?,
+            called: Called::default(),
         })
+    }
+
+    /// Learns what the server will call documents that others refer to by another name. Call before any is written.
+    pub fn learn_names(&mut self, called: Called) {
+        self.called = called;
     }
 
     /// Keeps what a document is that is made, and notes which row it is. Call when it is written.
@@ -160,6 +168,7 @@ impl<'k> Keeping<'k> {
         mut document: Document,
         vault: &Vault,
     ) -> Result<(), ImportError> {
+        self.called.rename(layout, &mut document);
         let mut secrets = vault.values_of(&document);
         if secrets.iter().any(Option::is_none) {
             // A secret that nobody has a value for is written as NULL.
@@ -303,4 +312,13 @@ impl Kept {
         // Should it stay, it takes back an import that did not happen: it finds its rows unwritten and says so.
         let _ = std::fs::remove_file(&self.out);
     }
+}
+
+/// Where an import writes its undo file.
+#[derive(Debug, Clone)]
+pub struct UndoTo {
+    /// The file, which must not exist.
+    pub path: PathBuf,
+    /// When the import is made, as text, if the file is to say so.
+    pub created: Option<String>,
 }

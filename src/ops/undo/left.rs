@@ -10,9 +10,8 @@ use crate::plan::{Change as Difference, changes, respell};
 use crate::progress::Progress;
 use crate::server::{Lookup, Reader};
 
-use super::super::ImportError;
-use super::super::select::fetch_some;
-use super::super::translate::{Id, Layout, Layouts, ServerSecrets, Translation, Vault};
+use super::super::import_error::ImportError;
+use super::super::translate::{Id, Layout, Layouts, ServerSecrets, Translation, Vault, fetch_some};
 use super::column_form::ColumnForm;
 use super::read_back::{row_columns, row_key};
 use super::record::{CHANGE, Change, FILLED, Wrote, filled_row};
@@ -202,7 +201,7 @@ impl<'l, 'm> Left<'l, 'm> {
 }
 
 /// Replaces values of a document; says whether there were any.
-fn replace(document: &mut Document, with: &dyn Fn(&Value) -> Option<Value>) -> bool {
+pub(super) fn replace(document: &mut Document, with: &dyn Fn(&Value) -> Option<Value>) -> bool {
     let mut any = false;
     document.each(&mut |value| any |= matches!(value, Value::Dangling(_) | Value::Ref(_)));
     let mut found = Vec::new();

@@ -11,7 +11,7 @@ use crate::document::{Value, canonical};
 use crate::progress::Progress;
 use crate::server::{Catalog, Lookup, Reader, Row};
 
-use super::super::ImportError;
+use super::super::import_error::ImportError;
 use super::super::translate::{ContentColumn, Id, Layout, Layouts};
 use super::column_form::ColumnForm;
 

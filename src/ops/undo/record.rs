@@ -10,7 +10,7 @@ use crate::bundle::{Bundle, Entry, Info, Reason, Writer};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey, SecretBytes};
 use crate::document::{Collation, Document, Key, KindName, Map, Reference, Value};
 
-use super::super::ImportError;
+use super::super::import_error::ImportError;
 use super::super::translate::Id;
 
 /// The kind of the one document that tells of the import.

@@ -8,11 +8,10 @@ use crate::plan::{Action, Plan};
 use crate::progress::Progress;
 use crate::server::Reader;
 
-use super::super::ImportError;
-use super::super::examine::Examiner;
+use super::super::examiner::Examiner;
 use super::super::foreign::find_outside_referrers;
-use super::super::select::for_each_page;
-use super::super::translate::{Id, Known, Translation};
+use super::super::import_error::ImportError;
+use super::super::translate::{Id, Known, Translation, for_each_page};
 
 /// How many documents that refer are named.
 const NAMED: usize = 1000;
@@ -48,7 +47,7 @@ pub(in super::super) fn find_referrers(
         if let Some(target @ Target::Kind(kind)) = model.target(&entry.kind)
             && let Some(Known::Found(Some(id))) = examiner.ids.get(target, &entry.key)
         {
-            settled.insert((kind, folded(id)));
+            settled.insert((kind, folded(&id)));
         }
     }
     let kinds: HashSet<usize> = examiner.deletions.iter().map(|deletion| deletion.kind).collect();

@@ -6,7 +6,7 @@ use crate::model::{Model, VendorType};
 use crate::progress::Progress;
 use crate::vendor::{Entry, ExportFolder, Findings, VendorDocument};
 
-use super::{UncarriedType, VendorReadError, VendorReport};
+use super::report::{UncarriedType, VendorReadError, VendorReport};
 
 /// How many classes that are not carried are told one by one.
 const CLASSES: usize = 1000;

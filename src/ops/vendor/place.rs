@@ -10,8 +10,8 @@ use crate::server::{ColumnType, Lookup, Row, ServerError, Table, Transaction, Wr
 use crate::vendor::{Entry, ExportFolder, Finding, Findings, Metadata, VendorDocument};
 
 use super::gather::script_name;
+use super::report::VendorReadError;
 use super::shape::Shapes;
-use super::{VendorReadError, id_text};
 
 /// Which file each document came from.
 pub(super) const FILES: &str = "CREATE TABLE [File] (
@@ -364,5 +364,14 @@ fn owner_groups<'m>(model: &'m Model, kind: &Kind, columns: &Map) -> &'m [String
     match model.likely(&rule.to, owner).as_ref() {
         [owner] => model.kind_at(owner.kind()).map_or(&[], |kind| &kind.groups),
         _ => &[],
+    }
+}
+
+/// The id of a document as text, where it has one that can be an id.
+fn id_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) if !text.is_empty() => Some(text.clone()),
+        Value::Int(number) => Some(number.to_string()),
+        _ => None,
     }
 }

@@ -184,17 +184,20 @@ fn waits_for<'t>(table: &'t Table, open: &[&Table], many: bool) -> Vec<&'t Forei
 pub(super) struct Flush<'f> {
     connection: &'f mut Connection,
     schema: &'f Schema,
-    /// The temporary tables that are there, by the rows they hold.
+    /// The temporary tables that are there, by the rows they are for.
+    made: Vec<usize>,
+    /// Those that hold their rows.
     staged: Vec<usize>,
 }
 
 impl<'f> Flush<'f> {
     pub(super) fn new(connection: &'f mut Connection, schema: &'f Schema) -> Self {
-        Self { connection, schema, staged: Vec::new() }
+        Self { connection, schema, made: Vec::new(), staged: Vec::new() }
     }
 
     /// Sends all steps.
     pub(super) fn all(&mut self, steps: &Steps, shapes: &mut [Shape]) -> Result<(), WriteError> {
+        self.make(steps, shapes)?;
         for (at, step) in steps.0.iter().enumerate() {
             self.step(steps, at, step, shapes)?;
         }
@@ -212,7 +215,7 @@ impl<'f> Flush<'f> {
         for step in &steps.0 {
             let Some(shape) = shapes.get_mut(step.shape) else { return Ok(None) };
             self.stage(step.shape, shape).map_err(|error| error.source)?;
-            if let Err(error) = self.statement(step, shape, "") {
+            if let Err(error) = self.statement(step, shape, "", "") {
                 if !self.connection.is_alive() {
                     return Err(error);
                 }
@@ -257,7 +260,7 @@ impl<'f> Flush<'f> {
             let (half, _) = rest.split_at(rest.len().div_ceil(2));
             let (Some(first), Some(last)) = (half.first(), half.last()) else { return Ok(None) };
             let range = format!(" WHERE s.[n] BETWEEN {first} AND {last}");
-            match self.statement(step, shape, &range) {
+            match self.statement(step, shape, &range, "") {
                 Ok(_) => rest = rest.get(half.len()..).unwrap_or_default(),
                 Err(error) if !self.connection.is_alive() => {
                     // Only what the statement itself undid can be gone on after.
@@ -280,6 +283,22 @@ impl<'f> Flush<'f> {
         Ok(fields)
     }
 
+    /// Makes the temporary tables of all steps in one request.
+    fn make(&mut self, steps: &Steps, shapes: &[Shape]) -> Result<(), ServerError> {
+        let mut tables = Vec::new();
+        for step in &steps.0 {
+            if let Some(shape) = shapes.get(step.shape)
+                && !self.made.contains(&step.shape)
+            {
+                tables.push(stage::creation(&stage_name(step.shape), &self.fields(shape)?));
+                self.made.push(step.shape);
+            }
+        }
+        let address = std::sync::Arc::clone(&self.connection.address);
+        let doing = Doing { what: "making temporary tables", address: &address, table: "", schema: None };
+        self.connection.batch(&doing, &tables.join(";\n")).map(|_| ())
+    }
+
     /// Loads the rows into their temporary table, unless they are there.
     fn stage(&mut self, number: usize, shape: &mut Shape) -> Result<(), WriteError> {
         if self.staged.contains(&number) {
@@ -291,7 +310,10 @@ impl<'f> Flush<'f> {
         let table = shape.table.clone();
         let doing = Doing { what: &what, address: &address, table: &table, schema: Some(self.schema) };
         let name = stage_name(number);
-        stage::create(self.connection, &doing, &name, &fields)?;
+        if !self.made.contains(&number) {
+            self.connection.batch(&doing, &stage::creation(&name, &fields))?;
+            self.made.push(number);
+        }
         self.staged.push(number);
         let count = shape.count;
         stage::load(self.connection, &doing, &name, &fields, shape.read()?, count)?;
@@ -326,7 +348,9 @@ impl<'f> Flush<'f> {
         if matches!(step.part, Part::Update | Part::Delete | Part::Clear(_)) {
             self.check_alone(step, shape)?;
         }
-        let touched = self.statement(step, shape, "")?;
+        let again = steps.0.iter().skip(at + 1).any(|later| later.shape == step.shape);
+        let then = if again { String::new() } else { format!("; DROP TABLE {}", stage_name(step.shape)) };
+        let touched = self.statement(step, shape, "", &then)?;
         if touched != shape.count && !matches!(step.part, Part::DeleteAll) {
             let what = match step.part {
                 Part::Update => "a row is updated twice, or not at all",
@@ -335,13 +359,6 @@ impl<'f> Flush<'f> {
             };
             let source = format!("{what}: {touched} of {}", shape.count).into();
             return Err(ServerError::Failed { doing: format!("writing {}", shape.table), source }.into());
-        }
-        let again = steps.0.iter().skip(at + 1).any(|later| later.shape == step.shape);
-        if !again {
-            let what = format!("writing {}", shape.table);
-            let address = std::sync::Arc::clone(&self.connection.address);
-            let doing = Doing { what: &what, address: &address, table: &shape.table, schema: None };
-            self.connection.batch(&doing, &format!("DROP TABLE {}", stage_name(step.shape)))?;
         }
         Ok(())
     }
@@ -372,8 +389,9 @@ impl<'f> Flush<'f> {
         if several { ask("> 1", "several rows have the key") } else { Ok(()) }
     }
 
-    /// Runs the statement of a step, on all its rows or on some; says how many rows it touched.
-    fn statement(&mut self, step: &Step, shape: &Shape, range: &str) -> Result<u64, ServerError> {
+    /// Runs the statement of a step, on all its rows or on some, and another one after it; says how many rows it
+    /// touched.
+    fn statement(&mut self, step: &Step, shape: &Shape, range: &str, then: &str) -> Result<u64, ServerError> {
         let fields = self.fields(shape)?;
         let table = self.schema.table(&shape.table)?;
         let (name, stage) = (self.schema.qualified(table), stage_name(step.shape));
@@ -455,7 +473,7 @@ impl<'f> Flush<'f> {
                 )
             }
         };
-        let touched = self.number(shape, &sql)?;
+        let touched = self.number(shape, &format!("{sql}{then}"))?;
         Ok(touched.and_then(|touched| u64::try_from(touched).ok()).unwrap_or_default())
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ahead::reading;
 use super::connect::{Param, WireRow};
 use super::fault::{self, Doing};
 use super::narrow;
@@ -17,6 +18,8 @@ use crate::server::{Lookup, Row, ServerError};
 const MAX_JSON: usize = 8 << 20;
 /// As many bytes of rows are handed out for one lookup: many times more than any row has.
 const MAX_BYTES: usize = 512 << 20;
+/// As many keys go to the server in one request with those of other look-ups, about.
+const MAX_KEYS: usize = 8192;
 /// As many keys go as parameters of their own.
 const MAX_VALUES: usize = 1000;
 /// As many parameters a statement may have, less what the driver needs.
@@ -60,10 +63,8 @@ pub(super) fn lookup(
         if given.is_full() && from > 0 {
             return Ok((from..lookup.keys.len()).collect());
         }
-        let (source, params, to) = match schema.facts.json {
-            true => as_json(&by, lookup.keys, from),
-            false => as_values(&by, lookup.keys, from)?,
-        };
+        let mut params = Vec::new();
+        let (source, to) = sought(schema.facts.json, &by, lookup.keys, from, &mut params)?;
         let (mut last, mut read) = (None, 0);
         let mut aside: Option<(usize, Spool)> = None;
         let sql = format!("{select}{source}{join}");
@@ -109,6 +110,109 @@ pub(super) fn lookup(
         from = to;
     }
     Ok(Vec::new())
+}
+
+/// Answers several look-ups, as many as fit into one request together.
+pub(super) fn lookups(
+    view: &mut View<'_>,
+    lookups: &[Lookup<'_>],
+    see: &mut dyn FnMut(usize, usize, Row),
+) -> Result<(), ServerError> {
+    let schema = Arc::clone(&view.schema);
+    view.answer = None;
+    let mut together = Together::default();
+    for (at, asked) in lookups.iter().enumerate().filter(|(_, asked)| !asked.keys.is_empty()) {
+        let fields = schema.fields(asked.table, asked.columns)?;
+        let by = schema.fields(asked.table, asked.by)?;
+        let table = schema.table(asked.table)?;
+        let whole = asked.keys.iter().all(|key| key.len() == by.len()) && asked.keys.len() <= MAX_KEYS;
+        let mut params = std::mem::take(&mut together.params);
+        let before = params.len();
+        let (source, to) = match whole {
+            true => sought(schema.facts.json, &by, asked.keys, 0, &mut params)?,
+            false => (String::new(), 0),
+        };
+        // What does not fit into one statement is asked for by itself.
+        if to < asked.keys.len() {
+            params.truncate(before);
+            together.params = params;
+            lookup(view, asked, usize::MAX, &mut |position, row| see(at, position, row))?;
+            continue;
+        }
+        together.params = params;
+        if source.is_empty() {
+            continue;
+        }
+        let select = selected(&fields, "t")?;
+        together.statements.push(Statement {
+            sql: format!(
+                "SELECT k.[n], {select} FROM {source} JOIN {} AS t ON {} ORDER BY k.[n]",
+                schema.qualified(table),
+                matching(&by, schema.facts.json)
+            ),
+            readings: fields.iter().map(Reading::of).collect(),
+            table: table.name.clone(),
+            lookup: at,
+        });
+        together.keys += asked.keys.len();
+        if together.keys >= MAX_KEYS || together.params.len() >= MAX_PARAMS / 2 {
+            together.ask(view, see)?;
+        }
+    }
+    together.ask(view, see)
+}
+
+/// Look-ups that go to the server in one request.
+#[derive(Default)]
+struct Together {
+    statements: Vec<Statement>,
+    params: Vec<Param>,
+    keys: usize,
+}
+
+struct Statement {
+    sql: String,
+    readings: Vec<Reading>,
+    table: String,
+    /// The position of the look-up.
+    lookup: usize,
+}
+
+impl Together {
+    /// Asks, and begins anew.
+    fn ask(
+        &mut self,
+        view: &mut View<'_>,
+        see: &mut dyn FnMut(usize, usize, Row),
+    ) -> Result<(), ServerError> {
+        let Self { statements, params, .. } = std::mem::take(self);
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let mut tables: Vec<&str> = statements.iter().map(|statement| statement.table.as_str()).collect();
+        tables.dedup();
+        let what = reading(&tables);
+        let schema = Arc::clone(&view.schema);
+        let table = tables.first().copied().unwrap_or_default();
+        let doing = Doing { what: &what, address: &view.address, table, schema: Some(&schema) };
+        let sql: Vec<&str> = statements.iter().map(|statement| statement.sql.as_str()).collect();
+        let (mut bytes, mut read) = (0usize, 0);
+        view.connection.rows(&doing, &sql.join(";\n"), params, &mut |row| {
+            let Some(statement) = statements.get(row.result_index()) else { return Ok(()) };
+            let number = row.try_get::<i32, _>(0).ok().flatten();
+            let position = number.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
+            let row = values::row(&statement.readings, 1, row)?;
+            read += 1;
+            bytes = bytes.saturating_add(row.iter().map(Value::weight).sum());
+            if bytes > MAX_BYTES {
+                return Err(fault::flooded(&view.address));
+            }
+            see(statement.lookup, position, row);
+            Ok(())
+        })?;
+        view.rows_read += read;
+        Ok(())
+    }
 }
 
 /// Rows on their way to who asked, counted.
@@ -185,9 +289,23 @@ fn serve(
     }
 }
 
-/// Keys from a position on as one parameter, and the position after the last of them. The first is the table that
-/// the server makes of them; empty where no row can hold any.
-fn as_json(by: &[Field<'_>], keys: &[Vec<Value>], from: usize) -> (String, Vec<Param>, usize) {
+/// Keys from a position on as a table in SQL, empty where no row can hold any; and the position after the last of them.
+/// Its parameters follow those that there are.
+fn sought(
+    json: bool,
+    by: &[Field<'_>],
+    keys: &[Vec<Value>],
+    from: usize,
+    params: &mut Vec<Param>,
+) -> Result<(String, usize), ServerError> {
+    match json {
+        true => Ok(as_json(by, keys, from, params)),
+        false => as_values(by, keys, from, params),
+    }
+}
+
+/// Keys from a position on as one parameter.
+fn as_json(by: &[Field<'_>], keys: &[Vec<Value>], from: usize, params: &mut Vec<Param>) -> (String, usize) {
     let mut json = String::from("[");
     let mut position = from;
     for key in keys.iter().skip(from) {
@@ -207,7 +325,7 @@ fn as_json(by: &[Field<'_>], keys: &[Vec<Value>], from: usize) -> (String, Vec<P
         position += 1;
     }
     if json.len() == 1 {
-        return (String::new(), Vec::new(), position);
+        return (String::new(), position);
     }
     json.push(']');
     let mut columns = vec!["[n] int '$[0]'".to_owned()];
@@ -219,18 +337,18 @@ fn as_json(by: &[Field<'_>], keys: &[Vec<Value>], from: usize) -> (String, Vec<P
         };
         columns.push(format!("[c{at}] {staged} '$[{}]'", at + 1));
     }
-    let source = format!("OPENJSON(@P1) WITH ({}) AS k", columns.join(", "));
-    (source, vec![Param::Text(Some(json))], position)
+    params.push(Param::Text(Some(json)));
+    (format!("OPENJSON(@P{}) WITH ({}) AS k", params.len(), columns.join(", ")), position)
 }
 
-/// Keys from a position on as parameters of their own, as many as a statement may have, and the position after
-/// the last of them.
+/// Keys from a position on as parameters of their own, as many as a statement may have.
 fn as_values(
     by: &[Field<'_>],
     keys: &[Vec<Value>],
     from: usize,
-) -> Result<(String, Vec<Param>, usize), ServerError> {
-    let (mut lists, mut params, mut position) = (Vec::new(), Vec::new(), from);
+    params: &mut Vec<Param>,
+) -> Result<(String, usize), ServerError> {
+    let (mut lists, mut position) = (Vec::new(), from);
     for key in keys.iter().skip(from) {
         if lists.len() >= MAX_VALUES || params.len() + by.len() > MAX_PARAMS {
             break;
@@ -250,11 +368,11 @@ fn as_values(
         position += 1;
     }
     if lists.is_empty() {
-        return Ok((String::new(), Vec::new(), position));
+        return Ok((String::new(), position));
     }
     let names: Vec<String> = (0..by.len()).map(|at| format!("[c{at}]")).collect();
     let names = std::iter::once("[n]".to_owned()).chain(names).collect::<Vec<_>>().join(", ");
-    Ok((format!("(VALUES {}) AS k ({names})", lists.join(", ")), params, position))
+    Ok((format!("(VALUES {}) AS k ({names})", lists.join(", ")), position))
 }
 
 /// The condition under which a row answers a key: NULL answers NULL.

@@ -16,6 +16,7 @@ mod address;
 #[cfg(test)]
 mod address_tests;
 mod ado;
+mod ahead;
 mod allowance;
 mod connect;
 mod create;

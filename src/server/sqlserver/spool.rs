@@ -12,6 +12,8 @@ use crate::server::Row;
 
 /// How much stays in memory.
 const IN_MEMORY: usize = 1 << 20;
+/// How much is written, or read, at a time.
+const BUFFER: usize = 8 << 10;
 /// No value of SQL Server is longer.
 const MAX_VALUE: u64 = 1 << 31;
 
@@ -32,7 +34,12 @@ pub(super) struct Unspool {
 impl Spool {
     /// An empty one.
     pub(super) fn new() -> Self {
-        Self { out: BufWriter::new(SpooledTempFile::new(IN_MEMORY)), rows: 0 }
+        Self::within(IN_MEMORY)
+    }
+
+    /// An empty one of which so many bytes stay in memory.
+    pub(super) fn within(bytes: usize) -> Self {
+        Self { out: BufWriter::with_capacity(BUFFER.min(bytes), SpooledTempFile::new(bytes)), rows: 0 }
     }
 
     /// How many rows there are.

@@ -19,20 +19,15 @@ const MAX_ROWS: usize = 1000;
 /// How many bytes go as parameters at once, about.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Makes a temporary table for rows of these columns, with the number of the write in front.
-pub(super) fn create(
-    connection: &mut Connection,
-    doing: &Doing<'_>,
-    name: &str,
-    fields: &[Field<'_>],
-) -> Result<(), ServerError> {
+/// The statement that makes a temporary table for rows of these columns, with the number of the write in front.
+pub(super) fn creation(name: &str, fields: &[Field<'_>]) -> String {
     let mut columns = vec!["[n] bigint NOT NULL PRIMARY KEY".to_owned()];
     for (at, field) in fields.iter().enumerate() {
         let kind = &field.nature.kind;
         let collation = if kind.is_staged_as_text() { " COLLATE DATABASE_DEFAULT" } else { "" };
         columns.push(format!("[c{at}] {}{collation} NULL", kind.staged()));
     }
-    connection.batch(doing, &format!("CREATE TABLE {name} ({})", columns.join(", "))).map(|_| ())
+    format!("CREATE TABLE {name} ({})", columns.join(", "))
 }
 
 /// Loads rows. Few go as parameters of one statement, many by bulk load.

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use futures_util::TryStreamExt as _;
 
+use super::ahead::Ahead;
 use super::allowance::ROW_BYTES;
 use super::connect::{Connection, Interrupted, Param, Wire, ask, attended};
 use super::fault::Doing;
@@ -41,6 +42,8 @@ pub(super) struct View<'a> {
     pagings: Vec<Paging>,
     /// The rest of the last answer, where it had more than was wanted.
     pub(super) answer: Option<super::lookup::Answer>,
+    /// What is known of tables that will be read.
+    pub(super) ahead: Ahead,
 }
 
 /// A table that is being read page by page: one statement, however many pages.
@@ -94,6 +97,7 @@ impl<'a> View<'a> {
             ended: false,
             pagings: Vec::new(),
             answer: None,
+            ahead: Ahead::default(),
         }
     }
 
@@ -145,6 +149,7 @@ impl<'a> View<'a> {
         self.free()?;
         self.pagings.clear();
         self.answer = None;
+        self.ahead = Ahead::default();
         Ok(())
     }
 
@@ -156,6 +161,21 @@ impl<'a> View<'a> {
         {
             self.pagings.remove(oldest);
         }
+    }
+
+    /// Begins to read a table from its first row: with others, where that was announced.
+    fn begin(&mut self, page: &Page<'_>) -> Result<Paging, ServerError> {
+        let schema = Arc::clone(&self.schema);
+        let table = &schema.table(page.table)?.name;
+        let rows = match self.read_ahead(page)? {
+            Some(rows) => Rows::Aside(rows),
+            // There is nothing to ask for.
+            None if self.ahead.count(table) == Some(0) => Rows::Ended,
+            None => return self.start(page),
+        };
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let (columns, order) = (names(page.columns), names(page.order));
+        Ok(Paging { table: table.clone(), columns, order, last: Vec::new(), rows })
     }
 
     /// Begins to read a table in order.
@@ -276,7 +296,10 @@ impl Reader for View<'_> {
     fn page(&mut self, page: &Page<'_>) -> Result<Vec<Row>, ServerError> {
         let mut paging = match self.pagings.iter().position(|paging| paging.goes_on_with(page)) {
             Some(at) => self.pagings.remove(at),
-            None => self.start(page)?,
+            None => match page.after {
+                None => self.begin(page)?,
+                Some(_) => self.start(page)?,
+            },
         };
         let what = format!("reading {}", paging.table);
         let table = paging.table.clone();
@@ -314,10 +337,30 @@ impl Reader for View<'_> {
         })
     }
 
-    fn count(&mut self, table: &str) -> Result<u64, ServerError> {
+    fn lookups(
+        &mut self,
+        lookups: &[Lookup<'_>],
+        see: &mut dyn FnMut(usize, usize, Row),
+    ) -> Result<(), ServerError> {
         self.free()?;
+        super::lookup::lookups(self, lookups, see).map_err(|error| {
+            lookups.iter().fold(error, |error, lookup| {
+                malformed::named(self.connection, &self.schema, lookup.table, lookup.columns, error)
+            })
+        })
+    }
+
+    fn expect(&mut self, pages: &[Page<'_>]) -> Result<(), ServerError> {
+        self.look_ahead(pages)
+    }
+
+    fn count(&mut self, table: &str) -> Result<u64, ServerError> {
         let schema = Arc::clone(&self.schema);
         let table = schema.table(table)?;
+        if let Some(count) = self.ahead.count(&table.name) {
+            return Ok(count);
+        }
+        self.free()?;
         let sql = format!("SELECT COUNT_BIG(*) FROM {}", schema.qualified(table));
         let count = self.one(table.name.as_str(), &sql)?;
         Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())

@@ -234,6 +234,18 @@ impl Reader for Writing<'_> {
         self.view.lookup_some(lookup, max_bytes, see)
     }
 
+    fn lookups(
+        &mut self,
+        lookups: &[Lookup<'_>],
+        see: &mut dyn FnMut(usize, usize, Row),
+    ) -> Result<(), ServerError> {
+        self.view.lookups(lookups, see)
+    }
+
+    fn expect(&mut self, pages: &[Page<'_>]) -> Result<(), ServerError> {
+        self.view.expect(pages)
+    }
+
     fn count(&mut self, table: &str) -> Result<u64, ServerError> {
         self.view.count(table)
     }

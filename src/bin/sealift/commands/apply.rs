@@ -138,9 +138,9 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
         }
     }
     let relied = Relied::saved(&file.plan);
-    let how = How { shown: Some(&relied), dry_run: args.dry_run, undo: leaving.undo.as_ref() };
+    let how = How { dry_run: args.dry_run, undo: leaving.undo.as_ref() };
     let given = file.plan.head.given.clone();
-    let outcome = ops::import(&bundle, &mut *server, &model, keys, how, options, &progress)?;
+    let outcome = ops::apply_plan(&bundle, &mut *server, &model, keys, &relied, how, options, &progress)?;
     progress.clear();
     if let ops::Outcome::Applied(_) = &outcome {
         let undo = leaving.undo.as_ref().map(|undo| undo.path.display().to_string());

@@ -8,7 +8,7 @@ use sealift::crypto::{Envelope, KdfLimits, KdfParams, MasterKey, MasterKeySize, 
 use sealift::demo::{self, DemoOptions, Site};
 use sealift::model::{Model, OCTOPUS_SPACES_SQL};
 use sealift::ops::translate::ServerSecrets;
-use sealift::ops::{self, ExportOptions, How, ImportOptions, Keys, Outcome, Relied, UndoTo};
+use sealift::ops::{self, ExportOptions, How, ImportOptions, Keys, Outcome, UndoTo};
 use sealift::plan::{Action, Plan};
 use sealift::progress::Preliminary;
 use sealift::server::{self, Address, Schema, Server};
@@ -226,16 +226,16 @@ fn act(
     let seen = super::plan::seen_key()?;
     let keys = Keys { bundle: Some(&key), master: Some(&production.key), seen: &seen };
     let options = || ImportOptions { overwrite: true, ..ImportOptions::default() };
-    let plan = ops::plan(&bundle, &mut *production.server.read()?, &model, keys, options(), &progress)?;
+    let mut decided =
+        ops::decide(&bundle, &mut *production.server.read()?, &model, keys, options(), &progress)?;
     bars.clear();
-    story.print(|| render::print_plan(&plan));
-    refuse_findings(&plan)?;
+    story.print(|| render::print_plan(decided.plan()));
+    refuse_findings(decided.plan())?;
 
     story.chapter("Import: one transaction, all of it or nothing");
     let undo = UndoTo { path: folder.join("production.undo"), created: None };
-    let shown = Relied::of(&plan, &seen);
-    let how = How { shown: Some(&shown), undo: Some(&undo), ..How::default() };
-    let outcome = ops::import(&bundle, &mut *production.server, &model, keys, how, options(), &progress)?;
+    let how = How { undo: Some(&undo), ..How::default() };
+    let outcome = decided.carry_out(&mut *production.server, how, &progress)?;
     bars.clear();
     let Outcome::Applied(applied) = outcome else {
         return Err(Failure::new(Exit::Failed, "the import of the demo was not applied"));

@@ -1,7 +1,8 @@
 //! `import`: plan, show, confirm, apply.
 
 use clap::Args;
-use sealift::ops::{self, How, Keys, Relied};
+use sealift::model::Model;
+use sealift::ops::{self, How, Keys};
 use sealift::plan::Plan;
 use sealift::server::Address;
 
@@ -52,26 +53,13 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
     let key = super::unlock(common, &bundle, target.password.password_file.as_deref())?;
     let seen = super::plan::seen_key()?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
+    let mut decided = ops::decide(&bundle, &mut *server.read()?, &model, keys, options, &progress)?;
     let ask = !args.yes && !args.dry_run;
-    let mut shown: Option<Relied> = None;
-    if ask {
-        let plan = ops::plan(&bundle, &mut *server.read()?, &model, keys, options.clone(), &progress)?;
-        progress.clear();
-        if plan.findings.is_empty() && !plan.is_empty() {
-            // With --json only the answer goes to standard output, and that is what was done.
-            let shown = match common.json {
-                true => Ok(()),
-                false => render::print_plan(&plan).and_then(|()| around::print(&plan, &model)),
-            };
-            if !ui::confirm(&question(&plan, &address), shown)? {
-                ui::aside!("nothing was changed");
-                return Ok(Exit::Interrupted);
-            }
-        }
-        shown = Some(Relied::of(&plan, &seen));
+    if ask && !agreed(common, decided.plan(), &model, &address, &progress)? {
+        return Ok(Exit::Interrupted);
     }
-    let how = How { shown: shown.as_ref(), dry_run: args.dry_run, undo: leaving.undo.as_ref() };
-    let outcome = ops::import(&bundle, &mut *server, &model, keys, how, options, &progress)?;
+    let how = How { dry_run: args.dry_run, undo: leaving.undo.as_ref() };
+    let outcome = decided.carry_out(&mut *server, how, &progress)?;
     progress.clear();
     let done = Done {
         model: &model,
@@ -80,13 +68,37 @@ pub fn run(common: &Common, args: &ImportArgs) -> Result<Exit, Failure> {
         bundle: bundle.info(),
         by_plan: None,
         options: args.given(),
-        was_shown: shown.is_some(),
+        was_shown: ask,
     };
     leaving.report(common, done, outcome)
 }
 
+/// Shows a plan and asks whether it is carried out. One that stops, or that has nothing to do, is not asked about.
+pub fn agreed(
+    common: &Common,
+    plan: &Plan,
+    model: &Model,
+    target: &Address,
+    progress: &ui::Bars,
+) -> Result<bool, Failure> {
+    progress.clear();
+    if !plan.findings.is_empty() || plan.is_empty() {
+        return Ok(true);
+    }
+    // With --json only the answer goes to standard output, and that is what was done.
+    let shown = match common.json {
+        true => Ok(()),
+        false => render::print_plan(plan).and_then(|()| around::print(plan, model)),
+    };
+    let agreed = ui::confirm(&question(plan, target), shown)?;
+    if !agreed {
+        ui::aside!("nothing was changed");
+    }
+    Ok(agreed)
+}
+
 /// What is asked before a plan is carried out.
-pub fn question(plan: &Plan, target: &Address) -> String {
+fn question(plan: &Plan, target: &Address) -> String {
     let writes = plan.entries.iter().filter(|entry| entry.action.writes()).count();
     match plan.count(sealift::plan::Action::Delete) {
         0 => format!("Write {writes} documents to {target}?"),

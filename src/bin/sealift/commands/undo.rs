@@ -6,12 +6,11 @@ use clap::Args;
 use sealift::bundle::Bundle;
 use sealift::crypto::{DataKey, FingerprintKey, MasterKey};
 use sealift::model::Model;
-use sealift::ops::{self, How, Keys, Relied, UndoRecord};
+use sealift::ops::{self, How, Keys, UndoRecord};
 use sealift::server::Address;
 
-use super::import::question;
+use super::import::agreed;
 use super::leave::{Done, LeaveArgs};
-use super::{around, render};
 use crate::cli::{Common, ExpectArgs, MasterKeyArgs, PasswordArgs, ServerArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::Files;
@@ -105,35 +104,15 @@ pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
     let leaving = args.leave.prepare(&address, args.dry_run)?;
     let mut server = super::open_server(&address, &args.server)?;
     let keys = Keys { bundle: key.as_ref(), master: master.as_ref(), seen: &seen };
-    let mut shown: Option<Relied> = None;
-    if !args.yes && !args.dry_run {
-        let mut reader = server.read()?;
-        let plan = ops::plan_undo(
-            &bundle,
-            &record,
-            &mut *reader,
-            &model,
-            keys,
-            args.require_maintenance,
-            &progress,
-        )?;
-        drop(reader);
-        progress.clear();
-        if plan.findings.is_empty() && !plan.is_empty() {
-            let shown = match common.json {
-                true => Ok(()),
-                false => render::print_plan(&plan).and_then(|()| around::print(&plan, &model)),
-            };
-            if !ui::confirm(&question(&plan, &address), shown)? {
-                ui::aside!("nothing was changed");
-                return Ok(Exit::Interrupted);
-            }
-        }
-        shown = Some(Relied::of(&plan, &seen));
-    }
-    let how = How { shown: shown.as_ref(), dry_run: args.dry_run, undo: leaving.undo.as_ref() };
     let required = args.require_maintenance;
-    let outcome = ops::undo(&bundle, &record, &mut *server, &model, keys, how, required, &progress)?;
+    let mut decided =
+        ops::decide_undo(&bundle, &record, &mut *server.read()?, &model, keys, required, &progress)?;
+    let ask = !args.yes && !args.dry_run;
+    if ask && !agreed(common, decided.plan(), &model, &address, &progress)? {
+        return Ok(Exit::Interrupted);
+    }
+    let how = How { dry_run: args.dry_run, undo: leaving.undo.as_ref() };
+    let outcome = decided.carry_out(&mut *server, how, &progress)?;
     progress.clear();
     let done = Done {
         model: &model,
@@ -142,7 +121,7 @@ pub fn run(common: &Common, args: &UndoArgs) -> Result<Exit, Failure> {
         bundle: bundle.info(),
         by_plan: None,
         options: Vec::new(),
-        was_shown: shown.is_some(),
+        was_shown: ask,
     };
     leaving.report(common, done, outcome)
 }
