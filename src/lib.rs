@@ -15,7 +15,7 @@
 //! | L1 | [`tree`] | the same content as a folder of JSON files: paths, writer, reader |
 //! | L1 | [`server`] | the contract with servers: Reader, Server, Transaction; `sqlite` is the embedded one, `sqlserver` speaks TDS |
 //! | L1 | [`vendor`] | the folder that the product's own migrator exports into, read only |
-//! | L2 | [`ops`] | what Sealift does, one verb a file |
+//! | L2 | [`ops`] | what Sealift does: verbs, on floors of their own |
 //! | L2 | [`demo`] | two made-up servers to try things on |
 //!
 //! A layer imports only the layers below it, never its neighbours.

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Which modules of ours a module may import, and why not more.
@@ -42,9 +42,72 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
             "server",
             "vendor",
         ],
-        "L2: one verb a file, on everything below",
+        "L2: verbs, on everything below",
     ),
     ("demo", &["document", "crypto", "progress", "model", "server"], "L2: made-up servers"),
+];
+
+/// The floors of `src/ops`: what lies in a folder (or one file) may import its own floor and these. Files right in
+/// `src/ops` that have no floor of their own are the verbs above.
+const FLOORS: &[(&str, &[&str])] = &[
+    ("spool", &[]),
+    ("translate", &[]),
+    ("rules", &["translate"]),
+    ("export", &["translate", "rules"]),
+    ("convert", &["translate", "rules", "export"]),
+    ("documents", &["translate", "export", "convert"]),
+    ("import/request", &["spool", "translate"]),
+    ("undo", &["translate", "rules", "import/request"]),
+    ("import/work", &["spool", "translate", "import/request"]),
+    ("import/resolve", &["translate", "rules", "export", "import/request", "undo"]),
+    ("import/check", &["translate", "rules", "export", "import/request", "import/resolve"]),
+    (
+        "import/decide",
+        &[
+            "translate",
+            "rules",
+            "export",
+            "import/request",
+            "undo",
+            "import/work",
+            "import/resolve",
+            "import/check",
+        ],
+    ),
+    ("import/apply", &["translate", "import/request", "undo", "import/work", "import/resolve"]),
+    (
+        "import",
+        &[
+            "translate",
+            "rules",
+            "import/request",
+            "undo",
+            "import/work",
+            "import/resolve",
+            "import/decide",
+            "import/apply",
+        ],
+    ),
+    ("script", &["translate", "import/request", "import/resolve", "import/decide", "import/apply"]),
+    ("combine", &["translate", "rules", "export", "documents"]),
+    ("vendor", &["translate"]),
+    ("verbs", &["translate", "export", "documents", "import/request", "import/decide", "import"]),
+];
+
+/// Circles of files that are left, by the files that may be in one, and why they are.
+const CIRCLES: &[(&[&str], &str)] = &[
+    (&["document/"], "a value may be a reference, whose key is of values: the types contain each other"),
+    (
+        &["model/"],
+        "the rules of the model language are checked by functions that check.rs calls and lends its means",
+    ),
+    (&["bundle/"], "writer and reader of a bundle share its parts, and a writer continues what a reader has"),
+    (
+        &["server/"],
+        "the contract opens the servers that implement it, and the views of a server ask each other",
+    ),
+    (&["crypto/"], "an envelope seals the key that seals values"),
+    (&["demo/"], "the demo's parts fill what the whole hands them"),
 ];
 
 /// Where a crate may be used: prefixes of paths below `src`.
@@ -68,7 +131,7 @@ const QUARANTINE: &[(&str, &[&str])] = &[
     ("zeroize", &["crypto/"]),
     ("base64", &["crypto/", "tree/"]),
     ("unicode_normalization", &["tree/names.rs"]),
-    ("wildmatch", &["ops/choosing.rs"]),
+    ("wildmatch", &["ops/import/request/choosing.rs"]),
     ("time", &["bin/"]),
     ("clap", &["bin/"]),
     ("clap_complete", &["bin/"]),
@@ -153,6 +216,244 @@ fn imports(code: &str) -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// The modules of the library by their paths from the root (`["ops", "undo"]`), with the names of their files.
+struct Library {
+    modules: BTreeMap<Vec<String>, Module>,
+}
+
+struct Module {
+    file: String,
+    /// The paths that the code names, those of `use` and those in expressions.
+    named: Vec<Vec<String>>,
+    /// What `pub use` hands on, by name.
+    handed_on: BTreeMap<String, Vec<String>>,
+}
+
+/// The paths of a tree of imports: `a::{b, c::{self, d}}`, with the names they get.
+fn paths(tree: &str, before: &[String], found: &mut Vec<(Vec<String>, String)>) {
+    let (head, group) = match tree.split_once('{') {
+        Some((head, group)) => (head, group.trim_end().strip_suffix('}')),
+        None => (tree, None),
+    };
+    let (head, renamed) =
+        head.split_once(" as ").map_or((head, None), |(head, name)| (head, Some(name.trim())));
+    let mut path = before.to_vec();
+    path.extend(head.split("::").map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned));
+    let Some(group) = group else {
+        if path.last().is_some_and(|last| last == "self") && path.len() > 1 {
+            path.pop();
+        }
+        let name = renamed.map(str::to_owned).or_else(|| path.last().cloned());
+        found.extend(name.map(|name| (path, name)));
+        return;
+    };
+    let (mut depth, mut start) = (0, 0);
+    for (at, c) in group.char_indices().chain([(group.len(), ',')]) {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                let one = group[start..at].trim();
+                if !one.is_empty() {
+                    paths(one, &path, found);
+                }
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Module {
+    fn of(file: String, code: &str) -> Self {
+        let (mut named, mut handed_on, mut rest) = (Vec::new(), BTreeMap::new(), String::new());
+        let mut children = Vec::new();
+        let mut lines = code.lines();
+        while let Some(line) = lines.next() {
+            let item = line.trim_start();
+            let (public, item) = match item.strip_prefix("pub") {
+                Some(after) if after.starts_with(' ') => (true, after.trim_start()),
+                Some(after) if after.starts_with('(') => {
+                    (true, after.split_once(") ").map_or("", |(_, item)| item))
+                }
+                _ => (false, item),
+            };
+            if let Some(child) = item.strip_prefix("mod ").and_then(|item| item.strip_suffix(';')) {
+                children.push(child.to_owned());
+            } else if let Some(tree) = item.strip_prefix("use ") {
+                let mut tree = tree.to_owned();
+                while !tree.contains(';') {
+                    let Some(line) = lines.next() else { break };
+                    tree.push(' ');
+                    tree.push_str(line.trim());
+                }
+                let mut found = Vec::new();
+                paths(tree.split(';').next().unwrap(), &[], &mut found);
+                match public {
+                    true => handed_on.extend(found.into_iter().map(|(path, name)| (name, path))),
+                    false => named.extend(found.into_iter().map(|(path, _)| path)),
+                }
+            } else {
+                let hidden = line.split_once("pub(in ").and_then(|(_, after)| after.split_once(')'));
+                rest.push_str(hidden.map_or(line, |(_, item)| item));
+                rest.push('\n');
+            }
+        }
+        let starts = ["crate", "super", "self"].into_iter().chain(children.iter().map(String::as_str));
+        for start in starts {
+            for (at, _) in rest.match_indices(&format!("{start}::")) {
+                let before = rest[..at].chars().next_back();
+                if before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != ':') {
+                    let end = rest[at..].find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+                    let path = &rest[at..end.map_or(rest.len(), |end| at + end)];
+                    named.push(path.split("::").filter(|name| !name.is_empty()).map(str::to_owned).collect());
+                }
+            }
+        }
+        Self { file, named, handed_on }
+    }
+}
+
+impl Library {
+    fn read() -> Self {
+        let mut modules = BTreeMap::new();
+        for path in files(&root().join("src"), "rs") {
+            let name = relative(&path);
+            if !name.starts_with("bin/") && !is_test_file(&path) {
+                let module = name.strip_suffix(".rs").unwrap();
+                let module = module.strip_suffix("/mod").unwrap_or(module);
+                let module = module.split('/').filter(|name| *name != "lib").map(str::to_owned).collect();
+                modules.insert(module, Module::of(name, &code(&path)));
+            }
+        }
+        Self { modules }
+    }
+
+    /// The file of what a path names, seen from a module; what is handed on lies where it is defined.
+    fn file_of(&self, from: &[String], path: &[String], steps: usize) -> Option<&str> {
+        let mut at = from.to_vec();
+        let mut path = path;
+        match path.first().map(String::as_str) {
+            Some("crate") => (at, path) = (Vec::new(), &path[1..]),
+            Some("super" | "self") => {
+                while let Some(("super" | "self", rest)) =
+                    path.split_first().map(|(name, rest)| (name.as_str(), rest))
+                {
+                    if path[0] == "super" {
+                        at.pop();
+                    }
+                    path = rest;
+                }
+            }
+            Some(child) => {
+                at.push(child.to_owned());
+                self.modules.get(&at)?;
+                path = &path[1..];
+            }
+            None => return None,
+        }
+        while let Some((name, rest)) = path.split_first() {
+            let mut deeper = at.clone();
+            deeper.push(name.clone());
+            if !self.modules.contains_key(&deeper) {
+                break;
+            }
+            (at, path) = (deeper, rest);
+        }
+        let module = self.modules.get(&at)?;
+        match path.first().and_then(|name| module.handed_on.get(name)) {
+            Some(handed_on) if steps < 10 => {
+                let whole: Vec<String> = handed_on.iter().chain(&path[1..]).cloned().collect();
+                self.file_of(&at, &whole, steps + 1).or(Some(&module.file))
+            }
+            _ => Some(&module.file),
+        }
+    }
+
+    /// Which files each file imports.
+    fn imports(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let of = |(path, module): (&Vec<String>, &'_ Module)| -> BTreeSet<&str> {
+            let named = module.named.iter().filter_map(|named| self.file_of(path, named, 0));
+            named.filter(|file| *file != module.file).collect()
+        };
+        self.modules.iter().map(|(path, module)| (module.file.as_str(), of((path, module)))).collect()
+    }
+}
+
+/// A shortest way along imports from a file back to itself.
+fn circle<'f>(imports: &BTreeMap<&'f str, BTreeSet<&'f str>>, file: &'f str) -> Option<Vec<&'f str>> {
+    let mut ways = vec![vec![file]];
+    let mut seen = BTreeSet::new();
+    while !ways.is_empty() {
+        let mut longer = Vec::new();
+        for way in ways {
+            for next in imports.get(way.last()?).into_iter().flatten() {
+                if *next == file {
+                    return Some(way);
+                }
+                if seen.insert(*next) {
+                    longer.push(way.iter().chain([next]).copied().collect());
+                }
+            }
+        }
+        ways = longer;
+    }
+    None
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let library = Library::read();
+    let imports = library.imports();
+    let mut left: BTreeSet<&str> = BTreeSet::new();
+    for file in imports.keys() {
+        let Some(circle) = circle(&imports, file) else { continue };
+        let known = CIRCLES
+            .iter()
+            .any(|(files, _)| circle.iter().all(|one| files.iter().any(|f| one.starts_with(f))));
+        assert!(known, "files of src import each other in a circle: {} -> {file}", circle.join(" -> "));
+        left.extend(circle);
+    }
+    for (files, _) in CIRCLES {
+        for file in *files {
+            assert!(
+                left.iter().any(|one| one.starts_with(file)),
+                "no circle runs through src/{file} any more"
+            );
+        }
+    }
+}
+
+#[test]
+fn files_of_ops_import_only_the_floors_below() {
+    let floor = |file: &str| {
+        let file = file.strip_prefix("ops/")?;
+        let lies_on =
+            |floor: &&str| file.strip_prefix(*floor).is_some_and(|rest| rest.starts_with(['/', '.']));
+        let floors = FLOORS.iter().map(|(floor, _)| *floor).filter(lies_on);
+        Some(floors.max_by_key(|floor| floor.len()).unwrap_or("verbs"))
+    };
+    let library = Library::read();
+    let mut seen = BTreeSet::new();
+    for (file, imports) in library.imports() {
+        let Some(own) = floor(file).filter(|_| file != "ops/mod.rs") else { continue };
+        let (_, below) = FLOORS.iter().find(|(name, _)| *name == own).unwrap();
+        for import in imports {
+            let Some(other) = floor(import) else { continue };
+            assert!(
+                other == own || below.contains(&other),
+                "src/{file}, on the floor {own}, imports src/{import}, on the floor {other}"
+            );
+        }
+        seen.insert(own);
+    }
+    for (at, (floor, below)) in FLOORS.iter().enumerate() {
+        assert!(seen.contains(floor), "the table names the floor {floor}, which is not there");
+        let lies_below = |one: &&str| FLOORS[..at].iter().any(|(name, _)| name == one);
+        assert!(below.iter().all(lies_below), "{floor} may import what does not lie below it");
+    }
 }
 
 #[test]
@@ -257,4 +558,23 @@ fn the_rules_find_what_they_forbid() {
     let code = "use crate::bundle::Writer;\nuse crate::{model::Kind, server::{a, b}};\ncrate::plan::x();";
     let found: Vec<String> = imports(code).into_iter().collect();
     assert_eq!(found, ["bundle", "model", "plan", "server"]);
+}
+
+#[test]
+fn circles_are_found_through_groups_and_what_is_handed_on() {
+    let module = |path: &str, code: &str| {
+        let path: Vec<String> = path.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let file = path.join("/");
+        (path, Module::of(file, code))
+    };
+    let modules = [
+        module("", "pub mod a;\npub mod b;"),
+        module("a", "mod c;\npub use c::Thing;\npub(super) fn help() {}"),
+        module("a/c", "use crate::{b::{self, Other}, a::help};\npub struct Thing;"),
+        module("b", "pub struct Other;\nfn f(thing: &super::a::Thing) {}"),
+    ];
+    let library = Library { modules: modules.into_iter().collect() };
+    let imports = library.imports();
+    assert_eq!(circle(&imports, "b"), Some(vec!["b", "a/c"]));
+    assert_eq!(circle(&imports, "a"), None, "what a module only hands on it does not import");
 }

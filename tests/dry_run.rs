@@ -50,7 +50,7 @@ impl Case {
         let (data_key, seen) = (unlock(&bundle), FingerprintKey::generate().unwrap());
         let keys = Keys { bundle: data_key.as_ref(), master: Some(&master), seen: &seen };
         let to = to(&self.folder.path().join("a.undo"));
-        let how = How { dry_run, undo: undo.then_some(&to), ..How::default() };
+        let how = How { dry_run, undo: undo.then_some(&to) };
         let progress = Recording::default();
         let mut server = SqliteServer::open(&self.target).unwrap();
         let outcome = ops::import(&bundle, &mut server, &model, keys, how, options.clone(), &progress);

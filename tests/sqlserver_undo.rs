@@ -66,7 +66,7 @@ impl Case {
         let data_key = unlock(&bundle);
         let keys = Keys { bundle: data_key.as_ref(), master: Some(&master), seen: &seen };
         let to = to(&self.undo_file());
-        let how = How { dry_run, undo: Some(&to), ..How::default() };
+        let how = How { dry_run, undo: Some(&to) };
         let progress = Recording::default();
         let outcome =
             ops::import(&bundle, &mut self.server(), &model, keys, how, options, &progress).unwrap();

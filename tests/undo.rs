@@ -339,7 +339,7 @@ fn an_undo_file_that_cannot_be_written_stops_the_import() {
     let keys = sealift::ops::Keys { bundle: data_key.as_ref(), master: Some(&master), seen: &seen };
     for dry_run in [true, false] {
         let to = to(&demo.undo);
-        let how = sealift::ops::How { dry_run, undo: Some(&to), ..Default::default() };
+        let how = sealift::ops::How { dry_run, undo: Some(&to) };
         let mut server = demo.server();
         let outcome = sealift::ops::import(
             &bundle,
@@ -366,7 +366,7 @@ fn a_dry_run_leaves_no_undo_file() {
     let (model, master) = (octopus(), key(2));
     let keys = sealift::ops::Keys { bundle: data_key.as_ref(), master: Some(&master), seen: &seen };
     let to = to(&demo.undo);
-    let how = sealift::ops::How { dry_run: true, undo: Some(&to), ..Default::default() };
+    let how = sealift::ops::How { dry_run: true, undo: Some(&to) };
     let outcome = sealift::ops::import(
         &bundle,
         &mut demo.server(),

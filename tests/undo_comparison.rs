@@ -233,7 +233,7 @@ fn meddled(pair: &Pair, trigger: &str) -> Option<String> {
     let keys = sealift::ops::Keys { bundle: key.as_ref(), master: Some(&pair.target.key), seen: &seen };
     let to = to(&undo_file(pair));
     for dry_run in [true, false] {
-        let how = sealift::ops::How { undo: Some(&to), dry_run, ..Default::default() };
+        let how = sealift::ops::How { undo: Some(&to), dry_run };
         let silent = sealift::progress::Silent;
         match sealift::ops::import(&bundle, &mut server(pair), &octopus(), keys, how, overwrite(), &silent) {
             Ok(Outcome::DryRun(_) | Outcome::Applied(_)) => {}

@@ -14,10 +14,10 @@ use crate::model::Model;
 use crate::progress::{Preliminary, Progress};
 use crate::server::{self, Address, Catalog, Column, ColumnType, Schema, Server, Table};
 
+use super::import::decide::{Purpose, decide_for};
+use super::import::request::error::ImportError;
+use super::import::request::options::{ImportOptions, Keys};
 use super::import::{How, Outcome};
-use super::import_error::ImportError;
-use super::options::{ImportOptions, Keys};
-use super::plan::{Purpose, decide_for};
 
 /// An embedded server that holds what a bundle holds.
 pub struct Stand {

@@ -12,9 +12,9 @@ use crate::model::Model;
 use crate::plan::{Change, changes, respell};
 use crate::progress::Progress;
 
-use super::choice::KindChoice;
 use super::documents::{Documents, DocumentsError, ListedKind};
-use super::export_options::ExportOptions;
+use super::export::choice::KindChoice;
+use super::export::options::ExportOptions;
 use super::translate::Vault;
 
 /// How many documents are asked for together, and about how many bytes of memory they take.

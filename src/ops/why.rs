@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::documents::named::named;
 use super::documents::{Archive, DocumentsError};
-use super::named;
 use crate::bundle::{Entry, Reason};
 
 /// How many documents a path may run through. Exports choose the shortest way they see, so an honest path is

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, hash_map::DefaultHasher};
 use std::hash::{Hash, Hasher};
 
 use super::exact::{exact_bytes, identity_bytes};
-use super::merge::{match_by, value_at};
+use super::merge::{NAMING, match_by, value_at};
 use super::pairs::Pairs;
 use crate::document::{Collation, Document, Value};
 use crate::model::{Kind, MergeRule};
@@ -24,9 +24,6 @@ const MOST_COMPARED: usize = 1 << 16;
 
 /// How many values of an element stand for it when likeness is measured.
 const SKETCH: usize = 64;
-
-/// The members that elements of lists are called by.
-pub(super) const NAMING: [&str; 2] = ["Id", "Name"];
 
 /// How the model tells the elements of one list apart.
 struct Known<'r> {

@@ -3,11 +3,13 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::align::NAMING;
 use super::exact::{exact_bytes, identity_bytes, loose_bytes};
 use super::pairs::Pairs;
 use crate::document::{Collation, Document, KindName, Map, Place, SecretId, Value, canonical, json};
 use crate::model::{Direction, Form, Keep, Kind, MergeRule, Pattern, ReferenceRule, Rule, Target};
+
+/// The members that elements of lists are called by.
+pub(super) const NAMING: [&str; 2] = ["Id", "Name"];
 
 /// Returns the document that an import writes: the bundle's, with the places that the model joins joined with the
 /// target's, and with the target's secrets where the bundle has a marker without a value.

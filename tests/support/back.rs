@@ -111,7 +111,7 @@ pub fn try_undo(
     let (bundle, record, key, seen) = open_undo(file, model, master)?;
     let keys = Keys { bundle: key.as_ref(), master, seen: &seen };
     let to = redo.map(to);
-    let how = How { dry_run, undo: to.as_ref(), ..How::default() };
+    let how = How { dry_run, undo: to.as_ref() };
     ops::undo(&bundle, &record, server, model, keys, how, false, &Silent)
 }
 

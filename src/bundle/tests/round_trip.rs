@@ -91,7 +91,7 @@ fn only_what_is_wanted_is_read() {
     };
     assert_eq!(scan(None, &|_| false).unwrap(), ((1..=25).collect(), Vec::new()));
     assert_eq!(scan(None, &|entry| entry.number == 20).unwrap(), ((1..=25).collect(), vec![20]));
-    let some = |entry: &Entry| entry.number % 5 == 0;
+    let some = |entry: &Entry| entry.number.is_multiple_of(5);
     assert_eq!(scan(Some("VariableSet"), &some).unwrap(), ((14..=25).collect(), vec![15, 20, 25]));
     assert_eq!(scan(Some("Nothing"), &|_| true).unwrap(), (Vec::new(), Vec::new()));
     assert!(scan(None, &|entry| entry.number == 2).unwrap_err().is_damage());

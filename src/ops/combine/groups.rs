@@ -9,7 +9,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use crate::bundle::Entry;
 use crate::document::{Key, KindName};
 use crate::model::{Kind, Model};
-use crate::ops::scope::scope_in;
+use crate::ops::export::scope::scope_in;
 use crate::ops::translate::Id;
 use crate::progress::Progress;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::ops::named;
+use crate::ops::documents::named::named;
 
 use super::error::MergeError;
 use super::input::MergeInput;

@@ -6,7 +6,7 @@ use crate::bundle::{Coverage, Entry, Extent, Notice, Reason, Writer};
 use crate::crypto::SecretBytes;
 use crate::document::{Document, Key, KindName, Reference, Value};
 use crate::model::{IdRule, NewId};
-use crate::ops::needs::{NEEDED, document_of};
+use crate::ops::rules::needs::{NEEDED, document_of};
 use crate::ops::translate::{Id, Vault};
 use crate::progress::{Cancelled, Progress};
 

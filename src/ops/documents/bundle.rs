@@ -8,7 +8,7 @@ use crate::document::{Document, Key, KindName};
 use crate::ops::translate::Vault;
 use crate::progress::Progress;
 
-use super::{Archive, Documents, DocumentsError, ListedKind, SeeDocument, number, some, unreadable};
+use super::{Archive, Documents, DocumentsError, ListedKind, SeeDocument, some, unreadable};
 
 /// A bundle, with the key to its secrets where that is at hand.
 #[derive(Debug)]
@@ -32,10 +32,10 @@ impl<B: Borrow<Bundle>> BundleDocuments<B> {
 
     /// Numbers the secrets of a document by a vault, where there is a key.
     fn open(&self, entry: &Entry, document: &mut Document, vault: &mut Vault) -> Result<(), BundleError> {
-        let Some(key) = self.key.as_ref().filter(|_| entry.secrets > 0) else { return Ok(()) };
-        let values = self.bundle.borrow().secrets(entry, document, key)?;
-        number(document, values, vault);
-        Ok(())
+        match &self.key {
+            Some(key) => vault.open(self.bundle.borrow(), entry, document, key),
+            None => Ok(()),
+        }
     }
 }
 

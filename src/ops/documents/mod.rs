@@ -4,16 +4,18 @@
 //! [`Documents`] knows whether they are rows of a server or packed in a file, and no source keeps more than one kind's
 //! listing in memory.
 
+pub(in crate::ops) mod named;
+
 use crate::bundle::{BundleError, Coverage, Entry, Header, Notice};
-use crate::crypto::{KdfLimits, Password, SecretBytes};
-use crate::document::{Document, Key, KindName, Value};
+use crate::crypto::{KdfLimits, Password};
+use crate::document::{Document, Key, KindName};
 use crate::progress::{Cancelled, Progress};
 use crate::server::ServerError;
 use crate::tree::TreeError;
 
-use super::export_error::ExportError;
+use super::export::error::ExportError;
+use super::export::unreadable::UNREADABLE;
 use super::translate::{TranslateError, Vault};
-use super::unreadable::UNREADABLE;
 
 mod bundle;
 mod server;
@@ -207,13 +209,4 @@ fn some(
 fn weight(document: &Document) -> usize {
     let columns = document.columns.iter().map(|(name, value)| name.len() + value.weight());
     columns.chain(document.body.iter().map(|body| body.weight())).sum()
-}
-
-/// Numbers the secrets of a document by a vault: equal values have equal numbers, and what has no value has none.
-fn number(document: &mut Document, values: Vec<Option<SecretBytes>>, vault: &mut Vault) {
-    for (place, value) in document.secret_places().iter().zip(values) {
-        if let (Some(value), Some(marker)) = (value, document.at_mut(place)) {
-            *marker = Value::Secret(vault.keep(value));
-        }
-    }
 }

@@ -7,14 +7,14 @@ use std::hash::{BuildHasher as _, RandomState};
 use crate::bundle::{Entry, Notice, Reason};
 use crate::document::{ContentId, Document, Value, canonical};
 use crate::model::Model;
-use crate::ops::choice::KindChoice;
-use crate::ops::export_error::ExportError;
-use crate::ops::export_options::ExportOptions;
+use crate::ops::export::choice::KindChoice;
+use crate::ops::export::error::ExportError;
+use crate::ops::export::options::ExportOptions;
+use crate::ops::export::unreadable;
 use crate::ops::translate::fetch_some;
 use crate::ops::translate::{
     Faults, Id, Layouts, ServerSecrets, TranslateError, Translation, Vault, whole_table,
 };
-use crate::ops::unreadable;
 use crate::progress::Progress;
 use crate::server::{Reader, ServerError};
 

@@ -11,7 +11,7 @@ use crate::ops::translate::Vault;
 use crate::progress::Progress;
 use crate::tree::{CHANGED, Sealed, Tree, TreeError};
 
-use super::{Archive, Documents, DocumentsError, ListedKind, SeeDocument, number, some, unreadable};
+use super::{Archive, Documents, DocumentsError, ListedKind, SeeDocument, some, unreadable};
 
 /// A folder of documents with which nothing is wrong, with the key to their secrets where that is at hand.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl<'m> TreeDocuments<'m> {
         }
         if let (Some(key), Some(vault)) = (&self.key, vault) {
             let values = self.secrets(&document, sealed, key)?;
-            number(&mut document, values, vault);
+            vault.number(&mut document, values);
         }
         Ok(document)
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::document::{KindName, Value};
 use crate::model::{Duplicates, RowFilter, Target};
 use crate::ops::ImportError;
-use crate::ops::examiner::Examiner;
+use crate::ops::import::resolve::examiner::Examiner;
 use crate::ops::translate::{Id, Known, Layout};
 use crate::plan::{Action, Entry, Plan};
 use crate::server::{Catalog, Column, Lookup, ServerError, Table};

@@ -18,11 +18,11 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::server::{Reader, Transaction};
 
-use super::apply::apply;
-use super::import_error::ImportError;
-use super::options::{ImportOptions, Keys};
-use super::plan::{Decided, decide};
-use super::written::Written;
+use super::import::apply::apply;
+use super::import::apply::written::Written;
+use super::import::decide::{Decided, decide};
+use super::import::request::error::ImportError;
+use super::import::request::options::{ImportOptions, Keys};
 
 mod batches;
 mod guards;

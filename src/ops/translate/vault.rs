@@ -53,12 +53,18 @@ impl Vault {
             return Ok(());
         }
         let values = bundle.secrets(entry, document, key)?;
+        self.number(document, values);
+        Ok(())
+    }
+
+    /// Keeps the values of a document's secrets, and puts their numbers into its markers: `None` stands for a marker
+    /// without a value, which has no number.
+    pub fn number(&mut self, document: &mut Document, values: Vec<Option<SecretBytes>>) {
         for (place, value) in document.secret_places().iter().zip(values) {
             if let (Some(value), Some(marker)) = (value, document.at_mut(place)) {
                 *marker = Value::Secret(self.keep(value));
             }
         }
-        Ok(())
     }
 
     /// Returns the values of a document's secrets in the order of their places, as a bundle's writer takes them; `None`

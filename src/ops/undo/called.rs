@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use crate::document::{Collation, Document, Key, KindName, Reference, Value};
 
-use super::super::translate::Layout;
 use super::left::replace;
+use crate::ops::translate::Layout;
 
 /// Documents with two names: by kind and the folded key that nothing has any more, with the key that the server has.
 #[derive(Debug, Default)]
-pub(in super::super) struct Called(HashMap<(KindName, String), Key>);
+pub(in crate::ops) struct Called(HashMap<(KindName, String), Key>);
 
 impl Called {
     /// Notes a document's name of the bundle and that of the server, and whether it gets the former.

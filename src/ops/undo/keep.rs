@@ -14,14 +14,14 @@ use crate::progress::{Preliminary, Progress};
 use crate::server::Reader;
 use crate::temporary;
 
-use super::super::import_error::ImportError;
-use super::super::options::Keys;
-use super::super::product::product_version;
-use super::super::translate::{Existing, Id, Layout, Layouts, Translation, Vault};
 use super::called::Called;
 use super::left::{Left, Now};
 use super::read_back::{Doubt, Doubts, ReadBack};
 use super::record::{About, CHANGE, Change, Wrote, write_change, write_filled};
+use crate::ops::import::request::error::ImportError;
+use crate::ops::import::request::options::Keys;
+use crate::ops::rules::product::product_version;
+use crate::ops::translate::{Existing, Id, Layout, Layouts, Translation, Vault};
 
 /// How hard zstd works: the transaction waits for it.
 const LEVEL: i32 = 3;

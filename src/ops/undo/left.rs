@@ -10,18 +10,18 @@ use crate::plan::{Change as Difference, changes, respell};
 use crate::progress::Progress;
 use crate::server::{Lookup, Reader};
 
-use super::super::import_error::ImportError;
-use super::super::translate::{Id, Layout, Layouts, ServerSecrets, Translation, Vault, fetch_some};
 use super::column_form::ColumnForm;
 use super::read_back::{row_columns, row_key};
 use super::record::{CHANGE, Change, FILLED, Wrote, filled_row};
+use crate::ops::import::request::error::ImportError;
+use crate::ops::translate::{Id, Layout, Layouts, ServerSecrets, Translation, Vault, fetch_some};
 
 /// How many documents are compared together, and how many bytes of them, about.
 const BATCH: usize = 4096;
 const BATCH_BYTES: usize = 4 << 20;
 
 /// What the server has of a document that an import left.
-pub(super) enum Now<'n> {
+pub(in crate::ops) enum Now<'n> {
     /// Its row is gone.
     Gone,
     /// Its row cannot be read: it is among the faults of the translation.
@@ -31,10 +31,10 @@ pub(super) enum Now<'n> {
 }
 
 /// Hears of each document, and of what the server has of it: by the position of its kind in the model.
-pub(super) type See<'s> = dyn FnMut(usize, Change, Now<'_>) -> Result<(), ImportError> + 's;
+pub(in crate::ops) type See<'s> = dyn FnMut(usize, Change, Now<'_>) -> Result<(), ImportError> + 's;
 
 /// Compares documents as an import left them with those of the server.
-pub(super) struct Left<'l, 'm> {
+pub(in crate::ops) struct Left<'l, 'm> {
     bundle: &'l Bundle,
     /// The key of the undo file's secrets.
     key: Option<&'l DataKey>,
@@ -201,7 +201,7 @@ impl<'l, 'm> Left<'l, 'm> {
 }
 
 /// Replaces values of a document; says whether there were any.
-pub(super) fn replace(document: &mut Document, with: &dyn Fn(&Value) -> Option<Value>) -> bool {
+pub(in crate::ops) fn replace(document: &mut Document, with: &dyn Fn(&Value) -> Option<Value>) -> bool {
     let mut any = false;
     document.each(&mut |value| any |= matches!(value, Value::Dangling(_) | Value::Ref(_)));
     let mut found = Vec::new();
@@ -216,14 +216,18 @@ pub(super) fn replace(document: &mut Document, with: &dyn Fn(&Value) -> Option<V
 }
 
 /// What names a row, as the server compares it.
-pub(super) fn folded(layout: &Layout<'_>, id: &Id) -> String {
+pub(in crate::ops) fn folded(layout: &Layout<'_>, id: &Id) -> String {
     layout.collation().fold(&id.to_string())
 }
 
 /// The places of a document that differ from what an import left, by the rules of a plan: another spelling of a
 /// reference, another order of a set and another spelling of a number or a time are none. Columns that the document left
 /// does not name are not compared: the server filled them in. The secrets of both are numbered by one vault.
-pub(super) fn changes_since(layout: &Layout<'_>, mut after: Document, now: &Document) -> Vec<Difference> {
+pub(in crate::ops) fn changes_since(
+    layout: &Layout<'_>,
+    mut after: Document,
+    now: &Document,
+) -> Vec<Difference> {
     let collation = layout.collation();
     layout.respell_columns(&mut after.columns);
     if after.columns == now.columns && after.body == now.body {
@@ -270,7 +274,7 @@ pub(super) fn changes_since(layout: &Layout<'_>, mut after: Document, now: &Docu
 type FilledRows = BTreeMap<(usize, Vec<String>), Vec<(Id, Map)>>;
 
 /// Finds the rows in which somebody changed what the server had put into columns that no document named.
-pub(super) fn refilled(
+pub(in crate::ops) fn refilled(
     bundle: &Bundle,
     reader: &mut dyn Reader,
     layouts: &Layouts<'_>,

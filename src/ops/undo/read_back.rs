@@ -11,16 +11,16 @@ use crate::document::{Value, canonical};
 use crate::progress::Progress;
 use crate::server::{Catalog, Lookup, Reader, Row};
 
-use super::super::import_error::ImportError;
-use super::super::translate::{ContentColumn, Id, Layout, Layouts};
 use super::column_form::ColumnForm;
+use crate::ops::import::request::error::ImportError;
+use crate::ops::translate::{ContentColumn, Id, Layout, Layouts};
 
 /// How many rows are looked up together, and how many bytes of them, about.
 const BATCH: usize = 8192;
 const BATCH_BYTES: usize = 4 << 20;
 
 /// The rows that an import wrote.
-pub(super) struct ReadBack {
+pub(in crate::ops) struct ReadBack {
     catalog: Catalog,
     key: FingerprintKey,
     kinds: BTreeMap<usize, Noted>,
@@ -63,7 +63,7 @@ struct ColumnSet {
 
 /// Why a row may not be as it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doubt {
+pub(in crate::ops) enum Doubt {
     /// Its values are other ones, or are spelled otherwise.
     Differs,
     /// It is not there.
@@ -73,7 +73,7 @@ pub(super) enum Doubt {
 }
 
 /// Rows in doubt, by the position of their kind in the model and by what names them.
-pub(super) type Doubts = BTreeMap<(usize, Id), Doubt>;
+pub(in crate::ops) type Doubts = BTreeMap<(usize, Id), Doubt>;
 
 /// Hears what a server put into columns of a new row that nobody named: by the position of the kind in the model.
 type SeeFilled<'s> = dyn FnMut(usize, &Id, Vec<(String, Value)>) -> Result<(), ImportError> + 's;
@@ -252,7 +252,7 @@ fn is_plain(layout: &Layout<'_>, column: &ContentColumn) -> bool {
 }
 
 /// The columns that name a row of a kind.
-pub(super) fn row_columns<'l>(layout: &'l Layout<'_>) -> Vec<&'l str> {
+pub(in crate::ops) fn row_columns<'l>(layout: &'l Layout<'_>) -> Vec<&'l str> {
     match &layout.id {
         Some(id) => vec![id.as_str()],
         None => layout.order.iter().map(String::as_str).collect(),
@@ -260,7 +260,7 @@ pub(super) fn row_columns<'l>(layout: &'l Layout<'_>) -> Vec<&'l str> {
 }
 
 /// The values of these columns.
-pub(super) fn row_key(layout: &Layout<'_>, id: &Id) -> Vec<Value> {
+pub(in crate::ops) fn row_key(layout: &Layout<'_>, id: &Id) -> Vec<Value> {
     if layout.id.is_some() { vec![id.to_value()] } else { layout.row_key(id) }
 }
 

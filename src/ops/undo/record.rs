@@ -10,8 +10,8 @@ use crate::bundle::{Bundle, Entry, Info, Reason, Writer};
 use crate::crypto::{DataKey, FingerprintKey, MasterKey, SecretBytes};
 use crate::document::{Collation, Document, Key, KindName, Map, Reference, Value};
 
-use super::super::import_error::ImportError;
-use super::super::translate::Id;
+use crate::ops::import::request::error::ImportError;
+use crate::ops::translate::Id;
 
 /// The kind of the one document that tells of the import.
 pub(crate) const IMPORT: &str = "sealift:import";
@@ -83,7 +83,7 @@ impl Change {
 }
 
 /// Adds what was done to a document, and as what it was left (its columns, body and secrets), to an undo file.
-pub(super) fn write_change(
+pub(in crate::ops) fn write_change(
     writer: &mut Writer,
     collation: Collation,
     document: Reference,
@@ -99,7 +99,7 @@ pub(super) fn write_change(
 }
 
 /// Adds what the server put into columns of a new row that its document did not name, as raw values, to an undo file.
-pub(super) fn write_filled(
+pub(in crate::ops) fn write_filled(
     writer: &mut Writer,
     collation: Collation,
     kind: &KindName,
@@ -111,7 +111,7 @@ pub(super) fn write_filled(
 }
 
 /// The kind and the row that a document of the kind [`FILLED`] is about.
-pub(super) fn filled_row(key: &Key) -> Option<(KindName, Id)> {
+pub(in crate::ops) fn filled_row(key: &Key) -> Option<(KindName, Id)> {
     let [Value::Text(kind), row] = key.parts() else { return None };
     Some((KindName::new(kind), Id::of(row)?))
 }
@@ -225,23 +225,23 @@ impl UndoRecord {
         self.changes.is_empty()
     }
 
-    pub(super) fn created(&self) -> impl Iterator<Item = &Change> {
+    pub(in crate::ops) fn created(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.wrote == Wrote::Created)
     }
 
     /// What was done to a document that was there before.
-    pub(super) fn of(&self, kind: &KindName, key: &Key, collation: Collation) -> Option<&Change> {
+    pub(in crate::ops) fn of(&self, kind: &KindName, key: &Key, collation: Collation) -> Option<&Change> {
         let at = self.places.get(&(kind.clone(), key.folded(collation), true))?;
         self.changes.get(*at)
     }
 
-    pub(super) fn changes(&self) -> &[Change] {
+    pub(in crate::ops) fn changes(&self) -> &[Change] {
         &self.changes
     }
 }
 
 /// What an undo file says of its import, before it is written.
-pub(super) struct About<'a> {
+pub(in crate::ops) struct About<'a> {
     pub target: &'a str,
     pub imported: String,
     pub salt: [u8; 16],

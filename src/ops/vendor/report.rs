@@ -5,7 +5,7 @@ use crate::progress::Cancelled;
 use crate::server::ServerError;
 use crate::vendor::{Findings, Metadata, VendorError};
 
-use super::super::translate::TranslateError;
+use crate::ops::translate::TranslateError;
 
 /// Why an export folder cannot be read as a server.
 #[derive(Debug, thiserror::Error)]

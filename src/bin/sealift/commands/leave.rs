@@ -167,7 +167,7 @@ fn print(
             for finding in &plan.findings {
                 say!("{}", render::finding_line(finding));
             }
-            crate::ui::aside!("the target changed since the plan was shown; nothing was written");
+            crate::ui::aside!("the target changed since the plan was made; nothing was written");
         }
         "applied" | "dry-run" => {
             if !was_shown {
